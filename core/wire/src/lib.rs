@@ -1,0 +1,34 @@
+//! What travels between phone, phone and server, and nothing about what it means.
+//!
+//! - [`frame`]: what phone and server say to each other over the websocket.
+//! - [`envelope`]: the sealed bytes one phone sends another through the server.
+//! - [`record`]: what two phones say to each other once their session is agreed.
+//! - [`limits`]: every bound of the protocol, in one place.
+//!
+//! Every form is CBOR (RFC 8949) with integer keys. Fields that a reader does not know are skipped, kinds that it does
+//! not know are a typed error ([`DecodeError::UnknownKind`]), so that an older phone and a newer server keep talking.
+//! Decoding never panics and allocates no more than a small multiple of the bytes given.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects
+)]
+
+mod codec;
+mod tagged;
+
+pub mod account;
+pub mod connect;
+pub mod envelope;
+pub mod frame;
+pub mod id;
+pub mod limits;
+pub mod record;
+
+pub use codec::{DecodeError, EncodeError, decode, encode};
+
+/// The one version of the protocol that this code speaks.
+pub const VERSION: u16 = 1;

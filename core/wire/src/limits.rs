@@ -1,0 +1,52 @@
+//! Every bound of the protocol. Bytes are bytes, times are milliseconds.
+
+/// Largest websocket frame in either direction.
+pub const FRAME_BYTES: usize = 32 * 1024;
+/// Largest sealed envelope after padding.
+pub const ENVELOPE_BYTES: usize = 16 * 1024;
+/// Sizes to which an envelope is padded.
+pub const ENVELOPE_BUCKETS: [usize; 4] = [256, 1024, 4 * 1024, ENVELOPE_BYTES];
+/// Largest text of one message, in UTF-8 bytes.
+pub const TEXT_BYTES: usize = 64 * 1024;
+/// Largest record before encryption: a text of full length and the fields around it.
+pub const RECORD_BYTES: usize = TEXT_BYTES + 1024;
+/// Names of people: characters after normalisation.
+pub const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=32;
+/// Longest e-mail address (RFC 5321 section 4.5.3.1.3).
+pub const EMAIL_BYTES: usize = 254;
+/// Longest text of an operator's announcement.
+pub const ANNOUNCEMENT_BYTES: usize = 4 * 1024;
+/// Friends, requests and blocks of one account together.
+pub const ROSTER_PEOPLE: usize = 10_000;
+/// People in one page of a roster, so that a page fits a frame.
+pub const ROSTER_PAGE: usize = 100;
+/// Items confirmed by one record.
+pub const CONFIRMED_ITEMS: usize = 256;
+/// Candidates a peer may name on one link.
+pub const CANDIDATES: usize = 64;
+/// Members of a room's mesh.
+pub const MEMBERS: usize = 16;
+
+/// The first frame of a socket comes within this.
+pub const HELLO_MS: u64 = 5_000;
+/// A socket on which nothing was heard for this long is closed.
+pub const IDLE_MS: u64 = 75_000;
+/// A phone that has nothing to say pings this often.
+pub const PING_MS: u64 = 25_000;
+/// A session whose socket is gone can be resumed this long.
+pub const RESUME_MS: u64 = 120_000;
+/// Requests a session may make a second, and how many at once.
+pub const REQUESTS_PER_S: u32 = 20;
+/// Requests a session may make in a burst.
+pub const REQUEST_BURST: u32 = 60;
+/// Bytes waiting for one session's socket before it is closed with `overflow`.
+pub const OUTBOUND_BYTES: usize = 64 * 1024;
+/// Events kept for one session's resume.
+pub const RESUME_EVENTS: usize = 512;
+/// A request repeated with its number within this time is answered again, not done again.
+pub const REQUEST_MEMORY_MS: u64 = 120_000;
+
+/// How far the clock in a handshake may be from ours.
+pub const HANDSHAKE_SKEW_MS: u64 = 120_000;
+/// How long an incoming or outgoing call rings.
+pub const RING_MS: u64 = 45_000;

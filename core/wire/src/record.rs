@@ -1,0 +1,200 @@
+//! What two phones say to each other once their keys are agreed: the clear text of one record.
+
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde_indexed::{DeserializeIndexed, SerializeIndexed};
+
+use crate::account::Empty;
+use crate::codec::{DecodeError, EncodeError, decode, encode};
+use crate::connect::{Candidate, Description};
+use crate::id::{CallId, ItemSeq, LaneId, Secret, UnixMs};
+use crate::limits::{RECORD_BYTES, TEXT_BYTES};
+use crate::tagged::{numbered, tagged};
+
+tagged! {
+    /// A record.
+    pub enum Record {
+        /// The first record of a session's initiator, when it has nothing else to say: confirms the keys.
+        1 => Ready(Empty),
+        /// Our end of the link.
+        2 => Connect(Description),
+        /// An address of our end.
+        3 => Candidate(Candidate),
+        /// Something that must arrive once.
+        4 => Item(Item),
+        /// Items of yours are kept here.
+        5 => Received(Mark),
+        /// About a call.
+        6 => Call(CallWord),
+        /// The link and the session end; nothing was wrong.
+        7 => Bye(Empty),
+        /// Somebody is writing; lost without harm.
+        8 => Typing(Empty),
+    }
+}
+
+impl Record {
+    /// The clear text of one record.
+    pub fn to_bytes(&self) -> Result<Vec<u8>, EncodeError> {
+        encode(self, RECORD_BYTES)
+    }
+
+    /// Reads the clear text of one record.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode(bytes, RECORD_BYTES)
+    }
+}
+
+/// Up to where a lane is done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Mark {
+    /// Whose numbering.
+    #[serde(index = 0)]
+    pub lane: LaneId,
+    /// Every item up to this one.
+    #[serde(index = 1)]
+    pub up_to: ItemSeq,
+}
+
+/// Something that must arrive once: sent again until its lane is confirmed past it, kept once by its number.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Item {
+    /// The sender's numbering.
+    #[serde(index = 0)]
+    pub lane: LaneId,
+    /// Its place there.
+    #[serde(index = 1)]
+    pub seq: ItemSeq,
+    /// When it was written.
+    #[serde(index = 2)]
+    pub at: UnixMs,
+    /// What it is.
+    #[serde(index = 3)]
+    pub body: Body,
+}
+
+tagged! {
+    /// What an item is.
+    pub enum Body {
+        /// A text.
+        1 => Text(Text),
+        /// Your items up to this one were read by a person.
+        2 => Read(Mark),
+    }
+}
+
+/// A text of 1 to [`TEXT_BYTES`] bytes. It never prints.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Text(String);
+
+impl Text {
+    /// Parses a text; `None` if it is empty or too long.
+    pub fn parse(text: impl Into<String>) -> Option<Self> {
+        let text = text.into();
+        (1..=TEXT_BYTES).contains(&text.len()).then_some(Self(text))
+    }
+
+    /// The characters.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The characters, owned.
+    pub fn into_string(self) -> String {
+        self.0
+    }
+}
+
+impl std::fmt::Debug for Text {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Text({} bytes)", self.0.len())
+    }
+}
+
+impl Serialize for Text {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(String::deserialize(deserializer)?).ok_or_else(|| serde::de::Error::custom("no text"))
+    }
+}
+
+/// A word about one call. Each says how its sender sees the call and may be repeated without harm.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct CallWord {
+    /// Which call.
+    #[serde(index = 0)]
+    pub call: CallId,
+    /// What about it.
+    #[serde(index = 1)]
+    pub word: Word,
+}
+
+tagged! {
+    /// What is said about a call.
+    pub enum Word {
+        /// I call you.
+        1 => Ring(Empty),
+        /// It rings here.
+        2 => Alerting(Empty),
+        /// A person took the call: from now on addresses may be exchanged.
+        3 => Answer(Empty),
+        /// The key with which the sender seals its media from now on.
+        4 => Key(MediaKey),
+        /// The call is over.
+        5 => End(Ended),
+        /// The microphone's state, for the other side's screen.
+        6 => Microphone(Microphone),
+    }
+}
+
+/// A sender key (RFC 9605).
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct MediaKey {
+    /// Counts the keys of this sender in this call.
+    #[serde(index = 0)]
+    pub generation: u16,
+    /// The base key.
+    #[serde(index = 1)]
+    pub base: Secret,
+}
+
+/// Whether a microphone is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Microphone {
+    /// False when muted.
+    #[serde(index = 0)]
+    pub on: bool,
+}
+
+/// Why a call is over, as its sender sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Ended {
+    /// Why.
+    #[serde(index = 0)]
+    pub why: Why,
+}
+
+numbered! {
+    /// Why a call is over.
+    pub enum Why {
+        /// A person hung up.
+        1 => HungUp,
+        /// A person declined.
+        2 => Declined,
+        /// In another call.
+        3 => Busy,
+        /// The caller gave up before the answer.
+        4 => Cancelled,
+        /// Nobody answered in time.
+        5 => Unanswered,
+        /// The link could not be made or was lost for too long.
+        6 => Lost,
+        /// I know nothing of this call (any more).
+        7 => NoSuchCall,
+        _ => Unknown
+    }
+}

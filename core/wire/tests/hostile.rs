@@ -1,0 +1,111 @@
+//! Bytes that nobody honest sends.
+
+use proptest::prelude::*;
+use sidetone_wire::connect::{Address, IceToken};
+use sidetone_wire::envelope::{Part, Sealed};
+use sidetone_wire::frame::Frame;
+use sidetone_wire::id::PairingId;
+use sidetone_wire::limits::{ENVELOPE_BUCKETS, FRAME_BYTES, TEXT_BYTES};
+use sidetone_wire::record::{Record, Text};
+use sidetone_wire::{DecodeError, decode};
+
+const GOLDEN: &str = include_str!("golden.txt");
+
+fn golden() -> Vec<Vec<u8>> {
+    let bytes = |line: &str| hex::decode(line.split_once(' ').expect("form and bytes").1).expect("hex");
+    GOLDEN.lines().map(bytes).collect()
+}
+
+fn read_as_everything(bytes: &[u8]) {
+    let _ = Frame::from_bytes(bytes);
+    let _ = Record::from_bytes(bytes);
+    let _ = Sealed::unpad(bytes);
+    let _ = decode::<Sealed>(bytes, FRAME_BYTES);
+}
+
+proptest! {
+    #[test]
+    fn noise_is_refused_without_a_panic(bytes in proptest::collection::vec(any::<u8>(), 0..2_000)) {
+        read_as_everything(&bytes);
+    }
+
+    #[test]
+    fn a_message_with_a_changed_byte_is_refused_or_read_without_a_panic(
+        which in any::<prop::sample::Index>(), at in any::<prop::sample::Index>(), byte in any::<u8>(), cut in any::<prop::sample::Index>(),
+    ) {
+        let all = golden();
+        let mut bytes = all[which.index(all.len())].clone();
+        let place = at.index(bytes.len());
+        bytes[place] = byte;
+        read_as_everything(&bytes);
+        bytes.truncate(cut.index(bytes.len()));
+        read_as_everything(&bytes);
+    }
+
+    #[test]
+    fn an_envelope_has_one_of_four_lengths_and_opens_again(len in 0_usize..16_000) {
+        let sealed = Sealed::Record(Part { pairing: PairingId([7; 16]), bytes: vec![5; len].into() });
+        let padded = sealed.pad().expect("it fits");
+        prop_assert!(ENVELOPE_BUCKETS.contains(&padded.len()));
+        prop_assert_eq!(Sealed::unpad(&padded), Ok(sealed));
+    }
+}
+
+#[test]
+fn a_message_cut_short_or_followed_by_more_is_refused() {
+    for line in GOLDEN.lines().filter(|line| line.starts_with("frame")) {
+        let bytes = hex::decode(&line[6..]).expect("hex");
+        assert!(Frame::from_bytes(&bytes).is_ok());
+        assert!(matches!(Frame::from_bytes(&bytes[..bytes.len() - 1]), Err(DecodeError::Malformed(_))));
+        assert!(matches!(Frame::from_bytes(&[&bytes[..], &[0]].concat()), Err(DecodeError::Malformed(_))));
+    }
+}
+
+#[test]
+fn a_frame_over_its_limit_is_refused_unread() {
+    let bytes = vec![0; FRAME_BYTES + 1];
+    assert_eq!(Frame::from_bytes(&bytes), Err(DecodeError::TooLong { got: FRAME_BYTES + 1, limit: FRAME_BYTES }));
+}
+
+#[test]
+fn a_length_that_lies_allocates_nothing() {
+    // An array and a byte string that claim 2^60 elements: read until the bytes end, refused.
+    for head in [0x9b, 0x5b] {
+        let bytes = [&[0x82, 0x01, head][..], &(1_u64 << 60).to_be_bytes()].concat();
+        assert!(Frame::from_bytes(&bytes).is_err());
+        assert!(decode::<Vec<u64>>(&bytes[2..], 100).is_err());
+    }
+}
+
+#[test]
+fn deep_nesting_is_refused() {
+    let mut bytes = vec![0x82, 0x01, 0xa1, 0x18, 0x63];
+    bytes.resize(20_000, 0x81);
+    assert!(matches!(Frame::from_bytes(&bytes), Err(DecodeError::Malformed(_))));
+}
+
+#[test]
+fn only_addresses_at_which_a_phone_can_be_are_read() {
+    let refused = ["0.0.0.0:1", "224.0.0.1:1", "255.255.255.255:1", "192.0.2.1:0", "[::]:1", "[ff02::1]:1"];
+    for address in refused.into_iter().chain(["[::ffff:224.0.0.1]:1"]) {
+        assert_eq!(Address::parse(address.parse().expect("an address")), None, "{address}");
+    }
+    for address in ["192.0.2.1:1", "127.0.0.1:9", "[2001:db8::1]:65535"] {
+        assert!(Address::parse(address.parse().expect("an address")).is_some(), "{address}");
+    }
+}
+
+#[test]
+fn only_ice_characters_make_an_ice_credential() {
+    assert!(IceToken::<4>::parse("ab+/").is_some());
+    for bad in ["abc", "ab\r\na=x", "abcd ", "\u{e4}bcd", &"a".repeat(257)] {
+        assert!(IceToken::<4>::parse(bad).is_none(), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_text_is_neither_empty_nor_longer_than_its_limit() {
+    assert!(Text::parse("").is_none());
+    assert!(Text::parse("x".repeat(TEXT_BYTES)).is_some());
+    assert!(Text::parse("x".repeat(TEXT_BYTES + 1)).is_none());
+}
