@@ -74,6 +74,42 @@ impl std::fmt::Debug for Secret {
     }
 }
 
+/// A media key as its maker wrote it: up to 96 bytes that travel only inside a sealed record, never print and are erased
+/// when dropped.
+#[derive(Clone, PartialEq, Eq, zeroize::Zeroize, zeroize::ZeroizeOnDrop)]
+pub struct KeyBytes(Vec<u8>);
+
+impl KeyBytes {
+    /// Takes up to 96 bytes; `None` for more.
+    pub fn new(bytes: &[u8]) -> Option<Self> {
+        (bytes.len() <= 96).then(|| Self(bytes.to_vec()))
+    }
+
+    /// The bytes.
+    pub fn as_slice(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for KeyBytes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("KeyBytes")
+    }
+}
+
+impl Serialize for KeyBytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+impl<'de> Deserialize<'de> for KeyBytes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = serde_bytes::ByteBuf::deserialize(deserializer)?;
+        Self::new(&bytes).ok_or_else(|| serde::de::Error::custom("no media key"))
+    }
+}
+
 macro_rules! number {
     ($($(#[$doc:meta])* $name:ident;)+) => {$(
         $(#[$doc])*

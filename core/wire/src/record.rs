@@ -6,7 +6,7 @@ use serde_indexed::{DeserializeIndexed, SerializeIndexed};
 use crate::account::Empty;
 use crate::codec::{DecodeError, EncodeError, decode, encode};
 use crate::connect::{Candidate, Description};
-use crate::id::{CallId, ItemSeq, LaneId, Secret, UnixMs};
+use crate::id::{CallId, ItemSeq, KeyBytes, LaneId, UnixMs};
 use crate::limits::{RECORD_BYTES, TEXT_BYTES};
 use crate::tagged::{numbered, tagged};
 
@@ -29,6 +29,8 @@ tagged! {
         7 => Bye(Empty),
         /// Somebody is writing; lost without harm.
         8 => Typing(Empty),
+        /// I have something for you: open the link, you whose part that is.
+        9 => Wanted(Empty),
     }
 }
 
@@ -157,9 +159,9 @@ pub struct MediaKey {
     /// Counts the keys of this sender in this call.
     #[serde(index = 0)]
     pub generation: u16,
-    /// The base key.
+    /// The base key and its step.
     #[serde(index = 1)]
-    pub base: Secret,
+    pub base: KeyBytes,
 }
 
 /// Whether a microphone is heard.

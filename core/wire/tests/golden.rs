@@ -113,11 +113,12 @@ fn records() -> Vec<Record> {
         call(Word::Ring(Empty::default())),
         call(Word::Alerting(Empty::default())),
         call(Word::Answer(Empty::default())),
-        call(Word::Key(MediaKey { generation: 1, base: Secret([4; 32]) })),
+        call(Word::Key(MediaKey { generation: 1, base: KeyBytes::new(&[4; 33]).expect("short") })),
         call(Word::End(Ended { why: Why::Busy })),
         call(Word::Microphone(Microphone { on: false })),
         Record::Bye(Empty::default()),
         Record::Typing(Empty::default()),
+        Record::Wanted(Empty::default()),
     ]
 }
 

@@ -1,0 +1,193 @@
+//! What an engine wants done. The driver saves everything of a step in one transaction, then sends, then tells.
+
+use sidetone_crypto::sframe::BaseKey;
+use sidetone_wire::account::{Code, Relays};
+use sidetone_wire::connect::{Candidate, Description};
+use sidetone_wire::frame::Frame;
+use sidetone_wire::id::{CallId, UserId};
+
+use crate::call::CallView;
+use crate::input::{Ask, LinkId, Microphone};
+use crate::row::Change;
+
+/// One thing to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// Keep or drop a row.
+    Save(Change),
+    /// Drop every row of a scope, and what the driver itself keeps of it.
+    Forget(Scope),
+    /// Send a frame over the socket; dropped if it is closed: the engine sends again what matters.
+    Send(Frame),
+    /// Do something with a link.
+    Link(LinkId, Order),
+    /// Do something with a call's sound.
+    Media(CallId, MediaOrder),
+    /// The outcome of a command.
+    Answer(Ask, Result<Answer, CommandError>),
+    /// Something the app may want to show.
+    Tell(Event),
+}
+
+/// What is forgotten.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scope {
+    /// Everything on this device.
+    All,
+}
+
+/// What a link is to do. Orders for a link that is gone are ignored.
+#[derive(Debug)]
+pub enum Order {
+    /// Make it and gather our addresses: only ever after consent.
+    Open {
+        /// Our part.
+        role: Role,
+        /// Where STUN and TURN are; `None` when the server could not be asked.
+        relays: Option<Relays>,
+    },
+    /// The peer's end.
+    Remote(Description),
+    /// An address of the peer's end.
+    Candidate(Candidate),
+    /// Send a record; the engine keeps the bytes in flight below [`crate::WINDOW_BYTES`].
+    Send(Vec<u8>),
+    /// Close it and free everything.
+    Close,
+}
+
+/// Our part in making a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// We describe our end first and control ICE.
+    Offer,
+    /// We answer.
+    Answer,
+}
+
+/// What a call's sound is to do.
+#[derive(Debug)]
+pub enum MediaOrder {
+    /// Send and receive over this link with these keys; replaces an earlier link and earlier keys.
+    Start {
+        /// The link that carries it.
+        link: LinkId,
+        /// Seals what this phone says.
+        send: SenderKey,
+        /// Opens what the peer says.
+        receive: SenderKey,
+    },
+    /// Whether the microphone is heard.
+    Microphone(Microphone),
+    /// Stop and forget the keys.
+    Stop,
+}
+
+/// A sender key and which one of its sender it is.
+pub struct SenderKey {
+    /// Counts the sender's keys in this call.
+    pub generation: u16,
+    /// The key.
+    pub base: BaseKey,
+}
+
+impl std::fmt::Debug for SenderKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SenderKey({})", self.generation)
+    }
+}
+
+/// The outcome of a command that was carried out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// It is done.
+    Done,
+    /// The person found.
+    Person(UserId),
+    /// The place of a message in the conversation.
+    Message(u64),
+    /// The call made.
+    Call(CallId),
+    /// A JSON document.
+    Export(Vec<u8>),
+}
+
+/// Why a command was not carried out.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CommandError {
+    /// The server cannot be reached, or did not answer in time.
+    #[error("the server cannot be reached")]
+    Offline,
+    /// No account on this device.
+    #[error("no account on this device")]
+    SignedOut,
+    /// There is an account on this device already.
+    #[error("there is an account on this device already")]
+    SignedIn,
+    /// The server refused.
+    #[error("the server refused: {code:?}")]
+    Refused {
+        /// Why.
+        code: Code,
+        /// When to try again; 0 when it makes no sense.
+        retry_ms: u64,
+    },
+    /// No such name, or not its password.
+    #[error("no such name, or not its password")]
+    WrongLogin,
+    /// The server's answer does not fit the protocol.
+    #[error("the server's answer does not fit the protocol")]
+    Server,
+    /// Not a friend.
+    #[error("not a friend")]
+    NotFriends,
+    /// The person's key is another than the one pinned or given.
+    #[error("the person's key is another than the one known")]
+    KeyChanged,
+    /// No such call, or one that is over.
+    #[error("no such call, or one that is over")]
+    NoSuchCall,
+    /// In a call already.
+    #[error("in a call already")]
+    Busy,
+    /// Too much waits for this friend already.
+    #[error("too much waits for this friend already")]
+    OutboxFull,
+}
+
+/// Something the app may want to show. The store is the truth: whoever missed one reads again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The account of this device: entered, left, or no longer valid and why.
+    Account(AccountEvent),
+    /// Whether the server knows that we are here.
+    Connected(bool),
+    /// A person in the roster changed: relation, presence, key, verification.
+    Friend(UserId),
+    /// A message was added or failed.
+    Message {
+        /// In whose conversation.
+        peer: UserId,
+        /// Its place there.
+        position: u64,
+    },
+    /// More of our messages are delivered or read.
+    Marks(UserId),
+    /// A friend is writing.
+    Typing(UserId),
+    /// A call began, changed or ended.
+    Call(CallView),
+    /// The operator's word.
+    Announcement(String),
+}
+
+/// What happened to the account of this device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AccountEvent {
+    /// It is entered.
+    SignedIn,
+    /// It is left, by our wish.
+    SignedOut,
+    /// The server takes our token no more.
+    Revoked(Code),
+}

@@ -1,0 +1,221 @@
+//! What an engine is told.
+
+use sidetone_crypto::identity::PublicKey;
+use sidetone_wire::connect::{Candidate, Description};
+use sidetone_wire::frame::Frame;
+use sidetone_wire::id::{CallId, Fingerprint, UserId};
+use sidetone_wire::record::Text;
+use zeroize::Zeroizing;
+
+/// One fact for one step.
+#[derive(Debug)]
+pub enum Input {
+    /// The app wants something; the outcome is an [`crate::Effect::Answer`] with the same number.
+    Command(Ask, Command),
+    /// A frame came over the socket.
+    Server(Frame),
+    /// A link has news.
+    Link(LinkId, News),
+    /// The socket to the server opened or closed.
+    Online(bool),
+    /// Time passed: at or after [`crate::Engine::deadline`].
+    Tick,
+}
+
+/// The number under which the app awaits a command's outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ask(pub u64);
+
+/// One peer connection: a peer may have had others before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId {
+    /// With whom.
+    pub peer: UserId,
+    /// Never used twice while the engine lives.
+    pub number: u64,
+}
+
+/// A password as typed: never printed, erased when dropped.
+pub struct Password(pub Zeroizing<String>);
+
+impl std::fmt::Debug for Password {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Password")
+    }
+}
+
+/// What the app may want.
+#[derive(Debug)]
+pub enum Command {
+    /// Make an account and enter it with a new identity.
+    Register {
+        /// The name as typed.
+        name: String,
+        /// The e-mail address as typed.
+        email: String,
+        /// The password as typed.
+        password: Password,
+    },
+    /// Enter an account from this device with a new identity.
+    SignIn {
+        /// The name as typed.
+        name: String,
+        /// The password as typed.
+        password: Password,
+    },
+    /// Leave the account: the server forgets this device, this device forgets the account and all that came with it.
+    SignOut,
+    /// Delete the account at the server and everything on this device.
+    DeleteAccount,
+    /// Everything the server keeps about the account.
+    ExportAccount,
+    /// Ask somebody to be a friend.
+    Befriend {
+        /// Their name, exactly.
+        name: String,
+        /// Their key, if it came by link or code: any other is refused.
+        key: Option<PublicKey>,
+    },
+    /// Accept a friend request.
+    Accept(UserId),
+    /// Decline a friend request; its sender is not told.
+    Decline(UserId),
+    /// End a friendship or withdraw a request.
+    Unfriend(UserId),
+    /// End whatever there is with a person and refuse all that comes from them.
+    Block(UserId),
+    /// Lift a block.
+    Unblock(UserId),
+    /// The safety numbers were compared by people (or no longer count).
+    SetVerified(UserId, Verified),
+    /// Pin the key that a friend has now, after [`crate::Friend::changed_key`] was shown to the user.
+    AcceptKey(UserId, PublicKey),
+    /// Say something to a friend, now or when they are there.
+    SendText(UserId, Text),
+    /// The user has seen everything a friend sent.
+    MarkRead(UserId),
+    /// The user is writing to a friend.
+    Typing(UserId),
+    /// Call a friend.
+    Call(UserId),
+    /// Take an incoming call.
+    AnswerCall(CallId),
+    /// Decline an incoming call.
+    DeclineCall(CallId),
+    /// End a call, or give up calling.
+    HangUp(CallId),
+    /// Let the other side hear us, or not.
+    SetMicrophone(CallId, Microphone),
+    /// Who may learn this phone's addresses.
+    SetAddresses(Addresses),
+    /// Whether friends learn what was read.
+    SetReceipts(Receipts),
+}
+
+/// Whether safety numbers were compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verified {
+    /// A person says that they match.
+    Yes,
+    /// Not compared, or not any more.
+    No,
+}
+
+/// Whether the microphone is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Microphone {
+    /// It is heard.
+    On,
+    /// It is muted.
+    Off,
+}
+
+/// Who may learn this phone's addresses by opening a link.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Addresses {
+    /// Friends who have something to deliver, and both ends of an answered call.
+    #[default]
+    Friends,
+    /// Only those whom this phone writes to or talks with: another's text waits until then.
+    WhenIAct,
+}
+
+/// Whether friends learn what was read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Receipts {
+    /// They do.
+    #[default]
+    Send,
+    /// They do not.
+    Keep,
+}
+
+/// What a link says.
+#[derive(Debug)]
+pub enum News {
+    /// Our end is ready to be described to the peer.
+    Local(Description),
+    /// An address of our end.
+    Candidate(Candidate),
+    /// It carries records and media from now on.
+    Up {
+        /// How it travels.
+        route: Route,
+        /// The certificate that the peer really showed.
+        fingerprint: Fingerprint,
+    },
+    /// A record arrived.
+    Record(Vec<u8>),
+    /// It travels another way now.
+    Route(Route),
+    /// Nothing was heard for some seconds; it may come back.
+    Interrupted,
+    /// It came back.
+    Restored,
+    /// It is gone for good.
+    Down(Down),
+}
+
+/// Why a link is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Down {
+    /// No pair of addresses worked.
+    Unreachable,
+    /// The peer's certificate is not the one it described.
+    WrongCertificate,
+    /// Nothing was heard for too long.
+    Lost,
+    /// The other end closed it.
+    Closed,
+    /// The library or the system failed.
+    Failed,
+}
+
+/// How a link travels now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// From phone to phone.
+    Direct(Reach),
+    /// Through a relay.
+    Relayed(Relay),
+}
+
+/// How far a direct route goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reach {
+    /// Within one network.
+    Lan,
+    /// Across networks.
+    Internet,
+}
+
+/// Whose relay a route uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Relay {
+    /// Ours.
+    Us,
+    /// The peer's.
+    Them,
+    /// Both.
+    Both,
+}

@@ -1,0 +1,36 @@
+//! Every decision a phone makes: one state machine made of small ones.
+//!
+//! The engine is told what happened ([`Input`]) and when ([`Now`]), and answers with what is to be done ([`Effect`]).
+//! It opens nothing, waits for nothing and knows no clock, thread, socket or file; its randomness comes from the seed it
+//! was made with. The same seed and the same inputs give the same effects, byte for byte.
+//!
+//! Who drives an engine keeps one law: of the effects of one step, first [`Effect::Save`] and [`Effect::Forget`] in one
+//! transaction, then [`Effect::Send`], [`Effect::Link`] and [`Effect::Media`] in their order, then [`Effect::Answer`]
+//! and [`Effect::Tell`]. A crash between any two of them loses nothing that was promised and repeats nothing.
+
+mod call;
+mod effect;
+mod input;
+pub mod row;
+mod time;
+mod view;
+
+pub use call::{CallState, CallView, Direction, EndReason};
+pub use effect::{AccountEvent, Answer, CommandError, Effect, Event, MediaOrder, Order, Role, Scope, SenderKey};
+pub use input::{
+    Addresses, Ask, Command, Down, Input, LinkId, Microphone, News, Password, Reach, Receipts, Relay, Route, Verified,
+};
+pub use time::{Now, Time};
+pub use view::{Account, Friend, Standing};
+
+/// The most bytes of records that the engine leaves unconfirmed on one link: a link must take this much at once.
+pub const WINDOW_BYTES: usize = 512 * 1024;
+
+/// What an engine is made with.
+pub struct Config {
+    /// All its randomness comes from this: fresh from the system's generator, or chosen to repeat a run.
+    pub seed: [u8; 32],
+    /// How dear a guess of the password is made.
+    pub login_cost: Cost,
+}
+pub use sidetone_crypto::login::Cost;

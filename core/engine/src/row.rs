@@ -1,0 +1,253 @@
+//! What an engine keeps: rows of CBOR that a store seals and gives back, unread, when the engine is restored.
+
+use serde::{Serialize, de::DeserializeOwned};
+use serde_indexed::{DeserializeIndexed, SerializeIndexed};
+use sidetone_wire::id::{DeviceId, IdentityKey, ItemSeq, LaneId, Secret, UnixMs, UserId};
+use sidetone_wire::record::{Body, Text};
+use sidetone_wire::{decode, encode};
+
+/// A kind of row. The numbers are kept on disk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u8)]
+pub enum Table {
+    /// The one account of this device.
+    Account = 1,
+    /// Whom it knows.
+    Friend = 2,
+    /// Where each conversation stands.
+    Chat = 3,
+    /// Items that wait for their confirmation.
+    Outgoing = 4,
+    /// Conversations, in order. The engine never reads these back.
+    Message = 5,
+}
+
+impl Table {
+    /// Every table, in the order in which a restore wants them.
+    pub const ALL: [Self; 5] = [Self::Account, Self::Friend, Self::Chat, Self::Outgoing, Self::Message];
+}
+
+/// A row's place: unique, and sorted by position within its owner.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
+    /// Which kind.
+    pub table: Table,
+    /// Whose; zeros for the account.
+    pub owner: UserId,
+    /// Which of theirs; 0 where there is one.
+    pub position: u64,
+}
+
+/// A row written (`Some`) or dropped (`None`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// Where.
+    pub place: Place,
+    /// What, in CBOR: to be sealed before it is written.
+    pub value: Option<Vec<u8>>,
+}
+
+/// A row that cannot be read: written by a newer version, or damaged.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("a row of {table:?} cannot be read: {reason}")]
+pub struct RowError {
+    /// Which table.
+    pub table: Table,
+    /// What is wrong, without any of its content.
+    pub reason: String,
+}
+
+/// A type that is kept in one table.
+pub trait Row: Serialize + DeserializeOwned {
+    /// Which.
+    const TABLE: Table;
+
+    /// Reads a row.
+    fn read(bytes: &[u8]) -> Result<Self, RowError> {
+        let table = Self::TABLE;
+        decode(bytes, usize::MAX).map_err(|error| RowError { table, reason: error.to_string() })
+    }
+
+    /// The change that writes this row.
+    fn put(&self, owner: UserId, position: u64) -> Change {
+        let value = encode(self, usize::MAX).expect("no limit is set");
+        Change { place: Place { table: Self::TABLE, owner, position }, value: Some(value) }
+    }
+
+    /// The change that drops a row of this kind.
+    fn drop_at(owner: UserId, position: u64) -> Change {
+        Change { place: Place { table: Self::TABLE, owner, position }, value: None }
+    }
+}
+
+/// The owner of rows that belong to nobody else.
+pub const OURSELVES: UserId = UserId([0; 16]);
+
+/// The account of this device, and what its user prefers.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct AccountRow {
+    /// This installation.
+    #[serde(index = 0)]
+    pub device: DeviceId,
+    /// The account.
+    #[serde(index = 1)]
+    pub user: UserId,
+    /// Its name.
+    #[serde(index = 2)]
+    pub name: String,
+    /// The secret half of its identity on this device.
+    #[serde(index = 3)]
+    pub identity: Secret,
+    /// For the server; absent once it was revoked.
+    #[serde(index = 4, skip_serializing_if = "Option::is_none")]
+    pub token: Option<Secret>,
+    /// [`crate::Addresses`]: 0 friends, 1 when I act.
+    #[serde(index = 5)]
+    pub addresses: u8,
+    /// [`crate::Receipts`]: 0 send, 1 keep.
+    #[serde(index = 6)]
+    pub receipts: u8,
+}
+
+impl Row for AccountRow {
+    const TABLE: Table = Table::Account;
+}
+
+/// Somebody this account knows or knew.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct FriendRow {
+    /// Their name.
+    #[serde(index = 0)]
+    pub name: String,
+    /// The key pinned when we became friends, by this device.
+    #[serde(index = 1)]
+    pub identity: IdentityKey,
+    /// The key the server names now, if it is another one: nothing goes to them until it is accepted.
+    #[serde(index = 2, skip_serializing_if = "Option::is_none")]
+    pub changed: Option<IdentityKey>,
+    /// [`crate::Standing`] as a number.
+    #[serde(index = 3)]
+    pub standing: u8,
+    /// Whether safety numbers were compared under the pinned key.
+    #[serde(index = 4)]
+    pub verified: bool,
+}
+
+impl Row for FriendRow {
+    const TABLE: Table = Table::Friend;
+}
+
+/// Where a conversation stands. What became of a message follows from its number and these marks.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct ChatRow {
+    /// Our numbering.
+    #[serde(index = 0)]
+    pub lane: LaneId,
+    /// The last item we numbered.
+    #[serde(index = 1)]
+    pub last: ItemSeq,
+    /// The last one they confirmed: it and all before are delivered.
+    #[serde(index = 2)]
+    pub confirmed: ItemSeq,
+    /// The last one they read.
+    #[serde(index = 3)]
+    pub read: ItemSeq,
+    /// Their numbering.
+    #[serde(index = 4, skip_serializing_if = "Option::is_none")]
+    pub their_lane: Option<LaneId>,
+    /// Their last item kept here.
+    #[serde(index = 5)]
+    pub heard: ItemSeq,
+    /// The next free place in the conversation.
+    #[serde(index = 6)]
+    pub next: u64,
+    /// Their messages that the user has not seen.
+    #[serde(index = 7)]
+    pub unread: u32,
+}
+
+impl Row for ChatRow {
+    const TABLE: Table = Table::Chat;
+}
+
+/// An item that waits for its confirmation. Its position is its number.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct OutgoingRow {
+    /// When it was written.
+    #[serde(index = 0)]
+    pub at: UnixMs,
+    /// What it is.
+    #[serde(index = 1)]
+    pub body: Body,
+    /// The message that it carries, if it does.
+    #[serde(index = 2, skip_serializing_if = "Option::is_none")]
+    pub message: Option<u64>,
+}
+
+impl Row for OutgoingRow {
+    const TABLE: Table = Table::Outgoing;
+}
+
+/// One entry of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct MessageRow {
+    /// True if they said it.
+    #[serde(index = 0)]
+    pub theirs: bool,
+    /// Its number in its sender's lane.
+    #[serde(index = 1)]
+    pub seq: ItemSeq,
+    /// When it was written, by its sender's clock.
+    #[serde(index = 2)]
+    pub at: UnixMs,
+    /// When it was kept here, by ours.
+    #[serde(index = 3)]
+    pub kept: UnixMs,
+    /// What was said.
+    #[serde(index = 4)]
+    pub text: Text,
+    /// Why it will never be delivered: 1 no longer friends.
+    #[serde(index = 5, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<u8>,
+}
+
+impl Row for MessageRow {
+    const TABLE: Table = Table::Message;
+}
+
+/// What became of a message of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageState {
+    /// It waits.
+    Queued,
+    /// It is on the peer's phone.
+    Delivered,
+    /// A person saw it.
+    Read,
+    /// It will never be delivered.
+    Failed(Failure),
+    /// It is theirs.
+    Received,
+}
+
+/// Why a message will never be delivered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Failure {
+    /// The friendship ended before it was.
+    NotFriends,
+}
+
+impl MessageRow {
+    /// What became of this message, given where its conversation stands.
+    pub fn state(&self, chat: &ChatRow) -> MessageState {
+        if self.theirs {
+            return MessageState::Received;
+        }
+        match self.failed {
+            Some(_) => MessageState::Failed(Failure::NotFriends),
+            None if self.seq <= chat.read => MessageState::Read,
+            None if self.seq <= chat.confirmed => MessageState::Delivered,
+            None => MessageState::Queued,
+        }
+    }
+}
