@@ -1,0 +1,179 @@
+//! How long to hold sound back so that most of it is there when its turn comes.
+//!
+//! Transit is arrival minus timestamp, in samples, with an unknown constant offset (two clocks). Its minimum over the
+//! last two seconds stands for "no delay": it follows clock drift and route changes. What a packet took beyond it goes
+//! into a forgetting histogram, and the target is read off that histogram.
+
+/// Samples in a millisecond.
+pub const MS: i64 = 48;
+
+const BIN: i64 = 5 * MS;
+const BINS: usize = 100;
+const BUCKET: i64 = 100 * MS;
+const BUCKETS: usize = 20;
+/// Weight one packet keeps after the next: about 12 s of 20 ms packets.
+const FORGET: f32 = 0.9983;
+/// The part of packets that shall be in time.
+const IN_TIME: f32 = 0.985;
+/// Held back before anything is known.
+const FIRST: i64 = 40 * MS;
+/// Packets until the histogram alone decides.
+const TRUSTED_AFTER: f32 = 50.0;
+/// The pull period: less than this is no use.
+const LEAST: i64 = 10 * MS;
+const MOST: i64 = 400 * MS;
+/// A pause in arrivals this long is a stall: its packets count as lost, not as a reason to wait longer.
+const STALL: i64 = 80 * MS;
+/// Stalls more frequent than this are the nature of the network and do count.
+const STALL_APART: i64 = 3_000 * MS;
+/// An overtaken packet later than this took another route; waiting for it would not pay.
+const MOST_OVERTAKEN: i64 = 120 * MS;
+/// The packet after a lost one brings its copy 20 ms later; a little more for the pull period.
+const FEC_WAIT: i64 = 30 * MS;
+/// Loss from which waiting for the copy is worth it.
+const FEC_WAIT_FROM: f32 = 0.005;
+/// After so long without packets the old minimum says nothing any more.
+const STALE: i64 = 30_000 * MS;
+
+/// Whether a packet came in the order it was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Order {
+    /// Newer than everything before it.
+    Ahead,
+    /// Overtaken by a newer one.
+    Behind,
+}
+
+/// Delay statistics of one speaker.
+pub struct Delay {
+    /// Minimum transit of each 100 ms of arrivals, `i64::MAX` where none.
+    minima: [i64; BUCKETS],
+    bucket: i64,
+    minimum: i64,
+    histogram: [f32; BINS],
+    weight: f32,
+    last_arrival: Option<i64>,
+    in_stall: bool,
+    last_stall: i64,
+    loss: f32,
+    fec_seen: f32,
+}
+
+impl Delay {
+    pub fn new() -> Delay {
+        Delay {
+            minima: [i64::MAX; BUCKETS],
+            bucket: 0,
+            minimum: 0,
+            histogram: [0.0; BINS],
+            weight: 0.0,
+            last_arrival: None,
+            in_stall: false,
+            last_stall: -STALL_APART,
+            loss: 0.0,
+            fec_seen: 0.0,
+        }
+    }
+
+    /// Whether too long has passed without packets to know what "no delay" is.
+    pub fn is_stale(&self, now: i64) -> bool {
+        self.last_arrival.is_none_or(|last| now - last > STALE)
+    }
+
+    /// Forgets what "no delay" was, and keeps the target: a new burst, a new route, a restarted sender.
+    pub fn restart(&mut self, now: i64, timestamp: i64) {
+        self.minima = [i64::MAX; BUCKETS];
+        self.bucket = now.div_euclid(BUCKET);
+        self.minimum = now - timestamp;
+        self.minima[self.bucket.rem_euclid(BUCKETS as i64) as usize] = self.minimum;
+        self.in_stall = false;
+        self.last_arrival = Some(now);
+    }
+
+    /// Takes the arrival of a packet in sequence or reordered.
+    pub fn arrived(&mut self, now: i64, timestamp: i64, fec: bool, order: Order) {
+        let pause = now - self.last_arrival.unwrap_or(now);
+        self.last_arrival = Some(now);
+        self.fec_seen = self.fec_seen * 0.99 + if fec { 0.01 } else { 0.0 };
+        let transit = now - timestamp;
+        self.follow_minimum(now, transit);
+        let late = transit - self.minimum;
+        if pause >= STALL && late >= STALL / 2 && now - self.last_stall >= STALL_APART {
+            self.in_stall = true;
+            self.last_stall = now;
+        }
+        if self.in_stall && late > self.target() && now - self.last_stall < STALL_APART / 2 {
+            return;
+        }
+        self.in_stall = false;
+        if order == Order::Ahead || late <= MOST_OVERTAKEN {
+            self.count(late);
+        }
+    }
+
+    /// Takes the fate of one frame whose turn came.
+    pub fn played(&mut self, lost: bool) {
+        self.loss = self.loss * 0.995 + if lost { 0.005 } else { 0.0 };
+    }
+
+    /// The minimum transit of the last two seconds of arrivals.
+    pub fn minimum(&self) -> i64 {
+        self.minimum
+    }
+
+    /// How long after the minimum a sample shall be played.
+    pub fn target(&self) -> i64 {
+        let mut target = self.quantile();
+        if self.weight < TRUSTED_AFTER {
+            let doubt = 1.0 - self.weight / TRUSTED_AFTER;
+            target = target.max((FIRST as f32 * doubt) as i64);
+        }
+        if self.loss > FEC_WAIT_FROM && self.fec_seen > 0.05 {
+            target = target.max(FEC_WAIT);
+        }
+        target.clamp(LEAST, MOST)
+    }
+
+    /// Part of the frames whose turn came without them, over the last seconds.
+    pub fn loss(&self) -> f32 {
+        self.loss
+    }
+
+    fn follow_minimum(&mut self, now: i64, transit: i64) {
+        let bucket = now.div_euclid(BUCKET);
+        let steps = (bucket - self.bucket).clamp(0, BUCKETS as i64);
+        for step in 1..=steps {
+            self.minima[(self.bucket + step).rem_euclid(BUCKETS as i64) as usize] = i64::MAX;
+        }
+        self.bucket = self.bucket.max(bucket);
+        let here = &mut self.minima[self.bucket.rem_euclid(BUCKETS as i64) as usize];
+        *here = transit.min(*here);
+        let lowest = self.minima.iter().copied().min().unwrap_or(transit);
+        // After a pause longer than the window only the new packets are in it, and they may all be late: the old
+        // minimum stays until the window is full again.
+        let refilled = self.minima.iter().filter(|&&minimum| minimum != i64::MAX).count() > BUCKETS / 2;
+        if refilled || lowest < self.minimum {
+            self.minimum = lowest;
+        }
+    }
+
+    fn count(&mut self, late: i64) {
+        let bin = (late / BIN).clamp(0, BINS as i64 - 1) as usize;
+        for weight in &mut self.histogram {
+            *weight *= FORGET;
+        }
+        self.histogram[bin] += 1.0;
+        self.weight = self.weight * FORGET + 1.0;
+    }
+
+    fn quantile(&self) -> i64 {
+        let mut sum = 0.0;
+        for (bin, weight) in self.histogram.iter().enumerate() {
+            sum += weight;
+            if sum >= IN_TIME * self.weight {
+                return (bin as i64 + 1) * BIN;
+            }
+        }
+        MOST
+    }
+}
