@@ -1,0 +1,485 @@
+//! The life of a link: one task that owns the connection, from the first description to the last socket.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use rtc::rtp;
+use tokio::sync::{mpsc, oneshot, watch};
+use webrtc::data_channel::DataChannelEvent;
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+use webrtc::peer_connection::{RTCIceCandidateInit, RTCIceConnectionState, RTCSessionDescription};
+
+use super::description::{CANDIDATES, Candidate, Description};
+use super::media::{Inbound, Sound};
+use super::pace::Pace;
+use super::peer::{Fact, Peer};
+use super::records::Queue;
+use super::template::{self, Half, OPUS};
+use super::{CONNECT_LIMIT, DownReason, HANDSHAKE_LIMIT, News, Role, Settings};
+
+/// Longest wait for the library's task to go; it is aborted before that.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What the owner asks of a link.
+#[derive(Debug)]
+pub(super) enum Order {
+    Accept(Description),
+    Candidate(Candidate),
+    Restart,
+}
+
+/// Why a life is over.
+enum End {
+    /// The owner closed the link or stopped listening.
+    Owner,
+    Down(DownReason),
+}
+
+impl From<webrtc::error::Error> for End {
+    fn from(error: webrtc::error::Error) -> Self {
+        tracing::debug!(%error, "the library refused a step");
+        Self::Down(DownReason::Broken)
+    }
+}
+
+/// What the parts of a life share.
+struct Shared {
+    peer: Peer,
+    news: mpsc::Sender<News>,
+    pace: Arc<Pace>,
+    role: Role,
+    /// The certificate the peer's description named.
+    trusted: watch::Sender<Option<[u8; 32]>>,
+    up: watch::Sender<bool>,
+}
+
+impl Shared {
+    async fn tell(&self, news: News) -> Result<(), End> {
+        self.news.send(news).await.map_err(|_| End::Owner)
+    }
+
+    /// Tells what came through the channel; the first of it is that the link is up.
+    async fn pass(&self, news: News) -> Result<(), End> {
+        let up = matches!(news, News::Up { .. });
+        if up {
+            self.pace.calm();
+        }
+        self.tell(news).await?;
+        if up {
+            self.up.send_replace(true);
+        }
+        Ok(())
+    }
+
+    fn is_up(&self) -> bool {
+        *self.up.borrow()
+    }
+}
+
+/// A link before it lives.
+pub(super) struct Life {
+    shared: Shared,
+    inbox: mpsc::Receiver<Order>,
+    facts: mpsc::Receiver<Fact>,
+    ice: watch::Receiver<RTCIceConnectionState>,
+}
+
+impl Life {
+    pub(super) fn new(
+        settings: &Settings,
+        mut peer: Peer,
+        news: mpsc::Sender<News>,
+        inbox: mpsc::Receiver<Order>,
+        pace: Arc<Pace>,
+    ) -> Self {
+        // A closed stand-in: the facts are read by one part of the life only.
+        let facts = std::mem::replace(&mut peer.facts, mpsc::channel(1).1);
+        let ice = peer.ice.clone();
+        let shared = Shared {
+            peer,
+            news,
+            pace,
+            role: settings.role,
+            trusted: watch::Sender::new(None),
+            up: watch::Sender::new(false),
+        };
+        Self { shared, inbox, facts, ice }
+    }
+
+    /// Lives until the owner stops it or the link is down, then frees everything.
+    pub(super) async fn live(self, mut queue: Queue, sound: Sound, mut stopped: oneshot::Receiver<()>) {
+        let Self { shared, inbox, facts, ice } = self;
+        let (heard_in, heard) = mpsc::channel(1);
+        let mut broken = false;
+        let end = tokio::select! {
+            _ = &mut stopped => End::Owner,
+            () = shared.peer.ended.notified() => {
+                broken = true;
+                End::Down(DownReason::Broken)
+            }
+            end = Talk::new(&shared, inbox, facts, ice, heard_in).run() => end,
+            end = receive(&shared) => end,
+            end = transmit(&shared, &mut queue) => end,
+            () = speak(&shared, &sound) => End::Owner,
+            () = listen(heard, &sound) => End::Owner,
+        };
+        drop(queue);
+        shared.pace.hurry();
+        if let Err(error) = shared.peer.connection.close().await {
+            tracing::debug!(%error, "closing a connection");
+        }
+        if !broken {
+            let _ = tokio::time::timeout(FAREWELL, shared.peer.ended.notified()).await;
+        }
+        let Shared { peer, news, .. } = shared;
+        drop(peer);
+        if let End::Down(reason) = end {
+            tokio::select! {
+                _ = news.send(News::Down(reason)) => {}
+                _ = stopped => {}
+            }
+        }
+    }
+}
+
+/// Where the exchange of descriptions stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    AwaitOffer,
+    AwaitAnswer,
+    Settled,
+}
+
+/// The part of a life that exchanges descriptions and candidates and watches the path.
+struct Talk<'a> {
+    shared: &'a Shared,
+    inbox: mpsc::Receiver<Order>,
+    facts: mpsc::Receiver<Fact>,
+    ice: watch::Receiver<RTCIceConnectionState>,
+    heard: mpsc::Sender<Arc<dyn TrackRemote>>,
+    stage: Stage,
+    generation: u32,
+    /// Candidates that came before their description.
+    early: Vec<Candidate>,
+    /// Candidates taken since the last description.
+    taken: usize,
+    path: bool,
+    interrupted: bool,
+    deadline: Option<Instant>,
+}
+
+impl<'a> Talk<'a> {
+    fn new(
+        shared: &'a Shared,
+        inbox: mpsc::Receiver<Order>,
+        facts: mpsc::Receiver<Fact>,
+        ice: watch::Receiver<RTCIceConnectionState>,
+        heard: mpsc::Sender<Arc<dyn TrackRemote>>,
+    ) -> Self {
+        let stage = match shared.role {
+            Role::Offer => Stage::AwaitAnswer,
+            Role::Answer => Stage::AwaitOffer,
+        };
+        Self {
+            shared,
+            inbox,
+            facts,
+            ice,
+            heard,
+            stage,
+            generation: 0,
+            early: Vec::new(),
+            taken: 0,
+            path: false,
+            interrupted: false,
+            deadline: None,
+        }
+    }
+
+    async fn run(mut self) -> End {
+        match self.talk().await {
+            Ok(never) => never,
+            Err(end) => end,
+        }
+    }
+
+    async fn talk(&mut self) -> Result<End, End> {
+        self.begin().await?;
+        let mut up = self.shared.up.subscribe();
+        loop {
+            let deadline = self.deadline;
+            let expired = async {
+                match deadline {
+                    Some(at) => tokio::time::sleep_until(at.into()).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                Some(order) = self.inbox.recv() => self.obey(order).await?,
+                Some(fact) = self.facts.recv() => self.learn(fact).await?,
+                Ok(()) = self.ice.changed() => self.path().await?,
+                Ok(()) = up.changed() => self.deadline = None,
+                () = expired => return Ok(End::Down(self.too_late())),
+                else => return Ok(End::Owner),
+            }
+        }
+    }
+
+    /// Describes this end and starts gathering.
+    ///
+    /// The answering end cannot answer before it was described to, but its credentials and certificate exist, so
+    /// it need not wait to tell them, nor to gather; asking for a restart is how the library is told to gather.
+    async fn begin(&mut self) -> Result<(), End> {
+        let connection = &self.shared.peer.connection;
+        let offer = connection.create_offer(None).await?;
+        let own = own(&offer.sdp, 0)?;
+        match self.shared.role {
+            Role::Offer => connection.set_local_description(offer).await?,
+            Role::Answer => connection.restart_ice().await?,
+        }
+        self.shared.tell(News::Local(own)).await
+    }
+
+    async fn obey(&mut self, order: Order) -> Result<(), End> {
+        match order {
+            Order::Accept(remote) => self.accept(remote).await,
+            Order::Candidate(candidate) => self.candidate(candidate).await,
+            Order::Restart => self.restart().await,
+        }
+    }
+
+    async fn learn(&mut self, fact: Fact) -> Result<(), End> {
+        match fact {
+            Fact::Candidate(candidate) => self.shared.tell(News::Candidate(candidate)).await,
+            Fact::Gathered => self.shared.tell(News::Gathered).await,
+            Fact::Stray => Err(End::Down(DownReason::Breach)),
+            Fact::Sound(track) => {
+                // A second track while the first is heard is no part of any agreement.
+                let _ = self.heard.try_send(track);
+                Ok(())
+            }
+        }
+    }
+
+    /// Applies the peer's description as whichever half of an exchange it is; both ends may restart at once, then
+    /// each takes the other's offer as the answer to its own.
+    async fn accept(&mut self, remote: Description) -> Result<(), End> {
+        let half = match self.stage {
+            Stage::AwaitOffer if remote.generation() == 0 => Half::Offer,
+            Stage::AwaitAnswer if remote.generation() == self.generation => Half::Answer,
+            Stage::Settled if remote.generation() > self.generation => Half::Offer,
+            // Late or doubled.
+            _ => return Ok(()),
+        };
+        let named = *remote.fingerprint();
+        if self.shared.trusted.borrow().is_some_and(|trusted| trusted != named) {
+            return Err(End::Down(DownReason::Breach));
+        }
+        self.shared.trusted.send_replace(Some(named));
+        self.shared.pace.hurry();
+        let theirs = match self.shared.role {
+            Role::Offer => Role::Answer,
+            Role::Answer => Role::Offer,
+        };
+        let text = template::session(&remote, theirs, half);
+        let connection = &self.shared.peer.connection;
+        if half == Half::Offer {
+            connection.set_remote_description(RTCSessionDescription::offer(text)?).await?;
+            let answer = connection.create_answer(None).await?;
+            let own = own(&answer.sdp, remote.generation())?;
+            connection.set_local_description(answer).await?;
+            self.generation = remote.generation();
+            if self.generation > 0 {
+                self.shared.tell(News::Local(own)).await?;
+            }
+        } else {
+            connection.set_remote_description(RTCSessionDescription::answer(text)?).await?;
+        }
+        self.stage = Stage::Settled;
+        self.deadline.get_or_insert_with(|| Instant::now() + CONNECT_LIMIT);
+        self.taken = 0;
+        for candidate in std::mem::take(&mut self.early) {
+            self.candidate(candidate).await?;
+        }
+        Ok(())
+    }
+
+    async fn candidate(&mut self, candidate: Candidate) -> Result<(), End> {
+        if self.stage != Stage::Settled {
+            if self.early.len() < CANDIDATES {
+                self.early.push(candidate);
+            }
+            return Ok(());
+        }
+        if self.taken == CANDIDATES {
+            return Ok(());
+        }
+        self.taken += 1;
+        let candidate = RTCIceCandidateInit { candidate: template::candidate(&candidate), ..Default::default() };
+        Ok(self.shared.peer.connection.add_ice_candidate(candidate).await?)
+    }
+
+    /// Starts a new generation, unless one is being agreed on already.
+    async fn restart(&mut self) -> Result<(), End> {
+        let (Stage::Settled, Some(next)) = (self.stage, self.generation.checked_add(1)) else {
+            return Ok(());
+        };
+        let connection = &self.shared.peer.connection;
+        connection.restart_ice().await?;
+        let offer = connection.create_offer(None).await?;
+        let own = own(&offer.sdp, next)?;
+        connection.set_local_description(offer).await?;
+        self.generation = next;
+        self.stage = Stage::AwaitAnswer;
+        self.deadline = Some(Instant::now() + CONNECT_LIMIT);
+        self.shared.tell(News::Local(own)).await
+    }
+
+    async fn path(&mut self) -> Result<(), End> {
+        let state = *self.ice.borrow_and_update();
+        let up = self.shared.is_up();
+        match state {
+            RTCIceConnectionState::Connected | RTCIceConnectionState::Completed if up => {
+                self.deadline = None;
+                self.shared.pace.calm();
+                if std::mem::take(&mut self.interrupted) {
+                    self.shared.tell(News::Restored).await?;
+                }
+                match self.shared.peer.route().await {
+                    Some(route) => self.shared.tell(News::Route(route)).await,
+                    None => Ok(()),
+                }
+            }
+            RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => {
+                self.path = true;
+                self.deadline = Some(Instant::now() + HANDSHAKE_LIMIT);
+                Ok(())
+            }
+            // A restart gives up the old path before the new one is found.
+            RTCIceConnectionState::Disconnected | RTCIceConnectionState::Checking if up && !self.interrupted => {
+                self.interrupted = true;
+                self.shared.tell(News::Interrupted).await
+            }
+            RTCIceConnectionState::Failed => Err(End::Down(self.too_late())),
+            _ => Ok(()),
+        }
+    }
+
+    fn too_late(&self) -> DownReason {
+        match (self.shared.is_up(), self.path) {
+            (true, _) => DownReason::Lost,
+            (false, true) => DownReason::Unauthenticated,
+            (false, false) => DownReason::Unreachable,
+        }
+    }
+}
+
+fn own(text: &str, generation: u32) -> Result<Description, End> {
+    Peer::own(text, generation).map_err(|_| End::Down(DownReason::Broken))
+}
+
+/// Passes records on as fast as the receiver of news takes them, after checking who sends them.
+///
+/// The offering end knows the channel to be open first, and a record that overtook the last packet of the handshake
+/// would be acknowledged and lost by the library at the answering end. So the answering end says that it is ready,
+/// by an empty message, and the offering end is up only then.
+async fn receive(shared: &Shared) -> End {
+    let mut greeted = None;
+    loop {
+        let news = match shared.peer.channel.poll().await {
+            Some(DataChannelEvent::OnOpen) => match (welcome(shared).await, shared.role) {
+                (Err(reason), _) => return End::Down(reason),
+                (Ok(up), Role::Offer) => {
+                    greeted = Some(up);
+                    continue;
+                }
+                (Ok(up), Role::Answer) => {
+                    if shared.peer.channel.send(BytesMut::new()).await.is_err() {
+                        return End::Down(DownReason::Broken);
+                    }
+                    up
+                }
+            },
+            Some(DataChannelEvent::OnMessage(message)) => match greeted.take() {
+                Some(up) if message.data.is_empty() => up,
+                Some(_) => return End::Down(DownReason::Breach),
+                None => News::Record(message.data.into()),
+            },
+            Some(DataChannelEvent::OnClose) => return End::Down(DownReason::PeerClosed),
+            Some(_) => continue,
+            None => return End::Down(DownReason::Broken),
+        };
+        if let Err(end) = shared.pass(news).await {
+            return end;
+        }
+    }
+}
+
+/// The library compared the certificate with the description; it is compared again with what the peer itself said.
+async fn welcome(shared: &Shared) -> Result<News, DownReason> {
+    let shown = shared.peer.fingerprint().await.ok_or(DownReason::Broken)?;
+    if *shared.trusted.borrow() != Some(shown) {
+        return Err(DownReason::Unauthenticated);
+    }
+    let route = shared.peer.route().await.ok_or(DownReason::Broken)?;
+    Ok(News::Up { route, fingerprint: shown })
+}
+
+async fn transmit(shared: &Shared, queue: &mut Queue) -> End {
+    let mut up = shared.up.subscribe();
+    if up.wait_for(|up| *up).await.is_err() {
+        return End::Owner;
+    }
+    while let Some(record) = queue.next().await {
+        let length = record.len();
+        if shared.peer.channel.send(BytesMut::from(Bytes::from(record))).await.is_err() {
+            // Whoever reads the channel learns why, and ends this life.
+            std::future::pending::<()>().await;
+        }
+        queue.passed(length);
+    }
+    End::Owner
+}
+
+async fn speak(shared: &Shared, sound: &Sound) {
+    loop {
+        let frame = sound.next().await;
+        if !shared.is_up() {
+            continue;
+        }
+        let header = rtp::header::Header {
+            version: 2,
+            marker: frame.marker,
+            payload_type: OPUS,
+            sequence_number: frame.sequence,
+            timestamp: frame.timestamp,
+            ssrc: template::sound_ssrc(shared.role),
+            ..Default::default()
+        };
+        let packet = rtp::Packet { header, payload: frame.payload };
+        if let Err(error) = shared.peer.sound.write_rtp(packet).await {
+            tracing::trace!(%error, "a sound packet was not sent");
+        }
+    }
+}
+
+async fn listen(mut tracks: mpsc::Receiver<Arc<dyn TrackRemote>>, sound: &Sound) {
+    while let Some(track) = tracks.recv().await {
+        while let Some(event) = track.poll().await {
+            let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
+            if packet.header.payload_type != OPUS {
+                continue;
+            }
+            sound.heard(Inbound {
+                sequence: packet.header.sequence_number,
+                timestamp: packet.header.timestamp,
+                marker: packet.header.marker,
+                payload: packet.payload,
+                arrival: Instant::now(),
+            });
+        }
+    }
+    std::future::pending().await
+}

@@ -1,0 +1,119 @@
+//! The port through which sound passes a link: two bounded rings, no lock, the oldest goes when one is full.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
+use bytes::Bytes;
+use crossbeam_queue::ArrayQueue;
+use tokio::sync::Notify;
+
+/// Frames that may wait each way: 1.28 s of 20 ms frames, far more than any jitter buffer wants.
+const FRAMES: usize = 64;
+
+/// One sound packet from the peer, as it came: unordered, perhaps doubled, its payload still sealed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inbound {
+    /// RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp, in 48 kHz samples.
+    pub timestamp: u32,
+    /// RTP marker bit: the first frame after silence.
+    pub marker: bool,
+    /// What the peer's media thread sent.
+    pub payload: Bytes,
+    /// When it came off the network task.
+    pub arrival: Instant,
+}
+
+/// One sound packet on its way out.
+#[derive(Debug)]
+pub(super) struct Outbound {
+    pub sequence: u16,
+    pub timestamp: u32,
+    pub marker: bool,
+    pub payload: Bytes,
+}
+
+#[derive(Debug)]
+struct Rings {
+    out: ArrayQueue<Outbound>,
+    out_ready: Notify,
+    heard: ArrayQueue<Inbound>,
+    heard_ready: Notify,
+    dropped: AtomicU64,
+}
+
+/// Where the media thread hands in and takes out sound; clones share the same rings.
+#[derive(Debug, Clone)]
+pub struct MediaPort {
+    rings: Arc<Rings>,
+}
+
+impl MediaPort {
+    /// Hands in one packet; neither blocks nor allocates, and pushes out the oldest waiting one when the ring is full.
+    ///
+    /// Before the link is up, while it is interrupted and after it is closed, packets are lost as on a bad network.
+    pub fn send_audio(&self, sequence: u16, timestamp: u32, marker: bool, payload: Bytes) {
+        if self.rings.out.force_push(Outbound { sequence, timestamp, marker, payload }).is_some() {
+            self.rings.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        self.rings.out_ready.notify_one();
+    }
+
+    /// Takes the oldest packet heard, if any; neither blocks nor allocates.
+    #[must_use]
+    pub fn take_audio(&self) -> Option<Inbound> {
+        self.rings.heard.pop()
+    }
+
+    /// Waits for a packet and takes it; meant for one waiting task at a time.
+    pub async fn audio(&self) -> Inbound {
+        loop {
+            if let Some(packet) = self.take_audio() {
+                return packet;
+            }
+            self.rings.heard_ready.notified().await;
+        }
+    }
+
+    /// How many packets were pushed out of a full ring, both ways together.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        self.rings.dropped.load(Ordering::Relaxed)
+    }
+}
+
+/// The link's end of the port.
+pub(super) struct Sound {
+    rings: Arc<Rings>,
+}
+
+impl Sound {
+    pub(super) async fn next(&self) -> Outbound {
+        loop {
+            if let Some(packet) = self.rings.out.pop() {
+                return packet;
+            }
+            self.rings.out_ready.notified().await;
+        }
+    }
+
+    pub(super) fn heard(&self, packet: Inbound) {
+        if self.rings.heard.force_push(packet).is_some() {
+            self.rings.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        self.rings.heard_ready.notify_one();
+    }
+}
+
+pub(super) fn port() -> (MediaPort, Sound) {
+    let rings = Arc::new(Rings {
+        out: ArrayQueue::new(FRAMES),
+        out_ready: Notify::new(),
+        heard: ArrayQueue::new(FRAMES),
+        heard_ready: Notify::new(),
+        dropped: AtomicU64::new(0),
+    });
+    (MediaPort { rings: Arc::clone(&rings) }, Sound { rings })
+}

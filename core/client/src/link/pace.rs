@@ -1,0 +1,219 @@
+//! How fast a link's task turns: in a hurry while the link comes up, at leisure when nothing passes.
+//!
+//! The library leaves finished work lying until its next timer (200 ms), which adds up to more than half a second
+//! per connection, and checks an idle connection five times a second. It waits through the [`Runtime`] it is given,
+//! so that is where both are put right. The same runtime owns the UDP sockets: it sizes their buffers, and it is
+//! the place where another protocol on the same socket would be told apart by first byte (RFC 9443).
+
+use std::future::Future;
+use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
+
+use socket2::SockRef;
+use tokio::sync::Notify;
+use webrtc::runtime::{
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
+    Transmit,
+};
+
+use super::CONNECT_LIMIT;
+
+/// Longest nap while a link comes up.
+const HURRY: Duration = Duration::from_millis(3);
+/// Length of a nap on a link that is up and idle.
+const LEISURE: Duration = Duration::from_secs(1);
+/// Shorter naps than this are somebody's precise wish and stay as they are.
+const PRECISE: Duration = Duration::from_millis(60);
+/// Without traffic for this long a link is idle: longer than any acknowledgement or retransmission is pending.
+const IDLE_AFTER: Duration = Duration::from_secs(2);
+/// Asked of the system for each socket and direction; the usual 208 KiB overflow at a few MB/s.
+const BUFFER_BYTES: usize = 4 * 1024 * 1024;
+/// Longest wait for a name server; the library waits for it with everything else stopped.
+const RESOLVE_LIMIT: Duration = Duration::from_secs(5);
+
+type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// The clock face of one link, shared by its task and its owner.
+#[derive(Debug)]
+pub(super) struct Pace {
+    epoch: Instant,
+    /// Milliseconds after `epoch` until which there is a hurry.
+    hurry_until: AtomicU64,
+    /// Milliseconds after `epoch` at which something else than a path check last passed.
+    traffic: AtomicU64,
+    up: AtomicBool,
+    wakeups: AtomicU64,
+}
+
+impl Pace {
+    pub(super) fn new() -> Self {
+        Self {
+            epoch: Instant::now(),
+            hurry_until: AtomicU64::new(0),
+            traffic: AtomicU64::new(0),
+            up: AtomicBool::new(false),
+            wakeups: AtomicU64::new(0),
+        }
+    }
+
+    /// Naps are short from now on, for at most the time a link may take to come up.
+    pub(super) fn hurry(&self) {
+        self.hurry_until.store(self.now() + as_ms(CONNECT_LIMIT), Ordering::Relaxed);
+    }
+
+    /// The link is up: naps are as long as asked for, and longer when nothing passes.
+    pub(super) fn calm(&self) {
+        self.hurry_until.store(0, Ordering::Relaxed);
+        self.up.store(true, Ordering::Relaxed);
+        self.passed();
+    }
+
+    pub(super) fn wakeups(&self) -> u64 {
+        self.wakeups.load(Ordering::Relaxed)
+    }
+
+    fn passed(&self) {
+        self.traffic.store(self.now(), Ordering::Relaxed);
+    }
+
+    fn now(&self) -> u64 {
+        as_ms(self.epoch.elapsed())
+    }
+
+    fn nap(&self, asked: Duration) -> Duration {
+        let now = self.now();
+        if now < self.hurry_until.load(Ordering::Relaxed) {
+            return asked.min(HURRY);
+        }
+        let idle = self.up.load(Ordering::Relaxed)
+            && now.saturating_sub(self.traffic.load(Ordering::Relaxed)) > as_ms(IDLE_AFTER);
+        if idle && asked > PRECISE { asked.max(LEISURE) } else { asked }
+    }
+}
+
+fn as_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}
+
+/// The runtime one connection of the library lives on.
+#[derive(Debug)]
+pub(super) struct Paced {
+    pub(super) pace: Arc<Pace>,
+    /// Told when the connection's task is gone, by whatever way: its end, an abort or a panic.
+    pub(super) ended: Arc<Notify>,
+}
+
+struct Ending(Arc<Notify>);
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        self.0.notify_one();
+    }
+}
+
+impl Runtime for Paced {
+    /// The library spawns one task per connection, its driver.
+    fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
+        let ending = Ending(Arc::clone(&self.ended));
+        TokioRuntime.spawn(Box::pin(async move {
+            let _ending = ending;
+            future.await;
+        }))
+    }
+
+    fn wrap_udp_socket(&self, socket: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
+        let options = SockRef::from(&socket);
+        // A system that gives less is no reason not to connect.
+        let _ = options.set_recv_buffer_size(BUFFER_BYTES);
+        let _ = options.set_send_buffer_size(BUFFER_BYTES);
+        let inner = TokioRuntime.wrap_udp_socket(socket)?;
+        Ok(Arc::new(Watched { inner, pace: Arc::clone(&self.pace) }))
+    }
+
+    fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
+        TokioRuntime.wrap_tcp_listener(listener)
+    }
+
+    fn connect_tcp<'a>(&'a self, _: SocketAddr) -> Boxed<'a, io::Result<Arc<dyn AsyncTcpStream>>> {
+        Box::pin(std::future::ready(Err(io::ErrorKind::Unsupported.into())))
+    }
+
+    fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
+        Box::pin(async move {
+            let answer = tokio::time::timeout(RESOLVE_LIMIT, tokio::net::lookup_host(host)).await;
+            answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map(Iterator::collect)
+        })
+    }
+
+    fn sleep(&self, asked: Duration) -> Boxed<'static, ()> {
+        self.pace.wakeups.fetch_add(1, Ordering::Relaxed);
+        TokioRuntime.sleep(self.pace.nap(asked))
+    }
+
+    fn interval(&self, period: Duration) -> Box<dyn AsyncInterval> {
+        TokioRuntime.interval(period)
+    }
+
+    fn block_on(&self, future: Pin<Box<dyn Future<Output = ()> + '_>>) {
+        TokioRuntime.block_on(future);
+    }
+
+    fn yield_now(&self) -> Boxed<'static, ()> {
+        TokioRuntime.yield_now()
+    }
+
+    fn name(&self) -> &'static str {
+        "paced"
+    }
+}
+
+/// A UDP socket that notices whether anything but path checks passes.
+#[derive(Debug)]
+struct Watched {
+    inner: Arc<dyn AsyncUdpSocket>,
+    pace: Arc<Pace>,
+}
+
+/// STUN messages begin with 0 to 3 (RFC 7983 section 7).
+fn is_check(datagram: &[u8]) -> bool {
+    datagram.first().is_none_or(|first| *first <= 3)
+}
+
+impl AsyncUdpSocket for Watched {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.inner.local_addr()
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        if !is_check(transmit.contents) {
+            self.pace.passed();
+        }
+        self.inner.poll_send(cx, transmit)
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let received = ready!(self.inner.poll_recv(cx, bufs, meta))?;
+        if bufs.iter().zip(meta.iter()).take(received).any(|(buf, meta)| meta.len > 0 && !is_check(buf)) {
+            self.pace.passed();
+        }
+        Poll::Ready(Ok(received))
+    }
+
+    fn max_gso_segments(&self) -> usize {
+        self.inner.max_gso_segments()
+    }
+
+    fn max_gro_segments(&self) -> usize {
+        self.inner.max_gro_segments()
+    }
+}

@@ -1,0 +1,320 @@
+//! The library's peer connection, set up as a link needs it, and what it reports.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::configuration::setting_engine::SctpMaxMessageSize;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+};
+use sha2::{Digest, Sha256};
+use tokio::sync::{Notify, mpsc, watch};
+use webrtc::data_channel::{DataChannel, RTCDataChannelInit};
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::media_stream::track_remote::TrackRemote;
+use webrtc::peer_connection::{
+    CipherSuiteId, MediaEngine, PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCConfiguration,
+    RTCConfigurationBuilder, RTCIceCandidate, RTCIceCandidateType, RTCIceConnectionState, RTCIceGatheringState,
+    RTCIceProtocol, RTCIceServer, RTCIceTransportPolicy, RTCPeerConnectionIceEvent, Registry, SettingEngine,
+    SettingEngineBuilder, SrtpProtectionProfile, StatsSelector,
+};
+
+use super::description::{Candidate, Description, Kind, Protocol};
+use super::pace::{Pace, Paced};
+use super::records::WINDOW_BYTES;
+use super::{
+    Bind, INTERRUPTED_AFTER, IceServer, LOST_AFTER, LinkError, RECORD_BYTES, Reach, RelayedBy, Role, Route,
+    RoutePolicy, Settings, template,
+};
+
+/// The stream number of the records' channel, agreed in advance: no round trip is spent on opening it. Further
+/// channels take the next numbers.
+const RECORDS: u16 = 0;
+/// Facts that may wait for the link's task; candidates beyond are not offered.
+const FACTS: usize = 256;
+/// How often an unproven path is tried, and how often at most: for as long as a link may take to come up.
+const CHECK_EVERY: Duration = Duration::from_millis(100);
+const CHECKS: u16 = 300;
+/// How often a proven path is checked (RFC 7675 asks for at least every 30 s); often enough to notice an
+/// interruption in time even when one check is lost.
+const KEEPALIVE: Duration = Duration::from_secs(1);
+/// Packets that may arrive out of order before they count as replayed; the library's own default is no protection.
+const REPLAY_WINDOW: usize = 512;
+/// How long worse paths wait for better ones, after which they are taken.
+const SRFLX_WAIT: Duration = Duration::from_millis(100);
+const PRFLX_WAIT: Duration = Duration::from_millis(50);
+const RELAY_WAIT: Duration = Duration::from_secs(1);
+
+/// What the library reports, except the state of ICE, of which only the latest counts.
+pub(super) enum Fact {
+    Candidate(Candidate),
+    Gathered,
+    /// The peer's sound has begun.
+    Sound(Arc<dyn TrackRemote>),
+    /// The peer opened a channel or a track nobody agreed on.
+    Stray,
+}
+
+/// A peer connection and its ends.
+pub(super) struct Peer {
+    pub(super) connection: Box<dyn PeerConnection>,
+    pub(super) channel: Arc<dyn DataChannel>,
+    pub(super) sound: Arc<TrackLocalStaticRTP>,
+    pub(super) facts: mpsc::Receiver<Fact>,
+    pub(super) ice: watch::Receiver<RTCIceConnectionState>,
+    pub(super) ended: Arc<Notify>,
+}
+
+impl Peer {
+    /// Binds the sockets; gathers nothing yet.
+    pub(super) async fn build(settings: &Settings, pace: Arc<Pace>) -> Result<Self, LinkError> {
+        let (facts_in, facts) = mpsc::channel(FACTS);
+        let (ice_in, ice) = watch::channel(RTCIceConnectionState::New);
+        let ended = Arc::new(Notify::new());
+        let reporter = Reporter { facts: facts_in, ice: ice_in, policy: settings.policy };
+        let mut codecs = MediaEngine::default();
+        let opus = RTCRtpCodecParameters { rtp_codec: opus(), payload_type: template::OPUS };
+        codecs.register_codec(opus, RtpCodecKind::Audio).map_err(setup)?;
+        let connection = PeerConnectionBuilder::new()
+            .with_runtime(Arc::new(Paced { pace, ended: Arc::clone(&ended) }))
+            .with_configuration(configuration(settings)?)
+            .with_setting_engine(engine(settings.policy))
+            .with_media_engine(codecs)
+            // No NACK, no reports: sound repairs itself, and its loss is measured where it is played.
+            .with_interceptor_registry(Registry::new())
+            .with_handler(Arc::new(reporter))
+            .with_udp_addrs(addresses(&settings.bind))
+            .with_data_channel_send_buffer_limit(WINDOW_BYTES)
+            .build()
+            .await
+            .map_err(setup)?;
+        let connection: Box<dyn PeerConnection> = Box::new(connection);
+        match furnish(&*connection, settings.role).await {
+            Ok((channel, sound)) => Ok(Self { connection, channel, sound, facts, ice, ended }),
+            Err(error) => {
+                // The library's task outlives a connection that is only dropped.
+                let _ = connection.close().await;
+                Err(setup(error))
+            }
+        }
+    }
+
+    /// SHA-256 of the certificate the peer showed, once the handshake is over.
+    pub(super) async fn fingerprint(&self) -> Option<[u8; 32]> {
+        let certificates = self.connection.sctp().await?.transport().get_remote_certificates().await.ok()?;
+        certificates.first().map(|certificate| Sha256::digest(certificate).into())
+    }
+
+    /// How the link travels now.
+    pub(super) async fn route(&self) -> Option<Route> {
+        let ice = self.connection.sctp().await?.transport().ice_transport();
+        let pair = ice.get_selected_candidate_pair().await.ok()??;
+        let stats = self.connection.get_stats(Instant::now(), StatsSelector::None).await;
+        let seconds = stats
+            .candidate_pairs()
+            .filter(|pair| pair.nominated)
+            .map(|pair| pair.current_round_trip_time)
+            .fold(0.0, f64::max);
+        let rtt = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let by = match (pair.local().typ, pair.remote().typ) {
+            (RTCIceCandidateType::Relay, RTCIceCandidateType::Relay) => RelayedBy::Both,
+            (RTCIceCandidateType::Relay, _) => RelayedBy::Us,
+            (_, RTCIceCandidateType::Relay) => RelayedBy::Them,
+            _ => return Some(Route::Direct { kind: reach(&pair.remote().address), rtt }),
+        };
+        Some(Route::Relayed { by, protocol: Protocol::Udp, rtt })
+    }
+
+    /// The library's own description of this end.
+    pub(super) fn own(text: &str, generation: u32) -> Result<Description, LinkError> {
+        template::own(text, generation).ok_or_else(|| LinkError::Setup("unreadable local description".into()))
+    }
+}
+
+pub(super) fn setup(error: webrtc::error::Error) -> LinkError {
+    LinkError::Setup(error.to_string())
+}
+
+fn opus() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: "audio/opus".into(),
+        clock_rate: 48_000,
+        channels: 2,
+        sdp_fmtp_line: template::OPUS_FORMAT.into(),
+        rtcp_feedback: vec![],
+    }
+}
+
+async fn furnish(
+    connection: &dyn PeerConnection,
+    role: Role,
+) -> webrtc::error::Result<(Arc<dyn DataChannel>, Arc<TrackLocalStaticRTP>)> {
+    let encoding = RTCRtpEncodingParameters {
+        rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(template::sound_ssrc(role)), ..Default::default() },
+        codec: opus(),
+        ..Default::default()
+    };
+    let sound = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
+        "sound".into(),
+        "sound".into(),
+        "sound".into(),
+        RtpCodecKind::Audio,
+        vec![encoding],
+    )));
+    connection.add_track(Arc::clone(&sound) as Arc<dyn TrackLocal>).await?;
+    let records = RTCDataChannelInit { ordered: true, negotiated: Some(RECORDS), ..Default::default() };
+    let channel = connection.create_data_channel("records", Some(records)).await?;
+    Ok((channel, sound))
+}
+
+fn engine(policy: RoutePolicy) -> SettingEngine {
+    let relay_wait = if policy == RoutePolicy::RelayOnly { Duration::ZERO } else { RELAY_WAIT };
+    SettingEngineBuilder::new()
+        // Without a multicast route mDNS makes building fail, and it tells the neighbours who is here.
+        .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
+        .with_ice_timeouts(Some(INTERRUPTED_AFTER), Some(LOST_AFTER - INTERRUPTED_AFTER), Some(KEEPALIVE))
+        .with_ice_connection_attempts(Some(CHECK_EVERY), Some(CHECKS))
+        .with_host_acceptance_min_wait(Some(Duration::ZERO))
+        .with_srflx_acceptance_min_wait(Some(SRFLX_WAIT))
+        .with_prflx_acceptance_min_wait(Some(PRFLX_WAIT))
+        .with_relay_acceptance_min_wait(Some(relay_wait))
+        // Sockets belong to one interface each, so only new ones reach a network the device has just joined.
+        .with_discard_local_candidates_during_ice_restart(true)
+        .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm])
+        .with_dtls_cipher_suites(vec![
+            CipherSuiteId::Tls_Ecdhe_Ecdsa_With_Aes_128_Gcm_Sha256,
+            CipherSuiteId::Tls_Ecdhe_Ecdsa_With_ChaCha20_Poly1305_Sha256,
+        ])
+        .with_dtls_replay_protection_window(REPLAY_WINDOW)
+        .with_srtp_replay_protection_window(REPLAY_WINDOW)
+        .with_srtcp_replay_protection_window(REPLAY_WINDOW)
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(RECORD_BYTES as u32))
+        .build()
+}
+
+fn configuration(settings: &Settings) -> Result<RTCConfiguration, LinkError> {
+    let mut servers = Vec::new();
+    for server in &settings.servers {
+        let (scheme, host, port, username, credential) = match server {
+            IceServer::Stun { host, port } => ("stun", host, *port, "", ""),
+            IceServer::Turn { host, port, username, password } => ("turn", host, *port, &**username, &**password),
+        };
+        let useless = match settings.policy {
+            RoutePolicy::DirectOnly => scheme == "turn",
+            RoutePolicy::RelayOnly => scheme == "stun",
+            RoutePolicy::Any => false,
+        };
+        if useless {
+            continue;
+        }
+        let host = url_host(host).ok_or(LinkError::Server)?;
+        if port == 0 || (scheme == "turn" && (username.is_empty() || credential.is_empty())) {
+            return Err(LinkError::Server);
+        }
+        servers.push(RTCIceServer {
+            urls: vec![format!("{scheme}:{host}:{port}")],
+            username: username.into(),
+            credential: credential.into(),
+        });
+    }
+    if settings.policy == RoutePolicy::RelayOnly && servers.is_empty() {
+        return Err(LinkError::NoRelay);
+    }
+    let policy = match settings.policy {
+        RoutePolicy::RelayOnly => RTCIceTransportPolicy::Relay,
+        RoutePolicy::DirectOnly | RoutePolicy::Any => RTCIceTransportPolicy::All,
+    };
+    Ok(RTCConfigurationBuilder::new().with_ice_servers(servers).with_ice_transport_policy(policy).build())
+}
+
+/// A host as a URL wants it; nothing else can slip into the URL with it.
+fn url_host(host: &str) -> Option<String> {
+    if let Ok(ip) = host.parse::<IpAddr>() {
+        return Some(if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
+    }
+    let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
+    (!host.is_empty() && host.len() <= 253 && host.bytes().all(letters)).then(|| host.into())
+}
+
+fn addresses(bind: &Bind) -> Vec<SocketAddr> {
+    let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
+    let ips = match bind {
+        Bind::Everywhere => everywhere.as_slice(),
+        Bind::Only(ips) => ips,
+    };
+    ips.iter().map(|ip| SocketAddr::new(*ip, 0)).collect()
+}
+
+/// An address no router of the internet knows is near.
+fn reach(address: &str) -> Reach {
+    let near = match address.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        Err(_) => false,
+    };
+    if near { Reach::Lan } else { Reach::Internet }
+}
+
+/// Takes what the library reports, on the library's own task, and so never waits.
+struct Reporter {
+    facts: mpsc::Sender<Fact>,
+    ice: watch::Sender<RTCIceConnectionState>,
+    policy: RoutePolicy,
+}
+
+impl Reporter {
+    fn tell(&self, fact: Fact) {
+        if self.facts.try_send(fact).is_err() {
+            tracing::debug!("a fact about a link was dropped: its task is behind or gone");
+        }
+    }
+
+    fn offer(&self, found: &RTCIceCandidate) -> Option<Candidate> {
+        let kind = match found.typ {
+            RTCIceCandidateType::Host => Kind::Host,
+            RTCIceCandidateType::Srflx => Kind::Srflx,
+            RTCIceCandidateType::Prflx => Kind::Prflx,
+            RTCIceCandidateType::Relay => Kind::Relay,
+            _ => return None,
+        };
+        let allowed = match self.policy {
+            RoutePolicy::DirectOnly => kind != Kind::Relay,
+            RoutePolicy::Any => true,
+            RoutePolicy::RelayOnly => kind == Kind::Relay,
+        };
+        if !allowed || found.protocol != RTCIceProtocol::Udp {
+            return None;
+        }
+        Candidate::parse(kind, Protocol::Udp, &found.address, found.port, found.priority, &*found.foundation).ok()
+    }
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Reporter {
+    async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        if let Some(candidate) = self.offer(&event.candidate) {
+            self.tell(Fact::Candidate(candidate));
+        }
+    }
+
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        if state == RTCIceGatheringState::Complete {
+            self.tell(Fact::Gathered);
+        }
+    }
+
+    async fn on_ice_connection_state_change(&self, state: RTCIceConnectionState) {
+        self.ice.send_replace(state);
+    }
+
+    async fn on_data_channel(&self, _: Arc<dyn DataChannel>) {
+        self.tell(Fact::Stray);
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        self.tell(Fact::Sound(track));
+    }
+}

@@ -1,0 +1,535 @@
+//! What a link promises, over real sockets on loopback. Waits end with events; the guard is for when none comes.
+#![allow(clippy::unwrap_used, missing_docs)]
+
+use std::future::Future;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use bytes::Bytes;
+use sidetone::link::description::{CANDIDATES, Kind, Malformed, Protocol};
+use sidetone::link::{
+    Bind, Candidate, Description, DownReason, IceServer, Inbound, Link, LinkError, News, RECORD_BYTES, Reach, Refused,
+    Role, Route, RoutePolicy, SendRefused, Settings,
+};
+use tokio::sync::mpsc;
+
+const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
+struct End {
+    link: Link,
+    news: mpsc::Receiver<News>,
+}
+
+async fn guard<T>(limit_s: u64, what: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(limit_s), what).await.expect("nothing happened")
+}
+
+fn settings(role: Role) -> Settings {
+    Settings { role, servers: vec![], policy: RoutePolicy::Any, bind: Bind::Only(vec![LOOPBACK]) }
+}
+
+async fn open(settings: Settings, behind: usize) -> End {
+    let (tell, news) = mpsc::channel(behind);
+    End { link: Link::open(settings, tell).await.unwrap(), news }
+}
+
+/// Carries one piece of news to the other end; hands back what is not signaling.
+fn carry(news: News, to: &Link) -> Option<News> {
+    match news {
+        News::Local(description) => to.accept(description).unwrap(),
+        News::Candidate(candidate) => to.add_candidate(candidate).unwrap(),
+        News::Gathered => {}
+        other => return Some(other),
+    }
+    None
+}
+
+/// Carries signaling both ways until `enough` has seen what it waits for.
+async fn until(a: &mut End, b: &mut End, mut enough: impl FnMut(usize, News) -> bool) {
+    loop {
+        let (place, news) = tokio::select! {
+            Some(news) = a.news.recv() => (0, carry(news, &b.link)),
+            Some(news) = b.news.recv() => (1, carry(news, &a.link)),
+            else => panic!("both ends fell silent"),
+        };
+        if news.is_some_and(|news| enough(place, news)) {
+            return;
+        }
+    }
+}
+
+async fn connect(a: &mut End, b: &mut End) -> [(Route, [u8; 32]); 2] {
+    let mut ups = [None, None];
+    until(a, b, |place, news| {
+        if let News::Up { route, fingerprint } = news {
+            ups[place] = Some((route, fingerprint));
+        }
+        ups.iter().all(Option::is_some)
+    })
+    .await;
+    ups.map(Option::unwrap)
+}
+
+async fn pair() -> (End, End) {
+    let (mut a, mut b) = (open(settings(Role::Offer), 64).await, open(settings(Role::Answer), 64).await);
+    guard(20, connect(&mut a, &mut b)).await;
+    (a, b)
+}
+
+async fn record(end: &mut End) -> Vec<u8> {
+    loop {
+        match end.news.recv().await.expect("the link ended") {
+            News::Record(record) => return record,
+            News::Down(reason) => panic!("down: {reason:?}"),
+            _ => {}
+        }
+    }
+}
+
+async fn down(end: &mut End) -> DownReason {
+    loop {
+        if let News::Down(reason) = end.news.recv().await.expect("the end came unannounced") {
+            return reason;
+        }
+    }
+}
+
+async fn local(end: &mut End) -> Description {
+    loop {
+        if let News::Local(description) = end.news.recv().await.unwrap() {
+            return description;
+        }
+    }
+}
+
+/// Every candidate offered until gathering is over.
+async fn gathered(end: &mut End) -> Vec<Candidate> {
+    let mut offered = vec![];
+    loop {
+        match end.news.recv().await.unwrap() {
+            News::Candidate(candidate) => offered.push(candidate),
+            News::Gathered => return offered,
+            _ => {}
+        }
+    }
+}
+
+fn patterned(length: usize, seed: usize) -> Vec<u8> {
+    (0..length).map(|place| (place.wrapping_mul(31) ^ seed.wrapping_mul(17)) as u8).collect()
+}
+
+#[tokio::test]
+async fn two_links_exchange_records_both_ways_in_order_up_to_the_longest() {
+    let (mut a, mut b) = pair().await;
+    let sizes = [0, 1, 1200, 16 * 1024, 64 * 1024, RECORD_BYTES, 7];
+    for (seed, size) in sizes.into_iter().enumerate() {
+        a.link.send(patterned(size, seed)).unwrap();
+        b.link.send(patterned(size, seed + 100)).unwrap();
+    }
+    guard(20, async {
+        for (seed, size) in sizes.into_iter().enumerate() {
+            assert!(record(&mut b).await == patterned(size, seed), "record {seed} of {size} bytes");
+            assert!(record(&mut a).await == patterned(size, seed + 100), "record {seed} of {size} bytes");
+        }
+    })
+    .await;
+    assert_eq!(a.link.send(vec![0; RECORD_BYTES + 1]), Err(SendRefused::TooLong));
+}
+
+#[tokio::test]
+async fn records_sent_before_the_link_is_up_arrive_once_it_is() {
+    let (mut a, mut b) = (open(settings(Role::Offer), 64).await, open(settings(Role::Answer), 64).await);
+    a.link.send(b"early".to_vec()).unwrap();
+    let mut heard = None;
+    guard(
+        20,
+        until(&mut a, &mut b, |_, news| match news {
+            News::Record(record) => {
+                heard = Some(record);
+                true
+            }
+            _ => false,
+        }),
+    )
+    .await;
+    assert_eq!(heard.unwrap(), b"early");
+}
+
+#[tokio::test]
+async fn each_end_learns_the_certificate_the_other_described() {
+    let (mut a, mut b) = (open(settings(Role::Offer), 64).await, open(settings(Role::Answer), 64).await);
+    let (of_a, of_b) = (guard(5, local(&mut a)).await, guard(5, local(&mut b)).await);
+    a.link.accept(of_b.clone()).unwrap();
+    b.link.accept(of_a.clone()).unwrap();
+    let [at_a, at_b] = guard(20, connect(&mut a, &mut b)).await;
+    assert_eq!(at_a.1, *of_b.fingerprint());
+    assert_eq!(at_b.1, *of_a.fingerprint());
+    for (route, _) in [at_a, at_b] {
+        let Route::Direct { kind: Reach::Lan, rtt } = route else { panic!("{route:?}") };
+        assert!(rtt > Duration::ZERO && rtt < Duration::from_secs(1), "{rtt:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_call_on_an_open_link_carries_sound_intact_both_ways() {
+    let (a, b) = pair().await;
+    let (from, to) = (a.link.media(), b.link.media());
+    for (from, to) in [(&from, &to), (&to, &from)] {
+        let mut heard = vec![];
+        guard(20, async {
+            for number in 0..200u16 {
+                let payload = Bytes::from(patterned(40 + usize::from(number), 9));
+                from.send_audio(65_400u16.wrapping_add(number), 960 * u32::from(number), number == 0, payload);
+                // One at a time: the ring drops what is not taken in time, and this test is not about that.
+                heard.push(to.audio().await);
+            }
+        })
+        .await;
+        for (number, packet) in heard.into_iter().enumerate() {
+            let Inbound { sequence, timestamp, marker, payload, .. } = packet;
+            assert_eq!(sequence, 65_400u16.wrapping_add(number as u16));
+            assert_eq!(timestamp, 960 * number as u32);
+            assert_eq!(marker, number == 0);
+            assert_eq!(payload, patterned(40 + number, 9));
+        }
+    }
+}
+
+#[tokio::test]
+async fn sound_that_nobody_takes_pushes_out_the_oldest() {
+    let (a, b) = pair().await;
+    let (from, to) = (a.link.media(), b.link.media());
+    guard(20, async {
+        // The first one opens the track; the rest fill the ring while nobody listens.
+        for number in 0..200u16 {
+            from.send_audio(number, 0, false, Bytes::from_static(b"frame"));
+            tokio::task::yield_now().await;
+        }
+        while from.dropped() + to.dropped() < 100 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let mut waiting = 0;
+    while to.take_audio().is_some() {
+        waiting += 1;
+    }
+    assert!(waiting <= 64, "{waiting} packets waited");
+}
+
+#[tokio::test]
+async fn a_peer_with_another_certificate_than_described_never_comes_up() {
+    let (mut a, mut b) = (open(settings(Role::Offer), 64).await, open(settings(Role::Answer), 64).await);
+    let (of_a, of_b) = (guard(5, local(&mut a)).await, guard(5, local(&mut b)).await);
+    let mut forged = *of_b.fingerprint();
+    forged[31] ^= 1;
+    a.link.accept(Description::new(of_b.ufrag(), of_b.pwd(), forged, 0).unwrap()).unwrap();
+    b.link.accept(of_a).unwrap();
+    let mut downs = vec![];
+    guard(
+        40,
+        until(&mut a, &mut b, |place, news| {
+            match news {
+                News::Up { .. } => assert_eq!(place, 1, "came up with a stranger"),
+                News::Record(_) => panic!("a record from a stranger"),
+                News::Down(reason) => downs.push((place, reason)),
+                _ => {}
+            }
+            downs.iter().any(|(place, _)| *place == 0)
+        }),
+    )
+    .await;
+    assert!(downs.contains(&(0, DownReason::Unauthenticated)), "{downs:?}");
+}
+
+#[tokio::test]
+async fn closing_one_end_tells_the_other_and_nothing_is_told_after() {
+    let (mut a, mut b) = pair().await;
+    let media = a.link.media();
+    guard(5, a.link.close()).await;
+    assert_eq!(guard(5, down(&mut b)).await, DownReason::PeerClosed);
+    assert_eq!(b.news.recv().await, None, "news after the last");
+    assert_eq!(b.link.send(vec![1]), Err(SendRefused::Closed));
+    assert_eq!(b.link.restart_ice(), Err(Refused::Closed));
+    b.link.room().await;
+    media.send_audio(0, 0, false, Bytes::new());
+    while let Some(news) = a.news.recv().await {
+        assert!(!matches!(news, News::Down(_)), "told about what the owner did");
+    }
+}
+
+#[tokio::test]
+async fn a_restart_keeps_the_link_its_records_and_its_sound() {
+    let (mut a, mut b) = pair().await;
+    let (from, to) = (a.link.media(), b.link.media());
+    from.send_audio(1, 0, false, Bytes::from_static(b"before"));
+    assert_eq!(guard(20, to.audio()).await.sequence, 1);
+    for (starter, round) in [(0, 1u16), (1, 2), (2, 3)] {
+        if starter != 1 {
+            a.link.restart_ice().unwrap();
+        }
+        if starter != 0 {
+            b.link.restart_ice().unwrap();
+        }
+        let mut routes = [0, 0];
+        guard(
+            20,
+            until(&mut a, &mut b, |place, news| {
+                assert!(!matches!(news, News::Down(_)), "{news:?} in round {round}");
+                routes[place] += usize::from(matches!(news, News::Route(_)));
+                routes.iter().all(|seen| *seen > 0)
+            }),
+        )
+        .await;
+        a.link.send(vec![round as u8]).unwrap();
+        assert_eq!(guard(20, record(&mut b)).await, [round as u8]);
+        from.send_audio(round + 1, 0, false, Bytes::from_static(b"after"));
+        assert_eq!(guard(20, to.audio()).await.sequence, round + 1);
+    }
+}
+
+#[tokio::test]
+async fn a_peer_that_changes_its_certificate_is_dropped() {
+    let (mut a, _b) = pair().await;
+    let other = Description::new("abcd", "a".repeat(22), [7; 32], 1).unwrap();
+    a.link.accept(other).unwrap();
+    assert_eq!(guard(5, down(&mut a)).await, DownReason::Breach);
+}
+
+#[tokio::test]
+async fn late_and_doubled_descriptions_change_nothing() {
+    let (mut a, mut b) = (open(settings(Role::Offer), 64).await, open(settings(Role::Answer), 64).await);
+    let (of_a, of_b) = (guard(5, local(&mut a)).await, guard(5, local(&mut b)).await);
+    for _ in 0..3 {
+        a.link.accept(of_b.clone()).unwrap();
+        b.link.accept(of_a.clone()).unwrap();
+    }
+    guard(20, connect(&mut a, &mut b)).await;
+    a.link.accept(of_b).unwrap();
+    b.link.accept(of_a).unwrap();
+    a.link.send(b"still here".to_vec()).unwrap();
+    assert_eq!(guard(20, record(&mut b)).await, b"still here");
+}
+
+#[tokio::test]
+async fn a_slow_reader_holds_the_sender_back_instead_of_filling_memory() {
+    let (mut a, mut b) = (open(settings(Role::Offer), 64).await, open(settings(Role::Answer), 1).await);
+    guard(20, connect(&mut a, &mut b)).await;
+    // Nobody reads at `b`. What is accepted before the first refusal that lasts is all that can ever wait.
+    let mut accepted = 0usize;
+    let stuck = async {
+        loop {
+            match a.link.send(patterned(64 * 1024, accepted)) {
+                Ok(()) => accepted += 1,
+                Err(SendRefused::Full) => {
+                    if tokio::time::timeout(Duration::from_millis(1500), a.link.room()).await.is_err() {
+                        return;
+                    }
+                }
+                Err(refused) => panic!("{refused}"),
+            }
+        }
+    };
+    guard(60, stuck).await;
+    assert!(accepted * 64 <= 64 * 1024, "{accepted} records of 64 KiB were taken for a reader that reads nothing");
+    guard(60, async {
+        for number in 0..accepted {
+            assert!(record(&mut b).await == patterned(64 * 1024, number), "record {number} of {accepted}");
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn relay_only_without_a_relay_is_refused() {
+    let servers = vec![IceServer::Stun { host: "127.0.0.1".into(), port: 9 }];
+    let (tell, _news) = mpsc::channel(1);
+    let opened = Link::open(Settings { policy: RoutePolicy::RelayOnly, servers, ..settings(Role::Offer) }, tell).await;
+    assert_eq!(opened.err(), Some(LinkError::NoRelay));
+}
+
+#[tokio::test]
+async fn direct_only_contacts_no_relay_and_refuses_the_peers() {
+    let relay = tokio::net::UdpSocket::bind((LOOPBACK, 0)).await.unwrap();
+    let port = relay.local_addr().unwrap().port();
+    let turn = || {
+        vec![IceServer::Turn { host: "127.0.0.1".into(), port, username: "user".into(), password: "password".into() }]
+    };
+    let direct = Settings { policy: RoutePolicy::DirectOnly, servers: turn(), ..settings(Role::Offer) };
+    let mut end = open(direct, 64).await;
+    let offered = guard(10, gathered(&mut end)).await;
+    assert!(!offered.is_empty() && offered.iter().all(|candidate| candidate.kind() == Kind::Host));
+    let mut buffer = [0; 2048];
+    assert!(relay.try_recv_from(&mut buffer).is_err(), "a relay was contacted");
+    let address = SocketAddr::new(LOOPBACK, 4000);
+    let theirs = Candidate::new(Kind::Relay, Protocol::Udp, address, 1, "1").unwrap();
+    assert_eq!(end.link.add_candidate(theirs), Err(Refused::Policy));
+    // The control: with any route allowed the relay is asked.
+    let _any = open(Settings { servers: turn(), ..settings(Role::Offer) }, 64).await;
+    assert!(guard(10, relay.recv_from(&mut buffer)).await.is_ok());
+}
+
+#[tokio::test]
+async fn the_answering_end_gathers_before_it_is_described_to() {
+    let mut end = open(settings(Role::Answer), 64).await;
+    guard(5, local(&mut end)).await;
+    assert!(!guard(10, gathered(&mut end)).await.is_empty());
+}
+
+#[tokio::test]
+async fn malformed_descriptions_and_candidates_are_refused_with_the_reason() {
+    let pwd = "p".repeat(22);
+    let described = |ufrag: &str, pwd: &str| Description::new(ufrag, pwd, [0; 32], 0).err();
+    assert_eq!(described("abcd", &pwd), None);
+    assert_eq!(described(&"u".repeat(256), &"p".repeat(256)), None);
+    assert_eq!(described("abc", &pwd), Some(Malformed::UfragLength));
+    assert_eq!(described(&"u".repeat(257), &pwd), Some(Malformed::UfragLength));
+    assert_eq!(described("abcd\r\na=x", &pwd), Some(Malformed::UfragCharacter));
+    assert_eq!(described("ab d", &pwd), Some(Malformed::UfragCharacter));
+    assert_eq!(described("abc\u{e9}", &pwd), Some(Malformed::UfragCharacter));
+    assert_eq!(described("abcd", &"p".repeat(21)), Some(Malformed::PwdLength));
+    assert_eq!(described("abcd", &"p".repeat(257)), Some(Malformed::PwdLength));
+    assert_eq!(described("abcd", &"p\n".repeat(11)), Some(Malformed::PwdCharacter));
+
+    let at = |host: &str, port| Candidate::parse(Kind::Host, Protocol::Udp, host, port, 1, "1").err();
+    for good in ["192.0.2.1", "2001:db8::1", "127.0.0.1", "10.0.0.1"] {
+        assert_eq!(at(good, 1), None, "{good}");
+    }
+    for name in ["example.org", "0f3a-11.local", "localhost", "", "192.0.2.1 ", "192.0.2.256", "fe80::1%eth0"] {
+        assert_eq!(at(name, 1), Some(Malformed::NotAnAddress), "{name}");
+    }
+    for nobody in ["0.0.0.0", "::", "224.0.0.251", "ff02::fb", "255.255.255.255", "::ffff:0.0.0.0", "0.1.2.3"] {
+        assert_eq!(at(nobody, 1), Some(Malformed::Unreachable), "{nobody}");
+    }
+    assert_eq!(at("192.0.2.1", 0), Some(Malformed::Port));
+    let address = SocketAddr::new(LOOPBACK, 1);
+    let with =
+        |priority, foundation: &str| Candidate::new(Kind::Host, Protocol::Udp, address, priority, foundation).err();
+    assert_eq!(with(0, "1"), Some(Malformed::Priority));
+    assert_eq!(with(1 << 31, "1"), Some(Malformed::Priority));
+    assert_eq!(with(1, ""), Some(Malformed::FoundationLength));
+    assert_eq!(with(1, &"1".repeat(33)), Some(Malformed::FoundationLength));
+    assert_eq!(with(1, "1 2"), Some(Malformed::FoundationCharacter));
+    let tcp = Candidate::new(Kind::Host, Protocol::Tcp, address, 1, "1").unwrap();
+    let end = open(settings(Role::Offer), 64).await;
+    assert_eq!(end.link.add_candidate(tcp), Err(Refused::Protocol));
+}
+
+#[tokio::test]
+async fn a_peer_that_offers_too_many_addresses_gets_no_more_of_them_tried() {
+    let targets: Vec<UdpSocket> = (0..CANDIDATES + 8).map(|_| UdpSocket::bind((LOOPBACK, 0)).unwrap()).collect();
+    let mut end = open(settings(Role::Offer), 64).await;
+    guard(5, local(&mut end)).await;
+    end.link.accept(Description::new("abcd", "p".repeat(22), [1; 32], 0).unwrap()).unwrap();
+    for target in &targets {
+        let address = target.local_addr().unwrap();
+        let candidate = Candidate::new(Kind::Host, Protocol::Udp, address, 1, "1").unwrap();
+        end.link.add_candidate(candidate).unwrap();
+    }
+    let last = tokio::net::UdpSocket::from_std({
+        let last = targets[CANDIDATES - 1].try_clone().unwrap();
+        last.set_nonblocking(true).unwrap();
+        last
+    })
+    .unwrap();
+    // Checks go out to all at once, so when the last one allowed has its second, the others had at least one.
+    let mut buffer = [0; 2048];
+    for _ in 0..2 {
+        guard(10, last.recv_from(&mut buffer)).await.unwrap();
+    }
+    for (place, target) in targets.iter().enumerate() {
+        target.set_nonblocking(true).unwrap();
+        let tried = place == CANDIDATES - 1 || target.recv_from(&mut buffer).is_ok();
+        assert_eq!(tried, place < CANDIDATES, "address {place}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_be_used_is_refused_before_anything_is_opened() {
+    for host in ["", "exa mple", "a/b?transport=tcp", "[::1]", "user@host"] {
+        let servers = vec![IceServer::Stun { host: host.into(), port: 3478 }];
+        let (tell, _news) = mpsc::channel(1);
+        let opened = Link::open(Settings { servers, ..settings(Role::Offer) }, tell).await;
+        assert_eq!(opened.err(), Some(LinkError::Server), "{host}");
+    }
+}
+
+#[tokio::test]
+async fn an_idle_link_hardly_wakes() {
+    let (mut a, mut b) = pair().await;
+    // Idle begins two seconds after the last traffic; then ten seconds are counted, news being read meanwhile.
+    let quiet = |limit| tokio::time::sleep(Duration::from_secs(limit));
+    let read = async {
+        loop {
+            let news = tokio::select! {
+                Some(news) = a.news.recv() => news,
+                Some(news) = b.news.recv() => news,
+                else => return,
+            };
+            assert!(!matches!(news, News::Interrupted | News::Down(_)), "{news:?}");
+        }
+    };
+    let count = async {
+        quiet(3).await;
+        let before = a.link.wakeups();
+        quiet(10).await;
+        a.link.wakeups() - before
+    };
+    let woken = tokio::select! {
+        () = read => unreachable!(),
+        woken = count => woken,
+    };
+    // Three thousand with the cap of a link in a hurry, some eighty with the library's own checks.
+    assert!(woken < 60, "{woken} wake-ups in ten idle seconds");
+}
+
+fn resident_bytes() -> usize {
+    let pages = std::fs::read_to_string("/proc/self/statm").unwrap();
+    pages.split(' ').nth(1).unwrap().parse::<usize>().unwrap() * 4096
+}
+
+fn open_files() -> usize {
+    std::fs::read_dir("/proc/self/fd").unwrap().count()
+}
+
+async fn one_call() {
+    let (a, mut b) = pair().await;
+    a.link.send(patterned(16 * 1024, 1)).unwrap();
+    guard(20, record(&mut b)).await;
+    let (from, to) = (a.link.media(), b.link.media());
+    for number in 0..10 {
+        from.send_audio(number, 0, false, Bytes::from_static(b"a frame of sound"));
+        guard(20, to.audio()).await;
+    }
+    guard(5, a.link.close()).await;
+    guard(5, b.link.close()).await;
+}
+
+/// In a process of its own, for other tests' sockets and memory must not be counted: run by the next test.
+#[tokio::test]
+#[ignore = "run in a process of its own by the test after it"]
+async fn two_hundred_calls_alone() {
+    let handle = tokio::runtime::Handle::current();
+    for _ in 0..40 {
+        one_call().await;
+    }
+    let (memory, files, tasks) = (resident_bytes(), open_files(), handle.metrics().num_alive_tasks());
+    for _ in 0..200 {
+        one_call().await;
+    }
+    let grown = resident_bytes().saturating_sub(memory);
+    assert_eq!(open_files(), files, "sockets left");
+    assert_eq!(handle.metrics().num_alive_tasks(), tasks, "tasks left");
+    assert!(grown <= 2 << 20, "{} KiB more memory after 200 calls", grown >> 10);
+    println!("grown by {} KiB", grown >> 10);
+}
+
+#[test]
+fn two_hundred_calls_leave_no_task_no_socket_and_no_memory() {
+    let alone = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "two_hundred_calls_alone", "--ignored", "--nocapture"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&alone.stdout);
+    assert!(alone.status.success() && said.contains("grown by"), "{said}\n{}", String::from_utf8_lossy(&alone.stderr));
+}
