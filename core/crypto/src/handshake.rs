@@ -119,8 +119,8 @@ impl Pattern<'_> {
 
     fn build(&self, role: Role, prologue: &[u8], seed: [u8; 32]) -> Result<HandshakeState, HandshakeError> {
         let (own, peer, psk) = match self {
-            Self::Friends { own, peer } => (Some(own.secret_bytes()), Some(peer.as_bytes()), None),
-            Self::Room { own, psk } => (Some(own.secret_bytes()), None, Some(*psk)),
+            Self::Friends { own, peer } => (Some(*own), Some(peer.as_bytes()), None),
+            Self::Room { own, psk } => (Some(*own), None, Some(*psk)),
             Self::Strangers => (None, None, None),
         };
         let seed = Zeroizing::new(seed);
@@ -174,7 +174,7 @@ impl Initiator {
             return Err(HandshakeError::WrongStep);
         }
         let payload = read(&mut self.state, message2)?;
-        Ok((Session::new(*self.state)?, payload))
+        Ok((Session::new(*self.state), payload))
     }
 
     /// Ends our part of a handshake of three messages: gives the session, the payload of message 2, and message 3.
@@ -190,7 +190,7 @@ impl Initiator {
         }
         let theirs = read(&mut self.state, message2)?;
         let message3 = write(&mut self.state, payload)?;
-        Ok((Session::new(*self.state)?, theirs, message3))
+        Ok((Session::new(*self.state), theirs, message3))
     }
 }
 
@@ -232,7 +232,7 @@ impl Responder {
             return Err(HandshakeError::WrongStep);
         }
         let message2 = write(&mut self.state, payload)?;
-        Ok((Session::new(*self.state)?, message2))
+        Ok((Session::new(*self.state), message2))
     }
 
     /// Answers a handshake of three messages: gives message 2, and who waits for message 3.
@@ -262,7 +262,7 @@ impl Confirming {
     /// Every [`HandshakeError`] a peer can cause.
     pub fn finish(mut self, message3: &[u8]) -> Result<(Session, Vec<u8>), HandshakeError> {
         let payload = read(&mut self.state, message3)?;
-        Ok((Session::new(*self.state)?, payload))
+        Ok((Session::new(*self.state), payload))
     }
 }
 
@@ -275,14 +275,12 @@ pub struct Session {
 }
 
 impl Session {
-    fn new(state: HandshakeState) -> Result<Self, HandshakeError> {
+    fn new(state: HandshakeState) -> Self {
         let role = if state.is_initiator() { Role::Initiator } else { Role::Responder };
-        let peer = match state.get_remote_static().and_then(<[u8]>::first_chunk) {
-            Some(bytes) => Some(PublicKey::from_bytes(*bytes).map_err(|_| HandshakeError::LowOrder)?),
-            None => None,
-        };
+        // Every pattern that has the peer's static key also has a DH with it, which refuses a low order.
+        let peer = state.get_remote_static().and_then(<[u8]>::first_chunk).map(|bytes| PublicKey::agreed(*bytes));
         let (hash, root) = noise::finish(state);
-        Ok(Self { hash, root, role, peer })
+        Self { hash, root, role, peer }
     }
 
     /// The handshake hash: names this session at both ends and binds the whole transcript.

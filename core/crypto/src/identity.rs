@@ -70,6 +70,11 @@ impl PublicKey {
         if shared.was_contributory() { Ok(Self(bytes)) } else { Err(IdentityError::LowOrder) }
     }
 
+    /// Takes a key with which a secret has just been agreed, so that its order is known to be right.
+    pub(crate) fn agreed(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
     /// The 32 bytes as they travel.
     pub fn as_bytes(&self) -> &[u8; 32] {
         &self.0

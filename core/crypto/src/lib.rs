@@ -32,6 +32,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod fuzz;
 pub mod handshake;
 pub mod identity;
 pub mod login;
@@ -44,3 +45,6 @@ pub mod vault;
 mod aead;
 mod kdf;
 mod noise;
+
+#[cfg(test)]
+mod vectors;

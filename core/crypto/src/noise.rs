@@ -17,6 +17,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     aead::{self, TAG_LEN},
+    identity::Identity,
     kdf::{self, Draws, Prk, Secret},
 };
 
@@ -29,7 +30,7 @@ const KEM_SECRET_LEN: usize = 32;
 
 /// What one side brings to a handshake; `None` where the pattern has no such key.
 pub(crate) struct Keys<'a> {
-    pub(crate) own: Option<&'a [u8; 32]>,
+    pub(crate) own: Option<&'a Identity>,
     pub(crate) peer: Option<&'a [u8; 32]>,
     pub(crate) psk: Option<&'a [u8; 32]>,
 }
@@ -59,9 +60,9 @@ pub(crate) fn build(
         HashChoice::SHA256,
     );
     let prologue = [&[SUITE], prologue].concat().concat();
-    let mut builder = Builder::with_resolver(params, Box::new(Suite::new(seed))).prologue(&prologue)?;
+    let mut builder = Builder::with_resolver(params, Box::new(Suite::new(seed, keys.own))).prologue(&prologue)?;
     if let Some(own) = keys.own {
-        builder = builder.local_private_key(own)?;
+        builder = builder.local_private_key(own.secret_bytes())?;
     }
     if let Some(peer) = keys.peer {
         builder = builder.remote_public_key(peer)?;
@@ -124,11 +125,13 @@ pub(crate) fn finish(mut state: HandshakeState) -> ([u8; 32], Secret) {
 /// Resolves the suite's primitives; every random choice follows from the seed.
 pub(crate) struct Suite {
     seed: Secret,
+    /// The public half of our static key, known already: `snow` would have it computed again.
+    own: Option<[u8; DH_LEN]>,
 }
 
 impl Suite {
-    pub(crate) fn new(seed: &[u8; 32]) -> Self {
-        Self { seed: Box::new(Zeroizing::new(*seed)) }
+    pub(crate) fn new(seed: &[u8; 32], own: Option<&Identity>) -> Self {
+        Self { seed: Box::new(Zeroizing::new(*seed)), own: own.map(|own| *own.public().as_bytes()) }
     }
 }
 
@@ -138,7 +141,7 @@ impl CryptoResolver for Suite {
     }
 
     fn resolve_dh(&self, choice: &DHChoice) -> Option<Box<dyn Dh>> {
-        matches!(choice, DHChoice::Curve25519).then(|| Box::new(X25519::new()) as Box<dyn Dh>)
+        matches!(choice, DHChoice::Curve25519).then(|| Box::new(X25519::new(self.own)) as Box<dyn Dh>)
     }
 
     fn resolve_hash(&self, choice: &HashChoice) -> Option<Box<dyn Hash>> {
@@ -162,14 +165,19 @@ impl Random for Draws {
     }
 }
 
-struct X25519 {
+pub(crate) struct X25519 {
     secret: Box<StaticSecret>,
     public: [u8; DH_LEN],
+    own: Option<[u8; DH_LEN]>,
 }
 
 impl X25519 {
-    fn new() -> Self {
-        Self { secret: Box::new(StaticSecret::from([0; DH_LEN])), public: [0; DH_LEN] }
+    pub(crate) fn new(own: Option<[u8; DH_LEN]>) -> Self {
+        Self { secret: Box::new(StaticSecret::from([0; DH_LEN])), public: [0; DH_LEN], own }
+    }
+
+    fn public_of(secret: &StaticSecret) -> [u8; DH_LEN] {
+        x25519_dalek::PublicKey::from(secret).to_bytes()
     }
 }
 
@@ -192,13 +200,15 @@ impl Dh for X25519 {
             *to = *from;
         }
         *self.secret = StaticSecret::from(*bytes);
-        self.public = x25519_dalek::PublicKey::from(&*self.secret).to_bytes();
+        // Called for our static key alone: ephemeral keys are generated.
+        self.public = self.own.unwrap_or_else(|| Self::public_of(&self.secret));
     }
 
     fn generate(&mut self, rng: &mut dyn Random) -> Result<(), Error> {
         let mut key = Zeroizing::new([0; DH_LEN]);
         rng.try_fill_bytes(key.as_mut_slice())?;
-        self.set(key.as_slice());
+        *self.secret = StaticSecret::from(*key);
+        self.public = Self::public_of(&self.secret);
         Ok(())
     }
 

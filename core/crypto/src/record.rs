@@ -189,6 +189,11 @@ impl Channel {
         self.live.is_none()
     }
 
+    /// Seals any plaintext as it stands: what a hostile peer can do who holds the keys.
+    pub(crate) fn seal_hostile(&mut self, inner: &[u8]) -> Result<Vec<u8>, RecordError> {
+        self.with(|live| live.seal_framed([&[0; HEADER_LEN], inner].concat()))
+    }
+
     /// Runs one operation; whatever fails ends the channel and erases its keys.
     fn with<T>(&mut self, run: impl FnOnce(&mut Live) -> Result<T, RecordError>) -> Result<T, RecordError> {
         let Some(live) = self.live.as_mut() else {
@@ -259,28 +264,35 @@ struct Live {
 
 impl Live {
     fn seal(&mut self, kind: Kind, content: &[u8]) -> Result<Vec<u8>, RecordError> {
-        let (header, key) = self.send.next()?;
-        let used = INNER_LEN.saturating_add(content.len());
-        let inner = padding::padded(used);
         let len = u32::try_from(content.len()).map_err(|_| RecordError::TooLong)?;
+        let inner = padding::padded(INNER_LEN.saturating_add(content.len()));
         let mut out = Vec::with_capacity(HEADER_LEN.saturating_add(inner).saturating_add(TAG_LEN));
-        out.extend_from_slice(&header);
+        out.extend_from_slice(&[0; HEADER_LEN]);
         out.push(kind.byte());
         out.extend_from_slice(&len.to_be_bytes());
         out.extend_from_slice(content);
         out.resize(HEADER_LEN.saturating_add(inner), 0);
-        let Some(text) = out.get_mut(HEADER_LEN..) else {
+        self.seal_framed(out)
+    }
+
+    /// Fills in the header and seals what follows it.
+    fn seal_framed(&mut self, mut out: Vec<u8>) -> Result<Vec<u8>, RecordError> {
+        let (header, key) = self.send.next()?;
+        let Some((head, text)) = out.split_first_chunk_mut() else {
             return Err(RecordError::Malformed);
         };
+        *head = header;
         // The key serves this one record, so the nonce may be constant.
         match aead::Key::aes256(&key).seal([0; 12], &aad(self.purpose, header), text) {
-            Ok(tag) => out.extend_from_slice(tag.as_ref()),
+            Ok(tag) => {
+                out.extend_from_slice(tag.as_ref());
+                Ok(out)
+            }
             Err(aead::Refused) => {
                 out.zeroize();
-                return Err(RecordError::TooLong);
+                Err(RecordError::TooLong)
             }
         }
-        Ok(out)
     }
 
     fn open(&mut self, now_ms: u64, seed: &[u8; 32], bytes: &[u8]) -> Result<Opened, RecordError> {

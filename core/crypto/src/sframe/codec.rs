@@ -56,6 +56,7 @@ impl Header {
     }
 
     /// Writes the header in its only form.
+    #[inline]
     pub fn encode(self) -> EncodedHeader {
         let mut encoded = EncodedHeader { bytes: [0; MAX_HEADER], len: 1 };
         let kid = encoded.push(self.kid);
@@ -70,6 +71,7 @@ impl Header {
 /// A header as it travels.
 #[derive(Debug, Clone, Copy)]
 pub struct EncodedHeader {
+    /// Each number is written as eight bytes, of which the next one overwrites what is unused.
     bytes: [u8; MAX_HEADER],
     len: usize,
 }
@@ -81,15 +83,16 @@ impl EncodedHeader {
     }
 
     /// Appends a number and gives its four bits of the config byte.
+    #[inline]
     fn push(&mut self, value: u64) -> u8 {
         if value < 8 {
             return value.to_le_bytes()[0];
         }
         let len = byte_len(value);
-        let bytes = value.to_be_bytes();
-        let significant = bytes.iter().skip(bytes.len().saturating_sub(len));
-        for (to, from) in self.bytes.iter_mut().skip(self.len).zip(significant) {
-            *to = *from;
+        let unused = value.leading_zeros() & !7;
+        let room = self.len..self.len.saturating_add(8);
+        if let Some(room) = self.bytes.get_mut(room) {
+            room.copy_from_slice(&(value << unused).to_be_bytes());
         }
         self.len = self.len.saturating_add(len);
         0x08 | len.saturating_sub(1).to_le_bytes()[0]
@@ -203,6 +206,7 @@ impl MediaKey {
         })
     }
 
+    #[inline]
     fn nonce(&self, ctr: u64) -> [u8; NONCE_LEN] {
         let mut nonce = *self.salt;
         if let Some(low) = nonce.last_chunk_mut::<8>() {
