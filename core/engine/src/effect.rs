@@ -77,6 +77,10 @@ pub enum MediaOrder {
         /// Opens what the peer says.
         receive: SenderKey,
     },
+    /// Seal with this key from now on: the peer has it.
+    SealWith(SenderKey),
+    /// The peer will seal with this key soon; the older one stays good until then.
+    OpenWith(SenderKey),
     /// Whether the microphone is heard.
     Microphone(Microphone),
     /// Stop and forget the keys.

@@ -8,18 +8,29 @@
 //! transaction, then [`Effect::Send`], [`Effect::Link`] and [`Effect::Media`] in their order, then [`Effect::Answer`]
 //! and [`Effect::Tell`]. A crash between any two of them loses nothing that was promised and repeats nothing.
 
+mod account;
 mod call;
+mod chat;
+mod cx;
 mod effect;
+mod engine;
 mod input;
+mod meeting;
+mod pairing;
+mod peers;
+mod ring;
+mod roster;
 pub mod row;
 mod time;
 mod view;
 
 pub use call::{CallState, CallView, Direction, EndReason};
 pub use effect::{AccountEvent, Answer, CommandError, Effect, Event, MediaOrder, Order, Role, Scope, SenderKey};
+pub use engine::Engine;
 pub use input::{
     Addresses, Ask, Command, Down, Input, LinkId, Microphone, News, Password, Reach, Receipts, Relay, Route, Verified,
 };
+pub use sidetone_crypto::login::Cost;
 pub use time::{Now, Time};
 pub use view::{Account, Friend, Standing};
 
@@ -33,4 +44,3 @@ pub struct Config {
     /// How dear a guess of the password is made.
     pub login_cost: Cost,
 }
-pub use sidetone_crypto::login::Cost;

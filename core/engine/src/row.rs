@@ -119,7 +119,7 @@ pub struct FriendRow {
     /// Their name.
     #[serde(index = 0)]
     pub name: String,
-    /// The key pinned when we became friends, by this device.
+    /// Their key: pinned, or the last one the server named.
     #[serde(index = 1)]
     pub identity: IdentityKey,
     /// The key the server names now, if it is another one: nothing goes to them until it is accepted.
@@ -131,6 +131,9 @@ pub struct FriendRow {
     /// Whether safety numbers were compared under the pinned key.
     #[serde(index = 4)]
     pub verified: bool,
+    /// Whether the key is pinned: since we became friends, or since it came by link or code.
+    #[serde(index = 5)]
+    pub pinned: bool,
 }
 
 impl Row for FriendRow {

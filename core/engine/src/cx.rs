@@ -1,0 +1,163 @@
+//! What every small machine is handed for one step: the time, the dice, the effects, and the word to its neighbours.
+
+use std::collections::VecDeque;
+
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use sidetone_wire::account::{Person, Refusal, Reply, Request};
+use sidetone_wire::frame::{Delivered, Presence, Welcome};
+use sidetone_wire::id::{PairingId, UserId};
+use sidetone_wire::record::Record;
+
+use crate::effect::{Answer, CommandError, Effect, Event};
+use crate::input::{Ask, LinkId, Route};
+use crate::row::Change;
+use crate::time::Now;
+
+/// A fact inside the engine, on its way from the machine that found it to the machines that care.
+#[derive(Debug)]
+pub(crate) enum Fact {
+    /// The server took our hello.
+    Welcomed(Welcome),
+    /// The conversation with the server did not go on: what was under way through it is lost.
+    SignalLost,
+    /// A request should be made.
+    Request(Request, Purpose),
+    /// A request was answered.
+    Replied(Purpose, Result<Reply, NoReply>),
+    /// The roster says something about a person.
+    Person(Person),
+    /// The roster holds a person no more.
+    Gone(UserId),
+    /// A friend came or went.
+    Presence(Presence),
+    /// Sealed bytes came through the server.
+    Sealed(Delivered),
+    /// Our token is no longer valid.
+    Revoked(Refusal),
+    /// A person may not be talked to any more: no friend, or another key.
+    Distrusted(UserId),
+    /// A record should go to a peer.
+    Say(UserId, Record),
+    /// A peer said this, authenticated.
+    Heard(UserId, Record),
+    /// A session with a peer is agreed.
+    Paired(UserId),
+    /// It is lost, and its link with it.
+    Unpaired(UserId),
+    /// The peer has no live session with the server.
+    Unreachable(UserId),
+    /// The link to a peer carries records.
+    Up(UserId, LinkId, Route),
+    /// It travels another way.
+    Routed(UserId, Route),
+    /// Nothing is heard on it.
+    Interrupted(UserId),
+    /// It is heard again.
+    Restored(UserId),
+}
+
+/// Why there is no reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NoReply {
+    /// The server refused.
+    Refused(Refusal),
+    /// It cannot be reached, did not answer in time, or forgot us before it answered.
+    Unanswered,
+}
+
+/// Why a request was made: what its answer means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// A step of registration or login.
+    Enter,
+    /// A user waits for its outcome.
+    Ask(Ask, Wish),
+    /// Filling the roster.
+    Roster,
+    /// A part of a pairing.
+    Route(UserId, PairingId),
+    /// Where STUN and TURN are.
+    Relays,
+    /// Nobody cares.
+    Nothing,
+}
+
+/// What a user waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wish {
+    /// That it is done.
+    Done,
+    /// A friend request to somebody, whose key must be this one if it is named.
+    Befriend(Option<sidetone_crypto::identity::PublicKey>),
+    /// The account's end on this device.
+    Leave,
+    /// A page of an export.
+    Export(u32),
+}
+
+/// What every machine is handed for one step.
+pub(crate) struct Cx<'a> {
+    pub now: Now,
+    dice: &'a mut Dice,
+    effects: &'a mut Vec<Effect>,
+    facts: VecDeque<Fact>,
+}
+
+impl<'a> Cx<'a> {
+    pub fn new(now: Now, dice: &'a mut Dice, effects: &'a mut Vec<Effect>) -> Self {
+        Self { now, dice, effects, facts: VecDeque::new() }
+    }
+
+    pub fn effect(&mut self, effect: Effect) {
+        self.effects.push(effect);
+    }
+
+    pub fn save(&mut self, change: Change) {
+        self.effect(Effect::Save(change));
+    }
+
+    pub fn tell(&mut self, event: Event) {
+        self.effect(Effect::Tell(event));
+    }
+
+    pub fn answer(&mut self, ask: Ask, outcome: Result<Answer, CommandError>) {
+        self.effect(Effect::Answer(ask, outcome));
+    }
+
+    pub fn fact(&mut self, fact: Fact) {
+        self.facts.push_back(fact);
+    }
+
+    pub fn next_fact(&mut self) -> Option<Fact> {
+        self.facts.pop_front()
+    }
+
+    pub fn request(&mut self, request: Request, purpose: Purpose) {
+        self.fact(Fact::Request(request, purpose));
+    }
+
+    pub fn say(&mut self, peer: UserId, record: Record) {
+        self.fact(Fact::Say(peer, record));
+    }
+
+    /// Fresh random bytes.
+    pub fn roll<const N: usize>(&mut self) -> [u8; N] {
+        self.dice.roll()
+    }
+}
+
+/// The engine's only randomness.
+pub(crate) struct Dice(ChaCha20Rng);
+
+impl Dice {
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self(ChaCha20Rng::from_seed(seed))
+    }
+
+    pub fn roll<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.0.fill_bytes(&mut bytes);
+        bytes
+    }
+}

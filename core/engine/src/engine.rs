@@ -1,0 +1,389 @@
+//! The one door: inputs in, facts passed between the small machines until none is left, effects out.
+
+use std::collections::BTreeSet;
+
+use sidetone_crypto::safety::{Fingerprint, SafetyCode, SafetyNumber};
+use sidetone_wire::account::{Code, Empty, Page, Reply, Request, User};
+use sidetone_wire::id::{ItemSeq, UserId};
+use sidetone_wire::record::Record;
+use zeroize::Zeroizing;
+
+use crate::account::{Account, refused};
+use crate::call::CallView;
+use crate::chat::Chats;
+use crate::cx::{Cx, Dice, Fact, NoReply, Purpose, Wish as Asked};
+use crate::effect::{Answer, CommandError, Effect, Event};
+use crate::input::{Addresses, Ask, Command, Input, Receipts};
+use crate::meeting::Meeting;
+use crate::peers::{Peers, Wish};
+use crate::ring::{Calls, Need};
+use crate::roster::Roster;
+use crate::row::{AccountRow, ChatRow, FriendRow, OutgoingRow, Place, Row, RowError, Table};
+use crate::time::{Now, Time};
+use crate::view;
+use crate::{Config, Cost};
+
+/// One phone's decisions.
+pub struct Engine {
+    dice: Dice,
+    cost: Cost,
+    meeting: Meeting,
+    account: Account,
+    roster: Roster,
+    peers: Peers,
+    chats: Chats,
+    calls: Calls,
+}
+
+impl Engine {
+    /// An engine of a device that has no account.
+    pub fn new(config: Config) -> Self {
+        let Config { seed, login_cost: cost } = config;
+        Self {
+            dice: Dice::new(seed),
+            cost,
+            meeting: Meeting::new(),
+            account: Account::new(cost),
+            roster: Roster::new(),
+            peers: Peers::default(),
+            chats: Chats::new(),
+            calls: Calls::new(),
+        }
+    }
+
+    /// An engine that goes on from the rows it saved, in the order of [`Table::ALL`] and of their positions.
+    ///
+    /// # Errors
+    ///
+    /// [`RowError`] for the first row that cannot be read.
+    pub fn restore(
+        config: Config,
+        rows: impl IntoIterator<Item = (Place, Zeroizing<Vec<u8>>)>,
+    ) -> Result<Self, RowError> {
+        let mut engine = Self::new(config);
+        for (place, value) in rows {
+            match place.table {
+                Table::Account => engine.account.restore(AccountRow::read(&value)?),
+                Table::Friend => engine.roster.restore(place.owner, FriendRow::read(&value)?),
+                Table::Chat => engine.chats.restore(place.owner, ChatRow::read(&value)?),
+                Table::Outgoing => {
+                    let row = OutgoingRow::read(&value)?;
+                    engine.chats.restore_outgoing(place.owner, ItemSeq(place.position), row);
+                }
+                Table::Message => {}
+            }
+        }
+        Ok(engine)
+    }
+
+    /// Takes one fact and adds what is to be done about it. `now.time` never goes back.
+    pub fn step(&mut self, now: Now, input: Input, effects: &mut Vec<Effect>) {
+        let mut dice = std::mem::replace(&mut self.dice, Dice::new([0; 32]));
+        let mut cx = Cx::new(now, &mut dice, effects);
+        self.tick(&mut cx);
+        self.drain(&mut cx);
+        match input {
+            Input::Command(ask, command) => self.command(ask, command, &mut cx),
+            Input::Server(frame) => self.meeting.frame(frame, &mut cx),
+            Input::Link(link, news) => self.peers.news(link, news, &mut cx),
+            Input::Online(open) => {
+                self.meeting.socket(open, self.account.token(), &mut cx);
+                if !open {
+                    self.roster.offline(&mut cx);
+                }
+            }
+            Input::Tick => {}
+        }
+        self.drain(&mut cx);
+        self.settle(&mut cx);
+        self.drain(&mut cx);
+        self.meeting.confirm(&mut cx);
+        self.dice = dice;
+    }
+
+    /// When the engine wants to be told the time at the latest.
+    pub fn deadline(&self) -> Option<Time> {
+        let peers = self.peers.deadline(|user| self.wants(user));
+        [self.meeting.deadline(), self.calls.deadline(), peers].into_iter().flatten().min()
+    }
+
+    fn tick(&mut self, cx: &mut Cx<'_>) {
+        self.meeting.tick(cx);
+        self.calls.tick(cx);
+        let (calls, chats, roster) = (&self.calls, &self.chats, &self.roster);
+        self.peers.tick(|user| wants(calls, chats, roster, user), cx);
+    }
+
+    fn wants(&self, user: UserId) -> bool {
+        wants(&self.calls, &self.chats, &self.roster, user)
+    }
+
+    fn drain(&mut self, cx: &mut Cx<'_>) {
+        while let Some(fact) = cx.next_fact() {
+            self.fact(fact, cx);
+        }
+    }
+
+    fn fact(&mut self, fact: Fact, cx: &mut Cx<'_>) {
+        match fact {
+            Fact::Welcomed(welcome) => {
+                if self.account.user().is_some() && welcome.user.is_none() && !welcome.resumed {
+                    return self.account.revoked(Code::Unauthorised, cx);
+                }
+                if welcome.user.is_some() && !welcome.resumed {
+                    cx.request(Request::Relays(Empty::default()), Purpose::Relays);
+                }
+                self.read_roster(cx);
+            }
+            Fact::SignalLost => {
+                self.peers.signal_lost(cx);
+                self.roster.unread();
+                self.read_roster(cx);
+            }
+            Fact::Request(request, purpose) => self.meeting.request(request, purpose, cx),
+            Fact::Replied(purpose, outcome) => self.replied(purpose, outcome, cx),
+            Fact::Person(person) => self.roster.person(person, cx),
+            Fact::Gone(user) => self.roster.gone(user, cx),
+            Fact::Presence(presence) => self.roster.presence(presence, cx),
+            Fact::Revoked(refusal) => self.account.revoked(refusal.code, cx),
+            Fact::Distrusted(user) => self.distrusted(user, cx),
+            Fact::Sealed(delivered) => {
+                let key = self.roster.trusted(delivered.from);
+                if let Some(us) = self.account.ourselves() {
+                    self.peers.sealed(delivered, key, us, cx);
+                }
+            }
+            Fact::Say(peer, record) => self.peers.say(peer, &record, cx),
+            Fact::Heard(peer, record) => self.heard(peer, record, cx),
+            Fact::Unreachable(peer) => {
+                self.roster.unreachable(peer, cx);
+                self.calls.unreachable(peer, cx);
+            }
+            other => self.linked(other, cx),
+        }
+    }
+
+    fn linked(&mut self, fact: Fact, cx: &mut Cx<'_>) {
+        match fact {
+            Fact::Paired(peer) => self.calls.paired(peer, cx),
+            Fact::Unpaired(peer) => {
+                self.chats.down(peer);
+                self.calls.unpaired(peer, cx);
+            }
+            Fact::Up(peer, link, route) => {
+                self.chats.up(peer, cx);
+                self.calls.up(peer, link, route, cx);
+            }
+            Fact::Routed(peer, route) => self.calls.routed(peer, route, cx),
+            Fact::Interrupted(peer) => self.calls.interrupted(peer, cx),
+            Fact::Restored(peer) => self.calls.restored(peer, cx),
+            _ => {}
+        }
+    }
+
+    fn heard(&mut self, peer: UserId, record: Record, cx: &mut Cx<'_>) {
+        match record {
+            Record::Item(item) => self.chats.item(peer, item, cx),
+            Record::Received(mark) => self.chats.received(peer, mark, cx),
+            Record::Call(word) => self.calls.heard(peer, word, cx),
+            Record::Typing(_) => cx.tell(Event::Typing(peer)),
+            _ => {}
+        }
+    }
+
+    fn read_roster(&mut self, cx: &mut Cx<'_>) {
+        if self.account.ourselves().is_some() && self.meeting.is_open() {
+            self.roster.read(cx);
+        }
+    }
+
+    fn distrusted(&mut self, user: UserId, cx: &mut Cx<'_>) {
+        self.calls.distrusted(user, cx);
+        self.peers.forget(user, cx);
+        if !self.roster.is_friend(user) {
+            self.chats.fail(user, cx);
+        }
+    }
+
+    fn replied(&mut self, purpose: Purpose, outcome: Result<Reply, NoReply>, cx: &mut Cx<'_>) {
+        match (purpose, outcome) {
+            (Purpose::Enter, outcome) => self.account.entered(outcome, cx),
+            (Purpose::Ask(ask, _), Err(reason)) => cx.answer(ask, Err(refused(reason))),
+            (Purpose::Ask(ask, asked), Ok(reply)) => self.granted(ask, asked, reply, cx),
+            (Purpose::Roster, Ok(Reply::Roster(page))) => self.roster.page(page, cx),
+            (Purpose::Roster, _) => self.roster.unread(),
+            (Purpose::Relays, Ok(Reply::Relays(relays))) => self.peers.relays = Some(relays),
+            (Purpose::Route(..) | Purpose::Relays | Purpose::Nothing, Ok(_))
+            | (Purpose::Relays | Purpose::Nothing, _) => {}
+            (Purpose::Route(peer, pairing), Err(reason)) => {
+                if matches!(reason, NoReply::Refused(refusal) if refusal.code == Code::Offline) {
+                    cx.fact(Fact::Unreachable(peer));
+                }
+                self.peers.undelivered(peer, pairing, cx);
+            }
+        }
+    }
+
+    fn granted(&mut self, ask: Ask, asked: Asked, reply: Reply, cx: &mut Cx<'_>) {
+        match (asked, reply) {
+            (Asked::Leave, _) => self.leave(ask, cx),
+            (Asked::Befriend(key), Reply::Person(person)) => self.roster.found(ask, person, key, cx),
+            (Asked::Export(page), Reply::Export(part)) => self.account.exported(ask, page, &part.json, part.more, cx),
+            (Asked::Done, Reply::Done(_)) => cx.answer(ask, Ok(Answer::Done)),
+            (Asked::Done, Reply::Person(person)) => {
+                self.roster.person(person, cx);
+                cx.answer(ask, Ok(Answer::Done));
+            }
+            _ => cx.answer(ask, Err(CommandError::Server)),
+        }
+    }
+
+    /// Forgets everything but how to begin.
+    fn leave(&mut self, ask: Ask, cx: &mut Cx<'_>) {
+        self.calls.leave(cx);
+        let peers: Vec<UserId> = self.peers.active().collect();
+        for peer in peers {
+            self.peers.forget(peer, cx);
+        }
+        self.meeting.leave();
+        self.account.left(ask, cx);
+        self.roster = Roster::new();
+        self.peers = Peers::default();
+        self.chats = Chats::new();
+        self.account = Account::new(self.cost);
+    }
+
+    /// Does for every peer what is wanted now.
+    fn settle(&mut self, cx: &mut Cx<'_>) {
+        let Some(us) = self.account.ourselves() else { return };
+        let waiting: BTreeSet<UserId> = self.chats.waiting().filter(|peer| self.roster.is_online(*peer)).collect();
+        let peers: BTreeSet<UserId> = self.peers.active().chain(self.calls.peer()).chain(waiting).collect();
+        for peer in peers {
+            let wish = self.wish(peer);
+            self.peers.settle(peer, wish, us, cx);
+        }
+    }
+
+    fn wish(&self, peer: UserId) -> Wish {
+        let need = self.calls.need(peer);
+        let items = self.chats.has_items(peer);
+        let open = self.account.addresses() == Addresses::Friends;
+        let online = self.roster.is_online(peer);
+        Wish {
+            session: need != Need::Nothing,
+            link: need == Need::Link || items && need == Need::Nothing,
+            consent: need == Need::Link || need == Need::Nothing && (items || open),
+            key: self.roster.trusted(peer),
+            reachable: self.meeting.is_open() && (online || need != Need::Nothing),
+        }
+    }
+
+    /// The account of this device, if there is one.
+    pub fn account(&self) -> Option<view::Account> {
+        self.account.view()
+    }
+
+    /// Everybody the account has something to do with, by id.
+    pub fn friends(&self) -> Vec<view::Friend> {
+        self.roster.users().filter_map(|user| self.friend(user)).collect()
+    }
+
+    /// One person, also of the past.
+    pub fn friend(&self, user: UserId) -> Option<view::Friend> {
+        self.roster.friend(user, self.chats.row(user).map_or(0, |row| row.unread))
+    }
+
+    /// Where the conversation with a person stands.
+    pub fn chat(&self, user: UserId) -> Option<&ChatRow> {
+        self.chats.row(user)
+    }
+
+    /// The call that is on.
+    pub fn call(&self) -> Option<CallView> {
+        self.calls.view()
+    }
+
+    /// The number that two people compare to know that nobody is between them.
+    pub fn safety_number(&self, user: UserId) -> Option<SafetyNumber> {
+        let (ours, theirs) = self.fingerprints(user)?;
+        Some(SafetyNumber::new(&ours, &theirs))
+    }
+
+    /// The same as a code that one phone shows and the other scans.
+    pub fn safety_code(&self, user: UserId) -> Option<SafetyCode> {
+        let (ours, theirs) = self.fingerprints(user)?;
+        Some(SafetyCode::new(ours, theirs))
+    }
+
+    fn fingerprints(&self, user: UserId) -> Option<(Fingerprint, Fingerprint)> {
+        let (us, key) = (self.account.user()?, self.account.key()?);
+        let theirs = self.roster.friend(user, 0)?.key;
+        Some((Fingerprint::of(us.as_bytes(), &key), Fingerprint::of(user.as_bytes(), &theirs)))
+    }
+}
+
+/// Whether a session with this peer is of use now.
+fn wants(calls: &Calls, chats: &Chats, roster: &Roster, user: UserId) -> bool {
+    calls.need(user) != Need::Nothing || chats.has_items(user) && roster.is_online(user)
+}
+
+impl Engine {
+    fn command(&mut self, ask: Ask, command: Command, cx: &mut Cx<'_>) {
+        match command {
+            Command::Register { name, email, password } => self.account.register(ask, name, email, &password, cx),
+            Command::SignIn { name, password } => self.account.sign_in(ask, name, &password, cx),
+            _ if self.account.user().is_none() => cx.answer(ask, Err(CommandError::SignedOut)),
+            Command::SignOut => self.account.leave(ask, Request::Logout(Empty::default()), cx),
+            Command::DeleteAccount => self.account.leave(ask, Request::Delete(Empty::default()), cx),
+            Command::ExportAccount => cx.request(Request::Export(Page::default()), Purpose::Ask(ask, Asked::Export(0))),
+            Command::Befriend { name, key } => self.roster.befriend(ask, name, key, cx),
+            Command::Accept(user) => cx.request(Request::Accept(User { user }), Purpose::Ask(ask, Asked::Done)),
+            Command::Decline(user) => cx.request(Request::Decline(User { user }), Purpose::Ask(ask, Asked::Done)),
+            Command::Unfriend(user) => cx.request(Request::Unfriend(User { user }), Purpose::Ask(ask, Asked::Done)),
+            Command::Block(user) => cx.request(Request::Block(User { user }), Purpose::Ask(ask, Asked::Done)),
+            Command::Unblock(user) => cx.request(Request::Unblock(User { user }), Purpose::Ask(ask, Asked::Done)),
+            Command::SetVerified(user, verified) => self.roster.set_verified(ask, user, verified, cx),
+            Command::AcceptKey(user, key) => self.roster.accept_key(ask, user, key, cx),
+            Command::SetAddresses(addresses) => {
+                self.account.prefer(ask, |row| row.addresses = (addresses == Addresses::WhenIAct).into(), cx);
+            }
+            Command::SetReceipts(receipts) => {
+                self.account.prefer(ask, |row| row.receipts = (receipts == Receipts::Keep).into(), cx);
+            }
+            other => self.talk(ask, other, cx),
+        }
+    }
+
+    fn talk(&mut self, ask: Ask, command: Command, cx: &mut Cx<'_>) {
+        match command {
+            Command::SendText(peer, text) => match self.roster.is_friend(peer) {
+                true => self.chats.send(ask, peer, text, cx),
+                false => cx.answer(ask, Err(CommandError::NotFriends)),
+            },
+            Command::MarkRead(peer) => self.chats.mark_read(ask, peer, self.account.receipts(), cx),
+            Command::Typing(peer) => {
+                cx.say(peer, Record::Typing(Empty::default()));
+                cx.answer(ask, Ok(Answer::Done));
+            }
+            Command::Call(peer) => self.place_call(ask, peer, cx),
+            Command::AnswerCall(call) => self.calls.answer(ask, call, cx),
+            Command::DeclineCall(call) => self.calls.decline(ask, call, cx),
+            Command::HangUp(call) => self.calls.hang_up(ask, call, cx),
+            Command::SetMicrophone(call, microphone) => self.calls.set_microphone(ask, call, microphone, cx),
+            _ => {}
+        }
+    }
+
+    fn place_call(&mut self, ask: Ask, peer: UserId, cx: &mut Cx<'_>) {
+        if !self.roster.is_friend(peer) {
+            return cx.answer(ask, Err(CommandError::NotFriends));
+        }
+        if self.roster.trusted(peer).is_none() {
+            return cx.answer(ask, Err(CommandError::KeyChanged));
+        }
+        if !self.meeting.is_open() && !self.peers.is_up(peer) {
+            return cx.answer(ask, Err(CommandError::Offline));
+        }
+        self.calls.call(ask, peer, cx);
+    }
+}

@@ -1,0 +1,243 @@
+//! One session with one peer: its two record channels, and the link that one of them runs over.
+
+use sidetone_crypto::handshake::Session;
+use sidetone_crypto::record::{Channel, Opened, RecordError};
+use sidetone_wire::account::{Relays, Request};
+use sidetone_wire::connect::{Candidate, Description};
+use sidetone_wire::envelope::{Class, Envelope, Part, Sealed};
+use sidetone_wire::id::{Fingerprint, PairingId, UserId};
+use sidetone_wire::limits::CANDIDATES;
+use sidetone_wire::record::Record;
+
+use crate::cx::{Cx, Purpose};
+use crate::effect::{Effect, Order, Role};
+use crate::input::{LinkId, Route};
+use crate::time::Time;
+
+/// A link that is not up by then is given up.
+const OPEN_MS: u64 = 30_000;
+
+pub(crate) struct Pairing {
+    pub id: PairingId,
+    peer: UserId,
+    /// Whether our hello made it: then we offer the link, and start the epochs.
+    pub ours: bool,
+    /// The channel through the server; gone when the server lost something.
+    signal: Option<Channel>,
+    direct: Channel,
+    pub link: Link,
+    /// What the peer said of its end before we may open ours.
+    held: Held,
+    /// The certificate that the peer announced.
+    certificate: Option<Fingerprint>,
+    /// Somebody has something for the other and asked for a link.
+    pub wanted: bool,
+    /// When we last asked the peer to open one.
+    pub asked: Option<Time>,
+    /// When it was last of use.
+    pub used: Time,
+}
+
+pub(crate) enum Link {
+    None,
+    Opening { id: LinkId, until: Time },
+    Up { id: LinkId },
+}
+
+#[derive(Default)]
+struct Held {
+    description: Option<Description>,
+    candidates: Vec<Candidate>,
+}
+
+/// Which way a record goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Path {
+    Signal,
+    Direct,
+}
+
+impl Pairing {
+    pub fn new(id: PairingId, peer: UserId, ours: bool, session: Session, now: Time) -> Self {
+        let channels = session.channels();
+        Self {
+            id,
+            peer,
+            ours,
+            signal: Some(channels.signal),
+            direct: channels.direct,
+            link: Link::None,
+            held: Held::default(),
+            certificate: None,
+            wanted: false,
+            asked: None,
+            used: now,
+        }
+    }
+
+    pub fn is_up(&self) -> bool {
+        matches!(self.link, Link::Up { .. })
+    }
+
+    pub fn link_id(&self) -> Option<LinkId> {
+        match self.link {
+            Link::None => None,
+            Link::Opening { id, .. } | Link::Up { id } => Some(id),
+        }
+    }
+
+    /// Nothing that goes through the server is in order any more. Whether the pairing is still of use.
+    pub fn lose_signal(&mut self) -> bool {
+        self.signal = None;
+        self.is_up()
+    }
+
+    /// Seals a record and sends it by the best way. An error ends the pairing.
+    pub fn say(&mut self, record: &Record, cx: &mut Cx<'_>) -> Result<(), RecordError> {
+        let connecting = matches!(record, Record::Connect(_) | Record::Candidate(_));
+        let path = if self.is_up() && !connecting { Path::Direct } else { Path::Signal };
+        if !matches!(record, Record::Typing(_)) {
+            self.used = cx.now.time;
+        }
+        let bytes = record.to_bytes().map_err(|_| RecordError::TooLong)?;
+        let sealed = self.channel(path)?.seal(cx.now.time.0, &bytes)?;
+        self.send(path, sealed, class(record), cx)?;
+        self.rekey(path, cx)
+    }
+
+    /// Opens a record that came through the server.
+    pub fn open_signal(&mut self, bytes: &[u8], cx: &mut Cx<'_>) -> Result<Option<Record>, RecordError> {
+        self.open(Path::Signal, bytes, cx)
+    }
+
+    /// Opens a record that came over the link.
+    pub fn open_direct(&mut self, bytes: &[u8], cx: &mut Cx<'_>) -> Result<Option<Record>, RecordError> {
+        self.open(Path::Direct, bytes, cx)
+    }
+
+    fn open(&mut self, path: Path, bytes: &[u8], cx: &mut Cx<'_>) -> Result<Option<Record>, RecordError> {
+        let seed = cx.roll();
+        let opened = self.channel(path)?.open(cx.now.time.0, seed, bytes)?;
+        let record = match opened {
+            Opened::Rekey(reply) => {
+                self.send(path, reply, Class::Control, cx)?;
+                None
+            }
+            Opened::Rekeyed => None,
+            Opened::Data(clear) => {
+                self.used = cx.now.time;
+                // A kind that we do not know comes from a newer version: skipped. Anything else malformed as well: the
+                // channel is whole, and its peer can only harm itself.
+                Record::from_bytes(&clear).ok()
+            }
+        };
+        self.rekey(path, cx)?;
+        Ok(record)
+    }
+
+    fn channel(&mut self, path: Path) -> Result<&mut Channel, RecordError> {
+        match path {
+            Path::Direct => Ok(&mut self.direct),
+            Path::Signal => self.signal.as_mut().ok_or(RecordError::Dead),
+        }
+    }
+
+    fn rekey(&mut self, path: Path, cx: &mut Cx<'_>) -> Result<(), RecordError> {
+        let now = cx.now.time.0;
+        let channel = self.channel(path)?;
+        if !channel.rekey_due(now) {
+            return Ok(());
+        }
+        let offer = channel.rekey(now, cx.roll())?;
+        self.send(path, offer, Class::Control, cx)
+    }
+
+    fn send(&self, path: Path, bytes: Vec<u8>, class: Class, cx: &mut Cx<'_>) -> Result<(), RecordError> {
+        match (path, self.link_id()) {
+            (Path::Direct, Some(link)) => cx.effect(Effect::Link(link, Order::Send(bytes))),
+            (Path::Direct, None) => return Err(RecordError::Dead),
+            (Path::Signal, _) => {
+                let sealed = Sealed::Record(Part { pairing: self.id, bytes: bytes.into() });
+                route(self.peer, self.id, &sealed, class, cx)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes our end of the link. Only ever called after consent.
+    pub fn open_link(&mut self, id: LinkId, relays: Option<Relays>, cx: &mut Cx<'_>) {
+        let role = if self.ours { Role::Offer } else { Role::Answer };
+        self.link = Link::Opening { id, until: cx.now.time.after(OPEN_MS) };
+        self.used = cx.now.time;
+        cx.effect(Effect::Link(id, Order::Open { role, relays }));
+        if let Some(description) = self.held.description.take() {
+            cx.effect(Effect::Link(id, Order::Remote(description)));
+        }
+        for candidate in std::mem::take(&mut self.held.candidates) {
+            cx.effect(Effect::Link(id, Order::Candidate(candidate)));
+        }
+    }
+
+    /// Whether the peer described its end and waits for ours.
+    pub fn is_offered(&self) -> bool {
+        self.held.description.is_some()
+    }
+
+    /// The peer described its end: one description a pairing.
+    pub fn described(&mut self, description: Description, cx: &mut Cx<'_>) {
+        if self.certificate.is_some() {
+            return;
+        }
+        self.certificate = Some(description.fingerprint);
+        match self.link_id() {
+            Some(link) => cx.effect(Effect::Link(link, Order::Remote(description))),
+            None => self.held.description = Some(description),
+        }
+    }
+
+    /// The peer named an address: held until we consented.
+    pub fn candidate(&mut self, candidate: Candidate, cx: &mut Cx<'_>) {
+        match self.link_id() {
+            Some(link) => cx.effect(Effect::Link(link, Order::Candidate(candidate))),
+            None if self.held.candidates.len() < CANDIDATES => self.held.candidates.push(candidate),
+            None => {}
+        }
+    }
+
+    /// The link is up. False if the peer showed another certificate than it announced.
+    pub fn up(&mut self, fingerprint: Fingerprint, _route: Route) -> bool {
+        let Link::Opening { id, .. } = self.link else { return self.is_up() };
+        self.link = Link::Up { id };
+        self.certificate == Some(fingerprint)
+    }
+
+    /// Frees the link.
+    pub fn close(&mut self, cx: &mut Cx<'_>) {
+        if let Some(link) = self.link_id() {
+            cx.effect(Effect::Link(link, Order::Close));
+            self.link = Link::None;
+        }
+    }
+}
+
+fn class(record: &Record) -> Class {
+    match record {
+        Record::Call(_) => Class::Ring,
+        Record::Connect(_) | Record::Candidate(_) | Record::Wanted(_) => Class::Connect,
+        _ => Class::Control,
+    }
+}
+
+/// Hands sealed bytes to the server.
+pub(crate) fn route(
+    to: UserId,
+    pairing: PairingId,
+    sealed: &Sealed,
+    class: Class,
+    cx: &mut Cx<'_>,
+) -> Result<(), RecordError> {
+    let bytes = sealed.pad().map_err(|_| RecordError::TooLong)?;
+    let envelope = Envelope { to, class, bytes: bytes.into() };
+    cx.request(Request::Route(envelope), Purpose::Route(to, pairing));
+    Ok(())
+}

@@ -1,0 +1,411 @@
+//! Sessions and links with friends: made when somebody has something for somebody, kept while of use, replaced when lost.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sidetone_crypto::handshake::{self, Initiator, Pattern, Responder};
+use sidetone_crypto::identity::{Identity, PublicKey};
+use sidetone_wire::account::{Empty, Relays};
+use sidetone_wire::envelope::{Class, Part, Sealed};
+use sidetone_wire::frame::Delivered;
+use sidetone_wire::id::{PairingId, UserId};
+use sidetone_wire::limits::HANDSHAKE_SKEW_MS;
+use sidetone_wire::record::Record;
+
+use crate::cx::{Cx, Fact};
+use crate::effect::{Effect, Order};
+use crate::input::{Down, LinkId, News};
+use crate::pairing::{Link, Pairing, route};
+use crate::time::Time;
+
+/// An unanswered hello is said again after this.
+const HELLO_MS: u64 = 6_000;
+/// A session that its initiator does not confirm is dropped after this.
+const PROOF_MS: u64 = 8_000;
+/// A session that nobody needs is dropped after this.
+const IDLE_MS: u64 = 60_000;
+/// A peer that should open the link is reminded after this.
+const WANTED_MS: u64 = 5_000;
+/// The wait after a first failure; it doubles up to [`RETRY_MAX_MS`].
+const RETRY_MS: u64 = 500;
+const RETRY_MAX_MS: u64 = 30_000;
+/// Ephemeral keys remembered against replays.
+const SEEN: usize = 4_096;
+
+#[derive(Default)]
+pub(crate) struct Peers {
+    peers: BTreeMap<UserId, Peer>,
+    links: u64,
+    seen: Seen,
+    pub relays: Option<Relays>,
+}
+
+#[derive(Default)]
+struct Peer {
+    reaching: Option<Reaching>,
+    /// We answered a hello; its sender has not shown yet that it holds the keys.
+    unproven: Option<(Pairing, Time)>,
+    pairing: Option<Pairing>,
+    failures: u32,
+    retry: Option<Time>,
+    /// The peer speaks in a session that we have no more.
+    missed: bool,
+}
+
+struct Reaching {
+    id: PairingId,
+    initiator: Initiator,
+    until: Time,
+}
+
+/// What is wanted of a peer now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Wish {
+    /// A session should exist.
+    pub session: bool,
+    /// A link should exist.
+    pub link: bool,
+    /// Our addresses may be shown to this peer.
+    pub consent: bool,
+    /// The key to believe; none for somebody who is no friend.
+    pub key: Option<PublicKey>,
+    /// Whether the server can be asked to carry a hello now, and has reason to.
+    pub reachable: bool,
+}
+
+impl Peers {
+    /// Peers with something under way.
+    pub fn active(&self) -> impl Iterator<Item = UserId> + '_ {
+        self.peers.keys().copied()
+    }
+
+    /// Whether a link to this peer is up.
+    pub fn is_up(&self, user: UserId) -> bool {
+        self.peers.get(&user).and_then(|peer| peer.pairing.as_ref()).is_some_and(Pairing::is_up)
+    }
+
+    // What the server carries.
+
+    pub fn sealed(&mut self, from: Delivered, key: Option<PublicKey>, us: (UserId, &Identity), cx: &mut Cx<'_>) {
+        let Some(key) = key else { return };
+        match Sealed::unpad(&from.bytes) {
+            Ok(Sealed::Hello(part)) => self.hello(from.from, &part, key, us, cx),
+            Ok(Sealed::Answer(part)) => self.answered(from.from, &part, cx),
+            Ok(Sealed::Record(part)) => self.record(from.from, &part, cx),
+            Err(_) => {}
+        }
+    }
+
+    fn hello(&mut self, from: UserId, part: &Part, key: PublicKey, us: (UserId, &Identity), cx: &mut Cx<'_>) {
+        let Some(ephemeral) = handshake::ephemeral_of(&part.bytes) else { return };
+        let pattern = Pattern::Friends { own: us.1, peer: key };
+        let prologue = prologue(part.pairing, from, us.0);
+        let Ok((responder, payload)) = Responder::open(&pattern, &prologue, &part.bytes, cx.roll()) else { return };
+        let at = payload.try_into().map(u64::from_be_bytes).unwrap_or(0);
+        if at.abs_diff(cx.now.wall.0) > HANDSHAKE_SKEW_MS || !self.seen.insert(ephemeral, cx.now.time) {
+            return;
+        }
+        let peer = self.peers.entry(from).or_default();
+        // Both said hello at once: the smaller id's goes on.
+        if peer.reaching.is_some() && us.0 < from {
+            return;
+        }
+        peer.reaching = None;
+        let Ok((session, message)) = responder.answer(b"") else { return };
+        let answer = Sealed::Answer(Part { pairing: part.pairing, bytes: message.into() });
+        if route(from, part.pairing, &answer, Class::Control, cx).is_ok() {
+            let pairing = Pairing::new(part.pairing, from, false, session, cx.now.time);
+            peer.unproven = Some((pairing, cx.now.time.after(PROOF_MS)));
+        }
+    }
+
+    fn answered(&mut self, from: UserId, part: &Part, cx: &mut Cx<'_>) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        let Some(reaching) = peer.reaching.take_if(|reaching| reaching.id == part.pairing) else { return };
+        match reaching.initiator.finish(&part.bytes) {
+            Err(_) => peer.failed(cx.now.time),
+            Ok((session, _)) => {
+                let pairing = Pairing::new(part.pairing, from, true, session, cx.now.time);
+                peer.adopt(from, pairing, cx);
+                cx.say(from, Record::Ready(Empty::default()));
+                cx.fact(Fact::Paired(from));
+            }
+        }
+    }
+
+    fn record(&mut self, from: UserId, part: &Part, cx: &mut Cx<'_>) {
+        let peer = self.peers.entry(from).or_default();
+        if let Some(pairing) = peer.pairing.as_mut().filter(|pairing| pairing.id == part.pairing) {
+            let opened = pairing.open_signal(&part.bytes, cx);
+            return self.opened(from, opened.map_err(drop), cx);
+        }
+        let proving = peer.unproven.take_if(|(pairing, _)| pairing.id == part.pairing);
+        let Some((mut pairing, _)) = proving else {
+            peer.missed = true;
+            return;
+        };
+        if let Ok(record) = pairing.open_signal(&part.bytes, cx) {
+            peer.adopt(from, pairing, cx);
+            cx.fact(Fact::Paired(from));
+            self.opened(from, Ok(record), cx);
+        }
+    }
+
+    fn opened(&mut self, from: UserId, opened: Result<Option<Record>, ()>, cx: &mut Cx<'_>) {
+        match opened {
+            Err(()) => self.lose(from, cx),
+            Ok(None) => {}
+            Ok(Some(record)) => self.heard(from, record, cx),
+        }
+    }
+
+    fn heard(&mut self, from: UserId, record: Record, cx: &mut Cx<'_>) {
+        let pairing = self.peers.get_mut(&from).and_then(|peer| peer.pairing.as_mut());
+        let Some(pairing) = pairing else { return };
+        match record {
+            Record::Ready(_) => {}
+            Record::Connect(description) => pairing.described(description, cx),
+            Record::Candidate(candidate) => pairing.candidate(candidate, cx),
+            Record::Wanted(_) => pairing.wanted = true,
+            Record::Bye(_) => self.drop_pairing(from, cx),
+            other => cx.fact(Fact::Heard(from, other)),
+        }
+    }
+
+    /// The server did not carry something of a pairing.
+    pub fn undelivered(&mut self, to: UserId, pairing: PairingId, cx: &mut Cx<'_>) {
+        let Some(peer) = self.peers.get_mut(&to) else { return };
+        if peer.reaching.take_if(|reaching| reaching.id == pairing).is_some() {
+            peer.failed(cx.now.time);
+        }
+        peer.unproven.take_if(|(unproven, _)| unproven.id == pairing);
+        if peer.pairing.as_mut().is_some_and(|current| current.id == pairing && !current.lose_signal()) {
+            self.lose(to, cx);
+        }
+    }
+
+    /// Nothing that goes through the server is in order any more.
+    pub fn signal_lost(&mut self, cx: &mut Cx<'_>) {
+        let mut lost = Vec::new();
+        for (user, peer) in &mut self.peers {
+            peer.reaching = None;
+            peer.unproven = None;
+            if peer.pairing.as_mut().is_some_and(|pairing| !pairing.lose_signal()) {
+                lost.push(*user);
+            }
+        }
+        for user in lost {
+            self.lose(user, cx);
+        }
+    }
+
+    /// The account is left, or a person may not be talked to any more.
+    pub fn forget(&mut self, user: UserId, cx: &mut Cx<'_>) {
+        self.drop_pairing(user, cx);
+        self.peers.remove(&user);
+    }
+
+    // What the link says.
+
+    pub fn news(&mut self, id: LinkId, news: News, cx: &mut Cx<'_>) {
+        let user = id.peer;
+        let current = self.peers.get_mut(&user).and_then(|peer| peer.pairing.as_mut());
+        let Some(pairing) = current.filter(|pairing| pairing.link_id() == Some(id)) else {
+            // News of a link that was given up: it should not be there.
+            return cx.effect(Effect::Link(id, Order::Close));
+        };
+        match news {
+            News::Local(description) => cx.say(user, Record::Connect(description)),
+            News::Candidate(candidate) => cx.say(user, Record::Candidate(candidate)),
+            News::Up { route, fingerprint } if pairing.up(fingerprint, route) => {
+                pairing.used = cx.now.time;
+                cx.fact(Fact::Up(user, id, route));
+                self.succeeded(user);
+            }
+            News::Up { .. } => self.lose(user, cx),
+            News::Record(bytes) => {
+                let opened = pairing.open_direct(&bytes, cx);
+                self.opened(user, opened.map_err(drop), cx);
+            }
+            News::Route(route) => cx.fact(Fact::Routed(user, route)),
+            News::Interrupted => cx.fact(Fact::Interrupted(user)),
+            News::Restored => cx.fact(Fact::Restored(user)),
+            News::Down(Down::Closed | Down::Lost | Down::Failed | Down::Unreachable | Down::WrongCertificate) => {
+                self.lose(user, cx);
+            }
+        }
+    }
+
+    fn succeeded(&mut self, user: UserId) {
+        if let Some(peer) = self.peers.get_mut(&user) {
+            peer.failures = 0;
+            peer.retry = None;
+        }
+    }
+
+    /// A pairing failed: another one may be made after a while.
+    fn lose(&mut self, user: UserId, cx: &mut Cx<'_>) {
+        self.drop_pairing(user, cx);
+        if let Some(peer) = self.peers.get_mut(&user) {
+            peer.failed(cx.now.time);
+        }
+    }
+
+    fn drop_pairing(&mut self, user: UserId, cx: &mut Cx<'_>) {
+        if let Some(mut pairing) = self.peers.get_mut(&user).and_then(|peer| peer.pairing.take()) {
+            pairing.close(cx);
+            cx.fact(Fact::Unpaired(user));
+        }
+    }
+
+    // What goes out.
+
+    /// Says something to a peer, if there is a session; whoever said it says it again in the next one.
+    pub fn say(&mut self, to: UserId, record: &Record, cx: &mut Cx<'_>) {
+        let pairing = self.peers.get_mut(&to).and_then(|peer| peer.pairing.as_mut());
+        if pairing.is_some_and(|pairing| pairing.say(record, cx).is_err()) {
+            self.lose(to, cx);
+        }
+    }
+
+    /// Does what is wanted of a peer and possible now.
+    pub fn settle(&mut self, user: UserId, wish: Wish, us: (UserId, &Identity), cx: &mut Cx<'_>) {
+        let peer = self.peers.entry(user).or_default();
+        if peer.may_reach(wish, cx.now.time) {
+            peer.reach(user, wish, us, cx);
+        }
+        let Some(pairing) = peer.pairing.as_mut() else { return };
+        if !matches!(pairing.link, Link::None) {
+            return;
+        }
+        let asked = if pairing.ours { pairing.wanted } else { pairing.is_offered() };
+        if wish.consent && (asked || pairing.ours && wish.link) {
+            self.links = self.links.saturating_add(1);
+            let id = LinkId { peer: user, number: self.links };
+            pairing.open_link(id, self.relays.clone(), cx);
+        } else if !pairing.ours && wish.link && pairing.asked.is_none_or(|at| at.after(WANTED_MS) <= cx.now.time) {
+            pairing.asked = Some(cx.now.time);
+            cx.say(user, Record::Wanted(Empty::default()));
+        }
+    }
+
+    /// Ends what nobody needs or what took too long.
+    pub fn tick(&mut self, wants: impl Fn(UserId) -> bool, cx: &mut Cx<'_>) {
+        let now = cx.now.time;
+        let mut lost = Vec::new();
+        let mut idle = Vec::new();
+        for (user, peer) in &mut self.peers {
+            if peer.reaching.take_if(|reaching| reaching.until <= now).is_some() {
+                peer.failed(now);
+            }
+            peer.unproven.take_if(|(_, until)| *until <= now);
+            let Some(pairing) = &peer.pairing else { continue };
+            if matches!(pairing.link, Link::Opening { until, .. } if until <= now) {
+                lost.push(*user);
+            } else if pairing.used.after(IDLE_MS) <= now && !wants(*user) {
+                idle.push(*user);
+            }
+        }
+        for user in lost {
+            self.lose(user, cx);
+        }
+        for user in idle {
+            self.say(user, &Record::Bye(Empty::default()), cx);
+            self.drop_pairing(user, cx);
+        }
+        self.peers.retain(|_, peer| !peer.is_done(now));
+    }
+
+    pub fn deadline(&self, wants: impl Fn(UserId) -> bool) -> Option<Time> {
+        self.peers.iter().filter_map(|(user, peer)| peer.deadline(wants(*user))).min()
+    }
+}
+
+impl Peer {
+    /// Takes a pairing into use in place of an older one.
+    fn adopt(&mut self, user: UserId, pairing: Pairing, cx: &mut Cx<'_>) {
+        if let Some(mut old) = self.pairing.replace(pairing) {
+            old.close(cx);
+            cx.fact(Fact::Unpaired(user));
+        }
+        self.reaching = None;
+        self.missed = false;
+    }
+
+    fn failed(&mut self, now: Time) {
+        let wait = RETRY_MS.saturating_mul(1 << self.failures.min(10)).min(RETRY_MAX_MS);
+        self.failures = self.failures.saturating_add(1);
+        self.retry = Some(now.after(wait));
+    }
+
+    fn may_reach(&self, wish: Wish, now: Time) -> bool {
+        let free = self.pairing.is_none() && self.reaching.is_none() && self.unproven.is_none();
+        let due = self.retry.is_none_or(|retry| retry <= now);
+        free && due && wish.reachable && wish.key.is_some() && (wish.session || wish.link || self.missed)
+    }
+
+    fn reach(&mut self, user: UserId, wish: Wish, us: (UserId, &Identity), cx: &mut Cx<'_>) {
+        let Some(key) = wish.key else { return };
+        let id = PairingId(cx.roll());
+        let pattern = Pattern::Friends { own: us.1, peer: key };
+        let at = cx.now.wall.0.to_be_bytes();
+        let started = Initiator::start(&pattern, &prologue(id, us.0, user), &at, cx.roll());
+        let Ok((initiator, message)) = started else { return self.failed(cx.now.time) };
+        let class = if wish.session { Class::Ring } else { Class::Connect };
+        let hello = Sealed::Hello(Part { pairing: id, bytes: message.into() });
+        if route(user, id, &hello, class, cx).is_ok() {
+            self.reaching = Some(Reaching { id, initiator, until: cx.now.time.after(HELLO_MS) });
+        }
+    }
+
+    fn is_done(&self, now: Time) -> bool {
+        let nothing = self.pairing.is_none() && self.reaching.is_none() && self.unproven.is_none();
+        nothing && !self.missed && self.retry.is_none_or(|retry| retry.after(RETRY_MAX_MS) <= now)
+    }
+
+    fn deadline(&self, wanted: bool) -> Option<Time> {
+        let reaching = self.reaching.as_ref().map(|reaching| reaching.until);
+        let unproven = self.unproven.as_ref().map(|(_, until)| *until);
+        let free = self.pairing.is_none() && self.reaching.is_none() && self.unproven.is_none();
+        let retry = self.retry.filter(|_| free && (wanted || self.missed));
+        let link = self.pairing.as_ref().and_then(|pairing| match pairing.link {
+            Link::Opening { until, .. } => Some(until),
+            Link::None if wanted => pairing.asked.map(|at| at.after(WANTED_MS)),
+            _ if wanted => None,
+            _ => Some(pairing.used.after(IDLE_MS)),
+        });
+        [reaching, unproven, retry, link].into_iter().flatten().min()
+    }
+}
+
+/// What both ends must agree on before they can agree on anything else.
+fn prologue(pairing: PairingId, initiator: UserId, responder: UserId) -> Vec<u8> {
+    let label: &[u8] = b"sidetone friends v1";
+    [label, pairing.as_bytes(), initiator.as_bytes(), responder.as_bytes()].concat()
+}
+
+/// Ephemeral keys of hellos, so that none is answered twice.
+#[derive(Default)]
+struct Seen {
+    keys: BTreeMap<[u8; 32], Time>,
+    order: BTreeSet<(Time, [u8; 32])>,
+}
+
+impl Seen {
+    /// False if this one was seen within the time in which a hello is taken.
+    fn insert(&mut self, key: [u8; 32], now: Time) -> bool {
+        if self.keys.contains_key(&key) {
+            return false;
+        }
+        let oldest = now.0.saturating_sub(2 * HANDSHAKE_SKEW_MS);
+        while let Some(&(at, old)) = self.order.first() {
+            if at.0 >= oldest && self.order.len() < SEEN {
+                break;
+            }
+            self.order.pop_first();
+            self.keys.remove(&old);
+        }
+        self.keys.insert(key, now);
+        self.order.insert((now, key));
+        true
+    }
+}

@@ -1,0 +1,240 @@
+//! Whom this account knows: requests, friends, blocks, presence, and the one key each of them may have.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sidetone_crypto::identity::PublicKey;
+use sidetone_wire::account::{Name, Page, Person, Relation, Request, Roster as RosterPage, User};
+use sidetone_wire::frame::Presence;
+use sidetone_wire::id::{IdentityKey, UserId};
+use sidetone_wire::limits::ROSTER_PEOPLE;
+
+use crate::cx::{Cx, Fact, Purpose, Wish};
+use crate::effect::{Answer, CommandError, Event};
+use crate::input::{Ask, Verified};
+use crate::row::{FriendRow, Row};
+use crate::view::{Friend, Standing};
+
+pub(crate) struct Roster {
+    people: BTreeMap<UserId, Entry>,
+    /// Who was named so far while the whole roster is read.
+    reading: Option<BTreeSet<UserId>>,
+    page: u32,
+}
+
+struct Entry {
+    row: FriendRow,
+    standing: Standing,
+    online: bool,
+}
+
+impl Entry {
+    /// The key, if this person is a friend under the pinned one.
+    fn trusted(&self) -> Option<PublicKey> {
+        let trusted = self.standing == Standing::Friend && self.row.changed.is_none();
+        trusted.then(|| PublicKey::from_bytes(self.row.identity.0).ok()).flatten()
+    }
+}
+
+impl Roster {
+    pub fn new() -> Self {
+        Self { people: BTreeMap::new(), reading: None, page: 0 }
+    }
+
+    pub fn restore(&mut self, user: UserId, row: FriendRow) {
+        let standing = match row.standing {
+            1 => Standing::AskedUs,
+            2 => Standing::AskedByUs,
+            3 => Standing::Friend,
+            4 => Standing::Blocked,
+            _ => Standing::Former,
+        };
+        self.people.insert(user, Entry { row, standing, online: false });
+    }
+
+    /// The key of a friend under whom nothing changed.
+    pub fn trusted(&self, user: UserId) -> Option<PublicKey> {
+        self.people.get(&user)?.trusted()
+    }
+
+    pub fn is_friend(&self, user: UserId) -> bool {
+        self.people.get(&user).is_some_and(|entry| entry.standing == Standing::Friend)
+    }
+
+    pub fn is_online(&self, user: UserId) -> bool {
+        self.people.get(&user).is_some_and(|entry| entry.online)
+    }
+
+    pub fn friend(&self, user: UserId, unread: u32) -> Option<Friend> {
+        let Entry { row, standing, online } = self.people.get(&user)?;
+        let key = PublicKey::from_bytes(row.identity.0).ok()?;
+        let changed_key = row.changed.and_then(|key| PublicKey::from_bytes(key.0).ok());
+        let (name, verified) = (row.name.clone(), row.verified);
+        Some(Friend { user, name, standing: *standing, online: *online, verified, key, changed_key, unread })
+    }
+
+    /// Everybody but those of the past.
+    pub fn users(&self) -> impl Iterator<Item = UserId> + '_ {
+        self.people.iter().filter(|(_, entry)| entry.standing != Standing::Former).map(|(user, _)| *user)
+    }
+
+    /// Reads the whole roster again, page by page.
+    pub fn read(&mut self, cx: &mut Cx<'_>) {
+        if self.reading.is_none() {
+            self.reading = Some(BTreeSet::new());
+            self.page = 0;
+            cx.request(Request::Roster(Page { page: 0 }), Purpose::Roster);
+        }
+    }
+
+    /// Reading failed: it is read again with the next conversation.
+    pub fn unread(&mut self) {
+        self.reading = None;
+    }
+
+    pub fn page(&mut self, page: RosterPage, cx: &mut Cx<'_>) {
+        let mut named = self.reading.take().unwrap_or_default();
+        for person in page.people {
+            named.insert(person.user);
+            self.person(person, cx);
+        }
+        if page.more && named.len() < ROSTER_PEOPLE {
+            self.page = self.page.saturating_add(1);
+            self.reading = Some(named);
+            return cx.request(Request::Roster(Page { page: self.page }), Purpose::Roster);
+        }
+        let gone: Vec<UserId> = self.users().filter(|user| !named.contains(user)).collect();
+        for user in gone {
+            self.gone(user, cx);
+        }
+    }
+
+    /// The server says how it stands with a person. Their name and standing are the server's to say; their key, once
+    /// pinned, is not.
+    pub fn person(&mut self, person: Person, cx: &mut Cx<'_>) {
+        let standing = match person.relation {
+            Relation::AskedUs => Standing::AskedUs,
+            Relation::AskedByUs => Standing::AskedByUs,
+            Relation::Friend => Standing::Friend,
+            Relation::Blocked => Standing::Blocked,
+            Relation::Unknown => return,
+        };
+        if PublicKey::from_bytes(person.identity.0).is_err() || self.is_full_for(person.user) {
+            return;
+        }
+        let entry = self.people.entry(person.user).or_insert_with(|| Entry {
+            row: new_row(&person.name, person.identity),
+            standing: Standing::Former,
+            online: false,
+        });
+        let before = (entry.row.clone(), entry.standing, entry.online);
+        let trusted = entry.trusted().is_some();
+        entry.standing = standing;
+        entry.online = person.online && standing == Standing::Friend;
+        entry.row.name = person.name;
+        entry.row.standing = standing as u8;
+        if entry.row.pinned {
+            entry.row.changed = (entry.row.identity != person.identity).then_some(person.identity);
+        } else {
+            entry.row.identity = person.identity;
+            entry.row.pinned = standing == Standing::Friend;
+        }
+        if before.0 != entry.row {
+            cx.save(entry.row.put(person.user, 0));
+        }
+        let distrusted = trusted && entry.trusted().is_none();
+        if before != (entry.row.clone(), entry.standing, entry.online) {
+            cx.tell(Event::Friend(person.user));
+        }
+        if distrusted {
+            cx.fact(Fact::Distrusted(person.user));
+        }
+    }
+
+    fn is_full_for(&self, user: UserId) -> bool {
+        self.people.len() >= 2 * ROSTER_PEOPLE && !self.people.contains_key(&user)
+    }
+
+    pub fn gone(&mut self, user: UserId, cx: &mut Cx<'_>) {
+        let Some(entry) = self.people.get_mut(&user) else { return };
+        if entry.standing == Standing::Former {
+            return;
+        }
+        entry.standing = Standing::Former;
+        entry.online = false;
+        entry.row.standing = Standing::Former as u8;
+        cx.save(entry.row.put(user, 0));
+        cx.tell(Event::Friend(user));
+        cx.fact(Fact::Distrusted(user));
+    }
+
+    pub fn presence(&mut self, presence: Presence, cx: &mut Cx<'_>) {
+        let Some(entry) = self.people.get_mut(&presence.user) else { return };
+        if entry.standing == Standing::Friend && entry.online != presence.online {
+            entry.online = presence.online;
+            cx.tell(Event::Friend(presence.user));
+        }
+    }
+
+    /// Nobody is known to be online while we are not.
+    pub fn offline(&mut self, cx: &mut Cx<'_>) {
+        for (user, entry) in self.people.iter_mut().filter(|(_, entry)| entry.online) {
+            entry.online = false;
+            cx.tell(Event::Friend(*user));
+        }
+    }
+
+    /// Notes that a friend has no live session, whatever presence said.
+    pub fn unreachable(&mut self, user: UserId, cx: &mut Cx<'_>) {
+        self.presence(Presence { user, online: false }, cx);
+    }
+
+    pub fn befriend(&mut self, ask: Ask, name: String, key: Option<PublicKey>, cx: &mut Cx<'_>) {
+        cx.request(Request::Befriend(Name { name }), Purpose::Ask(ask, Wish::Befriend(key)));
+    }
+
+    /// The server found the person asked for.
+    pub fn found(&mut self, ask: Ask, person: Person, key: Option<PublicKey>, cx: &mut Cx<'_>) {
+        let user = person.user;
+        if key.is_some_and(|key| *key.as_bytes() != person.identity.0) {
+            cx.request(Request::Unfriend(User { user }), Purpose::Nothing);
+            return cx.answer(ask, Err(CommandError::KeyChanged));
+        }
+        self.person(person, cx);
+        if let Some(entry) = self.people.get_mut(&user).filter(|entry| key.is_some() && !entry.row.pinned) {
+            entry.row.pinned = true;
+            cx.save(entry.row.put(user, 0));
+        }
+        cx.answer(ask, Ok(Answer::Person(user)));
+    }
+
+    pub fn set_verified(&mut self, ask: Ask, user: UserId, verified: Verified, cx: &mut Cx<'_>) {
+        let friend = self.people.get_mut(&user).filter(|entry| entry.standing == Standing::Friend);
+        let Some(entry) = friend else { return cx.answer(ask, Err(CommandError::NotFriends)) };
+        if entry.row.changed.is_some() && verified == Verified::Yes {
+            return cx.answer(ask, Err(CommandError::KeyChanged));
+        }
+        entry.row.verified = verified == Verified::Yes;
+        cx.save(entry.row.put(user, 0));
+        cx.tell(Event::Friend(user));
+        cx.answer(ask, Ok(Answer::Done));
+    }
+
+    /// Pins the key that the user was shown: only that one.
+    pub fn accept_key(&mut self, ask: Ask, user: UserId, key: PublicKey, cx: &mut Cx<'_>) {
+        let Some(entry) = self.people.get_mut(&user) else { return cx.answer(ask, Err(CommandError::NotFriends)) };
+        if entry.row.changed != Some(IdentityKey(*key.as_bytes())) {
+            return cx.answer(ask, Err(CommandError::KeyChanged));
+        }
+        entry.row.identity = IdentityKey(*key.as_bytes());
+        entry.row.changed = None;
+        entry.row.verified = false;
+        cx.save(entry.row.put(user, 0));
+        cx.tell(Event::Friend(user));
+        cx.answer(ask, Ok(Answer::Done));
+    }
+}
+
+fn new_row(name: &str, identity: IdentityKey) -> FriendRow {
+    let (name, standing) = (name.to_owned(), Standing::Former as u8);
+    FriendRow { name, identity, changed: None, standing, verified: false, pinned: false }
+}
