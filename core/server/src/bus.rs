@@ -1,0 +1,160 @@
+//! What moves: sessions, their numbered events, presence, limits. Nothing here is written to disk.
+
+use sidetone_wire::id::{DeviceId, RequestId, Secret, Seq, SessionId, UserId};
+
+use crate::Now;
+
+/// A 16-byte key for a limit: never an address or a name, always a keyed hash or an id.
+pub type Tag = [u8; 16];
+
+/// Counts the sockets that held a session. Only the newest may write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Epoch(pub u64);
+
+/// Whose a session is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Party {
+    /// The account.
+    pub user: UserId,
+    /// Its device.
+    pub device: DeviceId,
+}
+
+/// A session that goes on at a new socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Attached {
+    /// The right to write from now on.
+    pub epoch: Epoch,
+    /// Whose it is.
+    pub party: Option<Party>,
+}
+
+/// What became of an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delivery {
+    /// Numbered and kept for at least one live session.
+    Logged,
+    /// There is no live session.
+    Offline,
+}
+
+/// Events from a session's log, in order.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Replay {
+    /// Numbers and encoded [`sidetone_wire::frame::Event`]s.
+    pub events: Vec<(Seq, std::sync::Arc<[u8]>)>,
+    /// Whether the log has more behind them.
+    pub more: bool,
+}
+
+/// News for whoever holds a session's socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Woken {
+    /// Events wait in the log.
+    News(SessionId, Epoch),
+    /// Another socket holds the session now, or another session of the device replaced it.
+    Taken(SessionId, Epoch),
+    /// The log overflowed: the session is gone and cannot be resumed.
+    Lost(SessionId, Epoch, Option<Party>),
+}
+
+/// A session that nobody resumed in time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Lapsed {
+    /// Which.
+    pub session: SessionId,
+    /// Whose it was.
+    pub party: Option<Party>,
+}
+
+/// A token bucket: `burst` at once, one more every `every_ms`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// Size of the bucket.
+    pub burst: u32,
+    /// Time for one token.
+    pub every_ms: u64,
+}
+
+/// The engine behind the bus failed; nothing is known about the effect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the bus is not available")]
+pub struct BusError;
+
+/// Where sessions meet. One implementation per process ([`crate::LocalBus`]) or shared by many nodes.
+///
+/// Every method is one atomic step: an event is either absent or numbered and replayable, so that a lost wake-up costs
+/// latency and never the event.
+#[allow(async_fn_in_trait, reason = "drivers own their bus on one thread, so no future has to be Send")]
+pub trait Bus {
+    /// Makes a session without an account, held by the caller.
+    async fn open(&mut self, now: Now, session: SessionId, secret: Secret) -> Result<Epoch, BusError>;
+
+    /// Takes over a session at a new socket and drops its events up to `last`. `None` if there is no such session, the
+    /// secret is another one, or events after `last` are not kept any more. The socket before is woken with
+    /// [`Woken::Taken`].
+    async fn attach(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        secret: &Secret,
+        last: Seq,
+    ) -> Result<Option<Attached>, BusError>;
+
+    /// The socket of this epoch is gone; the session lives on for [`sidetone_wire::limits::RESUME_MS`].
+    async fn detach(&mut self, now: Now, session: SessionId, epoch: Epoch) -> Result<(), BusError>;
+
+    /// Ends a session of this epoch and says whose it was. A socket with an older epoch ends nothing.
+    async fn end(&mut self, session: SessionId, epoch: Epoch) -> Result<Option<Party>, BusError>;
+
+    /// Gives a session to an account. Other sessions of the same device end and are woken with [`Woken::Taken`].
+    async fn sign_in(&mut self, session: SessionId, party: Party) -> Result<(), BusError>;
+
+    /// Takes the account from a session, which lives on without one.
+    async fn sign_out(&mut self, session: SessionId) -> Result<(), BusError>;
+
+    /// Whose a session is.
+    async fn party(&mut self, session: SessionId) -> Result<Option<Party>, BusError>;
+
+    /// The live sessions of an account, attached or resumable.
+    async fn sessions(&mut self, user: UserId) -> Result<Vec<(SessionId, Party)>, BusError>;
+
+    /// Numbers, logs and announces an event for every live session of an account.
+    async fn deliver(&mut self, to: UserId, event: &[u8]) -> Result<Delivery, BusError>;
+
+    /// The same for one session.
+    async fn deliver_to(&mut self, session: SessionId, event: &[u8]) -> Result<Delivery, BusError>;
+
+    /// Events after `after`, as many as fit `bytes` and at least one if there is one. Nothing for an older epoch.
+    async fn replay(&mut self, session: SessionId, epoch: Epoch, after: Seq, bytes: usize) -> Result<Replay, BusError>;
+
+    /// Drops the events up to `seq`.
+    async fn ack(&mut self, session: SessionId, epoch: Epoch, seq: Seq) -> Result<(), BusError>;
+
+    /// Which of these accounts have a live session, in the order asked.
+    async fn online(&mut self, users: &[UserId]) -> Result<Vec<bool>, BusError>;
+
+    /// Keeps the answer to a request for [`sidetone_wire::limits::REQUEST_MEMORY_MS`].
+    async fn remember(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        request: RequestId,
+        answer: &[u8],
+    ) -> Result<(), BusError>;
+
+    /// The answer kept for a request.
+    async fn recall(&mut self, now: Now, session: SessionId, request: RequestId) -> Result<Option<Vec<u8>>, BusError>;
+
+    /// Takes a token from a bucket; if it is empty, the milliseconds until there is one.
+    async fn spend(&mut self, now: Now, tag: Tag, rate: Rate) -> Result<Result<(), u64>, BusError>;
+
+    /// The key under which today's addresses are counted. Yesterday's is forgotten.
+    async fn day_key(&mut self, now: Now) -> Result<[u8; 32], BusError>;
+
+    /// Ends what is too old and says which sessions that were.
+    async fn expire(&mut self, now: Now) -> Result<Vec<Lapsed>, BusError>;
+
+    /// What happened to sessions held here since the last call, without waiting.
+    fn woken(&mut self) -> Vec<Woken>;
+}

@@ -1,0 +1,56 @@
+//! What the server counts: numbers without a person in them.
+
+use serde::Serialize;
+use sidetone_wire::envelope::Class;
+
+/// Counters since the start, but for `sockets`, which is now.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Figures {
+    /// Open sockets.
+    pub sockets: u64,
+    /// Websocket messages received.
+    pub frames_in: u64,
+    /// Bytes of them.
+    pub bytes_in: u64,
+    /// Websocket messages handed to sockets.
+    pub frames_out: u64,
+    /// Bytes of them.
+    pub bytes_out: u64,
+    /// Envelopes routed that asked for a call.
+    pub ring: Routed,
+    /// Envelopes routed that asked for a link.
+    pub connect: Routed,
+    /// Envelopes routed within a session.
+    pub control: Routed,
+    /// Accounts made.
+    pub registered: u64,
+    /// Logins that succeeded.
+    pub logins: u64,
+    /// Sessions resumed.
+    pub resumed: u64,
+    /// Sockets that were told to go away.
+    pub sent_away: u64,
+    /// Requests refused.
+    pub refused: u64,
+}
+
+/// Envelopes of one class.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Routed {
+    /// How many.
+    pub envelopes: u64,
+    /// Their sealed bytes, padding included.
+    pub bytes: u64,
+}
+
+impl Figures {
+    pub(super) fn routed(&mut self, class: Class, bytes: usize) {
+        let routed = match class {
+            Class::Ring => &mut self.ring,
+            Class::Connect => &mut self.connect,
+            Class::Control | Class::Unknown => &mut self.control,
+        };
+        routed.envelopes += 1;
+        routed.bytes += bytes as u64;
+    }
+}

@@ -1,0 +1,132 @@
+//! Requests: each is done once and answered as often as it is asked.
+
+use sidetone_wire::account::{Code, Empty, Refusal, Reply, Request};
+use sidetone_wire::envelope::{Envelope, is_padded};
+use sidetone_wire::frame::{Delivered, Event, Frame, Granted, Numbered, Refused};
+use sidetone_wire::id::{RequestId, SessionId, UserId};
+use sidetone_wire::limits::ENVELOPE_BYTES;
+
+use super::{Bus, Desk, Now, Party, SocketId, Store, refusal, refuse};
+use crate::bus::Delivery;
+
+/// What is granted without anything to tell.
+pub(super) fn done() -> Reply {
+    Reply::Done(Empty::default())
+}
+
+/// Requests that change nothing are done again when they are repeated: their long answers are not kept.
+fn only_reads(request: &Request) -> bool {
+    matches!(request, Request::Roster(_) | Request::Relays(_) | Request::Export(_))
+}
+
+impl<B: Bus, S: Store> Desk<B, S> {
+    pub(super) async fn request(
+        &mut self,
+        now: Now,
+        socket: SocketId,
+        session: SessionId,
+        Numbered { id, request }: Numbered,
+    ) -> Result<(), Refusal> {
+        if let Some(answer) = self.bus.recall(now, session, id).await? {
+            return self.send_bytes(socket, answer);
+        }
+        if let Err(why) = self.spend(now, session.0, self.config.limits.requests).await {
+            return self.refused(socket, id, why);
+        }
+        let reads = only_reads(&request);
+        let answer = self.answer(now, socket, session, request).await;
+        let undecided = matches!(answer, Err(Refusal { code: Code::Internal | Code::TooMany, .. }));
+        let frame = match answer {
+            Ok(reply) => Frame::Reply(Granted { id, reply }),
+            Err(why) => {
+                self.figures.refused += 1;
+                Frame::Refused(Refused { id, refusal: why })
+            }
+        };
+        let bytes = frame.to_bytes().map_err(|_| refusal(Code::Internal, 0))?;
+        if !reads && !undecided {
+            self.bus.remember(now, session, id, &bytes).await?;
+        }
+        self.send_bytes(socket, bytes)
+    }
+
+    pub(super) fn refused(&mut self, socket: SocketId, id: RequestId, why: Refusal) -> Result<(), Refusal> {
+        self.figures.refused += 1;
+        self.send(socket, &Frame::Refused(Refused { id, refusal: why }))
+    }
+
+    async fn answer(
+        &mut self,
+        now: Now,
+        socket: SocketId,
+        session: SessionId,
+        request: Request,
+    ) -> Result<Reply, Refusal> {
+        tracing::trace!(kind = request.kind(), "a request");
+        let party = self.bus.party(session).await?;
+        match (request, party) {
+            (Request::RegisterStart(start), None) => self.register_start(now, socket, session, start).await,
+            (Request::RegisterFinish(finish), None) => self.register_finish(now, session, finish).await,
+            (Request::LoginStart(start), None) => self.login_start(now, socket, session, start).await,
+            (Request::LoginFinish(finish), None) => self.login_finish(now, session, finish).await,
+            (
+                Request::RegisterStart(_)
+                | Request::RegisterFinish(_)
+                | Request::LoginStart(_)
+                | Request::LoginFinish(_),
+                Some(_),
+            ) => refuse(Code::Already),
+            (_, None) => refuse(Code::Unauthorised),
+            (request, Some(party)) => self.answer_to(now, session, party, request).await,
+        }
+    }
+
+    async fn answer_to(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        party: Party,
+        request: Request,
+    ) -> Result<Reply, Refusal> {
+        let us = party.user;
+        match request {
+            Request::Logout(_) => self.logout(session, party).await,
+            Request::Roster(page) => self.roster(us, page).await,
+            Request::Befriend(name) => self.befriend(us, name).await,
+            Request::Accept(other) => self.accept(us, other.user).await,
+            Request::Decline(other) => self.decline(us, other.user).await,
+            Request::Unfriend(other) => self.unfriend(us, other.user).await,
+            Request::Block(other) => self.block(us, other.user).await,
+            Request::Unblock(other) => self.unblock(us, other.user).await,
+            Request::Route(envelope) => self.route(us, envelope).await,
+            Request::Relays(_) => self.relays(now, us).await,
+            Request::Export(page) => self.export(now, session, us, page).await,
+            Request::Delete(_) => self.delete(now, session, us).await,
+            Request::RegisterStart(_)
+            | Request::RegisterFinish(_)
+            | Request::LoginStart(_)
+            | Request::LoginFinish(_) => refuse(Code::Already),
+        }
+    }
+
+    async fn route(&mut self, from: UserId, envelope: Envelope) -> Result<Reply, Refusal> {
+        let Envelope { to, class, bytes } = envelope;
+        if bytes.len() > ENVELOPE_BYTES {
+            return refuse(Code::TooLarge);
+        }
+        if !is_padded(&bytes) {
+            return refuse(Code::Malformed);
+        }
+        if !self.store.edge(from, to).await?.is_friendship() {
+            return refuse(Code::NotFriends);
+        }
+        let len = bytes.len();
+        match self.tell(to, &Event::Sealed(Delivered { from, class, bytes })).await? {
+            Delivery::Logged => {
+                self.figures.routed(class, len);
+                Ok(done())
+            }
+            Delivery::Offline => refuse(Code::Offline),
+        }
+    }
+}

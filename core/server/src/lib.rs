@@ -1,0 +1,39 @@
+//! The meeting server: accounts, friends, presence, sealed signaling, STUN and TURN. It never holds content.
+//!
+//! - [`Desk`] decides everything. It opens no socket, knows no clock and draws no randomness of its own: bytes, time and
+//!   a seed come in as arguments, bytes come out. The process, the tests and the simulated world drive the same object.
+//! - [`Bus`] is what moves (sessions, their numbered events, presence, limits) and is lost with the process;
+//!   [`Store`] is what stays (accounts, friendships, tokens). Each has a local implementation: [`LocalBus`],
+//!   [`SqliteStore`].
+
+mod bus;
+mod desk;
+mod email;
+mod keys;
+mod local;
+mod name;
+mod sqlite;
+mod store;
+
+pub use bus::{Attached, Bus, BusError, Delivery, Epoch, Lapsed, Party, Rate, Replay, Tag, Woken};
+pub use desk::{Desk, DeskConfig, DeskError, Figures, Leaving, Limits, Outgoing, RelayTerms, SocketId};
+pub use local::LocalBus;
+pub use name::Username;
+pub use sqlite::SqliteStore;
+pub use store::{Account, Act, Edge, Enrolled, Known, NewAccount, SignedIn, Stance, Store, StoreError, TokenHash};
+
+/// The time, told to whoever decides.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Now {
+    /// Milliseconds on a clock that never goes back.
+    pub ticks_ms: u64,
+    /// Milliseconds since 1970-01-01 UTC.
+    pub unix_ms: u64,
+}
+
+impl Now {
+    /// Days since 1970-01-01 UTC.
+    pub fn day(self) -> u32 {
+        u32::try_from(self.unix_ms / 86_400_000).unwrap_or(u32::MAX)
+    }
+}

@@ -1,0 +1,328 @@
+//! The bus of one process: maps in memory.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
+
+use sidetone_wire::id::{RequestId, Secret, Seq, SessionId, UserId};
+use sidetone_wire::limits::{REQUEST_MEMORY_MS, RESUME_EVENTS, RESUME_MS};
+use subtle::ConstantTimeEq;
+
+use crate::Now;
+use crate::bus::{Attached, Bus, BusError, Delivery, Epoch, Lapsed, Party, Rate, Replay, Tag, Woken};
+use crate::keys::Draws;
+
+/// Bytes of events kept for one session's resume, beside the limit on their number.
+const RESUME_BYTES: usize = 512 * 1024;
+/// Buckets kept; senders beyond share one, so that many addresses cost no more memory and gain no more tokens.
+const BUCKETS: usize = 100_000;
+/// How often answers and full buckets are looked for.
+const SWEEP_MS: u64 = 60_000;
+
+/// Sessions of one process. They are gone when it ends.
+pub struct LocalBus {
+    draws: Draws,
+    epochs: u64,
+    sessions: BTreeMap<SessionId, Session>,
+    by_user: BTreeSet<(UserId, SessionId)>,
+    detached: BTreeSet<(u64, SessionId)>,
+    buckets: BTreeMap<Tag, Bucket>,
+    day: Option<(u32, [u8; 32])>,
+    swept_ms: u64,
+    woken: Vec<Woken>,
+}
+
+struct Session {
+    secret: Secret,
+    party: Option<Party>,
+    epoch: Epoch,
+    detached_ms: Option<u64>,
+    last: u64,
+    log: VecDeque<Arc<[u8]>>,
+    log_bytes: usize,
+    answers: VecDeque<Answer>,
+}
+
+struct Answer {
+    at_ms: u64,
+    request: RequestId,
+    bytes: Box<[u8]>,
+}
+
+/// When the bucket is full again: all there is to know about it.
+struct Bucket {
+    full_ms: u64,
+}
+
+impl LocalBus {
+    /// An empty bus; the seed draws its day keys.
+    pub fn new(seed: [u8; 32]) -> Self {
+        Self {
+            draws: Draws::new(seed),
+            epochs: 0,
+            sessions: BTreeMap::new(),
+            by_user: BTreeSet::new(),
+            detached: BTreeSet::new(),
+            buckets: BTreeMap::new(),
+            day: None,
+            swept_ms: 0,
+            woken: Vec::new(),
+        }
+    }
+
+    fn next_epoch(&mut self) -> Epoch {
+        self.epochs += 1;
+        Epoch(self.epochs)
+    }
+
+    fn held(&mut self, session: SessionId, epoch: Epoch) -> Option<&mut Session> {
+        self.sessions.get_mut(&session).filter(|held| held.epoch == epoch)
+    }
+
+    fn of(&self, user: UserId) -> Vec<SessionId> {
+        let (first, last) = (SessionId([0; 16]), SessionId([0xff; 16]));
+        self.by_user.range((user, first)..=(user, last)).map(|(_, session)| *session).collect()
+    }
+
+    fn remove(&mut self, session: SessionId) -> Option<Session> {
+        let gone = self.sessions.remove(&session)?;
+        if let Some(party) = gone.party {
+            self.by_user.remove(&(party.user, session));
+        }
+        if let Some(at_ms) = gone.detached_ms {
+            self.detached.remove(&(at_ms, session));
+        }
+        Some(gone)
+    }
+
+    fn log(&mut self, id: SessionId, event: &Arc<[u8]>) -> Delivery {
+        let Some(session) = self.sessions.get_mut(&id) else { return Delivery::Offline };
+        if session.log.len() >= RESUME_EVENTS || session.log_bytes + event.len() > RESUME_BYTES {
+            let (epoch, party) = (session.epoch, session.party);
+            self.remove(id);
+            self.woken.push(Woken::Lost(id, epoch, party));
+            return Delivery::Offline;
+        }
+        session.last += 1;
+        session.log_bytes += event.len();
+        session.log.push_back(Arc::clone(event));
+        if session.detached_ms.is_none() {
+            self.woken.push(Woken::News(id, session.epoch));
+        }
+        Delivery::Logged
+    }
+
+    fn sweep(&mut self, now: Now) {
+        if now.ticks_ms.saturating_sub(self.swept_ms) < SWEEP_MS {
+            return;
+        }
+        self.swept_ms = now.ticks_ms;
+        self.buckets.retain(|_, bucket| bucket.full_ms > now.ticks_ms);
+        for session in self.sessions.values_mut() {
+            session.forget(now);
+        }
+    }
+}
+
+impl Session {
+    /// The number before the first event kept.
+    fn dropped(&self) -> u64 {
+        self.last - self.log.len() as u64
+    }
+
+    fn drop_to(&mut self, seq: u64) {
+        while self.dropped() < seq {
+            let Some(event) = self.log.pop_front() else { break };
+            self.log_bytes -= event.len();
+        }
+        if self.log.is_empty() {
+            self.log = VecDeque::new();
+        }
+    }
+
+    fn forget(&mut self, now: Now) {
+        let old = |answer: &Answer| answer.at_ms + REQUEST_MEMORY_MS <= now.ticks_ms;
+        while self.answers.pop_front_if(|answer| old(answer)).is_some() {}
+        if self.answers.is_empty() {
+            self.answers = VecDeque::new();
+        }
+    }
+}
+
+impl Bus for LocalBus {
+    async fn open(&mut self, _now: Now, id: SessionId, secret: Secret) -> Result<Epoch, BusError> {
+        let epoch = self.next_epoch();
+        let (log, answers) = (VecDeque::new(), VecDeque::new());
+        let session = Session { secret, party: None, epoch, detached_ms: None, last: 0, log, log_bytes: 0, answers };
+        self.sessions.insert(id, session);
+        Ok(epoch)
+    }
+
+    async fn attach(
+        &mut self,
+        _now: Now,
+        id: SessionId,
+        secret: &Secret,
+        last: Seq,
+    ) -> Result<Option<Attached>, BusError> {
+        let epoch = self.next_epoch();
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
+        let ours = bool::from(secret.as_bytes().ct_eq(session.secret.as_bytes()));
+        if !ours || last.0 < session.dropped() || last.0 > session.last {
+            return Ok(None);
+        }
+        let before = std::mem::replace(&mut session.epoch, epoch);
+        session.drop_to(last.0);
+        let party = session.party;
+        match session.detached_ms.take() {
+            Some(at_ms) => {
+                self.detached.remove(&(at_ms, id));
+            }
+            None => self.woken.push(Woken::Taken(id, before)),
+        }
+        Ok(Some(Attached { epoch, party }))
+    }
+
+    async fn detach(&mut self, now: Now, id: SessionId, epoch: Epoch) -> Result<(), BusError> {
+        let Some(session) = self.held(id, epoch) else { return Ok(()) };
+        if session.detached_ms.is_none() {
+            session.detached_ms = Some(now.ticks_ms);
+            self.detached.insert((now.ticks_ms, id));
+        }
+        Ok(())
+    }
+
+    async fn end(&mut self, id: SessionId, epoch: Epoch) -> Result<Option<Party>, BusError> {
+        if self.held(id, epoch).is_none() {
+            return Ok(None);
+        }
+        Ok(self.remove(id).and_then(|session| session.party))
+    }
+
+    async fn sign_in(&mut self, id: SessionId, party: Party) -> Result<(), BusError> {
+        self.sign_out(id).await?;
+        for other in self.of(party.user) {
+            if self.sessions.get(&other).is_some_and(|session| session.party == Some(party))
+                && let Some(gone) = self.remove(other)
+            {
+                self.woken.push(Woken::Taken(other, gone.epoch));
+            }
+        }
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.party = Some(party);
+            self.by_user.insert((party.user, id));
+        }
+        Ok(())
+    }
+
+    async fn sign_out(&mut self, id: SessionId) -> Result<(), BusError> {
+        if let Some(party) = self.sessions.get_mut(&id).and_then(|session| session.party.take()) {
+            self.by_user.remove(&(party.user, id));
+        }
+        Ok(())
+    }
+
+    async fn party(&mut self, id: SessionId) -> Result<Option<Party>, BusError> {
+        Ok(self.sessions.get(&id).and_then(|session| session.party))
+    }
+
+    async fn sessions(&mut self, user: UserId) -> Result<Vec<(SessionId, Party)>, BusError> {
+        let party = |id: SessionId| self.sessions.get(&id).and_then(|session| session.party).map(|party| (id, party));
+        Ok(self.of(user).into_iter().filter_map(party).collect())
+    }
+
+    async fn deliver(&mut self, to: UserId, event: &[u8]) -> Result<Delivery, BusError> {
+        let sessions = self.of(to);
+        if sessions.is_empty() {
+            return Ok(Delivery::Offline);
+        }
+        let event: Arc<[u8]> = event.into();
+        let logged = sessions.into_iter().map(|id| self.log(id, &event)).filter(|one| *one == Delivery::Logged).count();
+        Ok(if logged > 0 { Delivery::Logged } else { Delivery::Offline })
+    }
+
+    async fn deliver_to(&mut self, id: SessionId, event: &[u8]) -> Result<Delivery, BusError> {
+        Ok(self.log(id, &event.into()))
+    }
+
+    async fn replay(&mut self, id: SessionId, epoch: Epoch, after: Seq, bytes: usize) -> Result<Replay, BusError> {
+        let Some(session) = self.held(id, epoch) else { return Ok(Replay::default()) };
+        let dropped = session.dropped();
+        let skip = usize::try_from(after.0.saturating_sub(dropped)).unwrap_or(usize::MAX);
+        let mut replay = Replay::default();
+        let mut used = 0;
+        for (index, event) in session.log.iter().enumerate().skip(skip) {
+            used += event.len();
+            if used > bytes && !replay.events.is_empty() {
+                replay.more = true;
+                break;
+            }
+            replay.events.push((Seq(dropped + index as u64 + 1), Arc::clone(event)));
+        }
+        Ok(replay)
+    }
+
+    async fn ack(&mut self, id: SessionId, epoch: Epoch, seq: Seq) -> Result<(), BusError> {
+        if let Some(session) = self.held(id, epoch) {
+            session.drop_to(seq.0.min(session.last));
+        }
+        Ok(())
+    }
+
+    async fn online(&mut self, users: &[UserId]) -> Result<Vec<bool>, BusError> {
+        Ok(users.iter().map(|user| !self.of(*user).is_empty()).collect())
+    }
+
+    async fn remember(&mut self, now: Now, id: SessionId, request: RequestId, answer: &[u8]) -> Result<(), BusError> {
+        if let Some(session) = self.sessions.get_mut(&id) {
+            session.forget(now);
+            session.answers.push_back(Answer { at_ms: now.ticks_ms, request, bytes: answer.into() });
+        }
+        Ok(())
+    }
+
+    async fn recall(&mut self, now: Now, id: SessionId, request: RequestId) -> Result<Option<Vec<u8>>, BusError> {
+        let Some(session) = self.sessions.get_mut(&id) else { return Ok(None) };
+        session.forget(now);
+        Ok(session.answers.iter().rev().find(|answer| answer.request == request).map(|answer| answer.bytes.to_vec()))
+    }
+
+    async fn spend(&mut self, now: Now, tag: Tag, rate: Rate) -> Result<Result<(), u64>, BusError> {
+        let crowded = self.buckets.len() >= BUCKETS && !self.buckets.contains_key(&tag);
+        let bucket = self.buckets.entry(if crowded { Tag::default() } else { tag }).or_insert(Bucket { full_ms: 0 });
+        let full_ms = bucket.full_ms.max(now.ticks_ms) + rate.every_ms;
+        let empty_ms = now.ticks_ms + rate.every_ms * u64::from(rate.burst);
+        if full_ms > empty_ms {
+            return Ok(Err(full_ms - empty_ms));
+        }
+        bucket.full_ms = full_ms;
+        Ok(Ok(()))
+    }
+
+    async fn day_key(&mut self, now: Now) -> Result<[u8; 32], BusError> {
+        if let Some((day, key)) = self.day
+            && day == now.day()
+        {
+            return Ok(key);
+        }
+        let key = self.draws.bytes();
+        self.day = Some((now.day(), key));
+        Ok(key)
+    }
+
+    async fn expire(&mut self, now: Now) -> Result<Vec<Lapsed>, BusError> {
+        self.sweep(now);
+        let mut lapsed = Vec::new();
+        while let Some((at_ms, session)) = self.detached.first().copied() {
+            if at_ms + RESUME_MS > now.ticks_ms {
+                break;
+            }
+            let party = self.remove(session).and_then(|gone| gone.party);
+            lapsed.push(Lapsed { session, party });
+        }
+        Ok(lapsed)
+    }
+
+    fn woken(&mut self) -> Vec<Woken> {
+        std::mem::take(&mut self.woken)
+    }
+}
