@@ -15,8 +15,10 @@ const BUCKETS: usize = 20;
 const FORGET: f32 = 0.9983;
 /// The part of packets that shall be in time.
 const IN_TIME: f32 = 0.985;
+/// The same while the packet after a late one brings a copy of it.
+const IN_TIME_WITH_COPY: f32 = 0.96;
 /// Held back before anything is known.
-const FIRST: i64 = 40 * MS;
+const FIRST: i64 = 30 * MS;
 /// Packets until the histogram alone decides.
 const TRUSTED_AFTER: f32 = 50.0;
 /// The pull period: less than this is no use.
@@ -29,7 +31,7 @@ const STALL_APART: i64 = 3_000 * MS;
 /// An overtaken packet later than this took another route; waiting for it would not pay.
 const MOST_OVERTAKEN: i64 = 120 * MS;
 /// The packet after a lost one brings its copy 20 ms later; a little more for the pull period.
-const FEC_WAIT: i64 = 30 * MS;
+const FEC_WAIT: i64 = 27 * MS;
 /// Loss from which waiting for the copy is worth it.
 const FEC_WAIT_FROM: f32 = 0.005;
 /// After so long without packets the old minimum says nothing any more.
@@ -128,7 +130,7 @@ impl Delay {
             let doubt = 1.0 - self.weight / TRUSTED_AFTER;
             target = target.max((FIRST as f32 * doubt) as i64);
         }
-        if self.loss > FEC_WAIT_FROM && self.fec_seen > 0.05 {
+        if self.loss > FEC_WAIT_FROM && self.has_copies() {
             target = target.max(FEC_WAIT);
         }
         target.clamp(LEAST, MOST)
@@ -166,11 +168,16 @@ impl Delay {
         self.weight = self.weight * FORGET + 1.0;
     }
 
+    fn has_copies(&self) -> bool {
+        self.fec_seen > 0.05
+    }
+
     fn quantile(&self) -> i64 {
+        let part = if self.has_copies() { IN_TIME_WITH_COPY } else { IN_TIME };
         let mut sum = 0.0;
         for (bin, weight) in self.histogram.iter().enumerate() {
             sum += weight;
-            if sum >= IN_TIME * self.weight {
+            if sum >= part * self.weight {
                 return (bin as i64 + 1) * BIN;
             }
         }

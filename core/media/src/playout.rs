@@ -18,13 +18,19 @@ const MOST_ASTRAY: i64 = 5_000 * MS;
 const REWIND: i64 = 20 * MS;
 /// So many frames in a row, each about as late as the one before, are a slower route and no stall.
 const SLOWER_ROUTE: u32 = 3;
-/// Beyond the target: from here time is squeezed, and from here on with less regard for likeness.
+/// Beyond the target: from here time is squeezed if no pause comes, from here at once, and from here with less regard
+/// for likeness.
 const TOO_LONG: i64 = 10 * MS;
+const MUCH_TOO_LONG: i64 = 25 * MS;
 const FAR_TOO_LONG: i64 = 60 * MS;
 /// Beyond the target: from here sound is dropped.
 const JUMP: i64 = 200 * MS;
 /// Short of the target: from here time is stretched.
 const TOO_SHORT: i64 = 5 * MS;
+/// So many pulls a pause is waited for, in which a cut is not heard.
+const PATIENCE: u32 = 200;
+/// The same in a pause, where nobody hears it.
+const UNHEARD: i64 = 2 * MS;
 const ALIKE: Likeness = Likeness(0.85);
 const BARELY_ALIKE: Likeness = Likeness(0.5);
 /// Sound that is made up fades from here on, for so long.
@@ -124,6 +130,8 @@ pub struct Playout {
     /// Delay at the last pulls, shortest counts.
     delays: [i64; PULLS],
     pulls: usize,
+    /// Pulls since the delay was all right.
+    waited: u32,
     /// Pulls to wait before time is scaled again.
     calm: u32,
 }
@@ -156,6 +164,7 @@ impl Playout {
             lateness: 0,
             delays: [0; PULLS],
             pulls: 0,
+            waited: 0,
             calm: 0,
         })
     }
@@ -432,10 +441,12 @@ impl Playout {
             if gap > lost {
                 return self.rest((gap - lost).min(PULL), gap - lost);
             }
-            if gap == samples && fec {
-                return self.recover(sequence);
+            if fec && (gap == samples || (gap < samples && gap >= PULL && self.missing > 0)) {
+                return self.recover(sequence, gap);
             }
-            return self.conceal(gap.min(PULL));
+            // Up to where the next missing frame begins, so that the copy can still stand for the last of them.
+            let into = gap % samples;
+            return self.conceal(if into == 0 { PULL } else { into.min(PULL) });
         }
     }
 
@@ -462,17 +473,18 @@ impl Playout {
         }
     }
 
-    /// The frame before this packet, from the copy in it.
-    fn recover(&mut self, sequence: i64) {
+    /// What is still to be played, `gap`, of the frame before this packet, from the copy in it.
+    fn recover(&mut self, sequence: i64, gap: i64) {
         let Some(slot) = self.slab.find(sequence) else {
             return;
         };
-        let samples = slot.shape.samples;
-        let room = self.queue.extend(samples as usize);
+        let samples = slot.shape.samples as usize;
+        let room = self.queue.extend(samples);
         if self.decoder.decode(slot.bytes(), room, true).is_err() {
             room.fill(0);
         }
-        self.next_timestamp += samples;
+        self.queue.join_last(samples, gap as usize);
+        self.next_timestamp += gap;
         self.stats.recovered_fec += 1;
     }
 
@@ -508,11 +520,12 @@ impl Playout {
 
     /// Sound from the decoder's own idea of what comes next, in its steps of 10 ms.
     fn make_up(&mut self, samples: i64) {
-        let room = self.queue.extend(PULL_SAMPLES);
+        let whole = (samples as usize).next_multiple_of(PULL_SAMPLES);
+        let room = self.queue.extend(whole);
         if self.decoder.decode(&[], room, false).is_err() {
             room.fill(0);
         }
-        self.queue.shorten(PULL_SAMPLES - samples as usize);
+        self.queue.shorten(whole - samples as usize);
     }
 
     /// Moves the delay towards the target by whole pitch periods.
@@ -522,10 +535,15 @@ impl Playout {
         if self.calm > 0 || self.missing > 0 {
             return;
         }
-        if excess > TOO_LONG {
+        let quiet = self.queue.is_quiet();
+        self.waited = if excess > TOO_LONG { self.waited.saturating_add(1) } else { 0 };
+        let too_long = if self.waited > PATIENCE { TOO_LONG } else { MUCH_TOO_LONG };
+        let (too_long, too_short) = if quiet { (UNHEARD, UNHEARD) } else { (too_long, TOO_SHORT) };
+        if excess > too_long {
             self.squeeze(excess);
-        } else if excess < -TOO_SHORT {
-            let added = self.queue.stretch((TOO_SHORT - excess) as usize, ALIKE);
+        } else if excess < -too_short {
+            let most = if quiet { -excess } else { TOO_SHORT - excess };
+            let added = self.queue.stretch(most as usize, ALIKE);
             self.stats.stretched += added as u64;
             self.shift(added as i64);
             self.calm = if added > 0 { 3 } else { 0 };

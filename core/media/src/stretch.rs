@@ -10,6 +10,8 @@ const OVERLAP: usize = 240;
 /// Lags searched: 5 to 15 ms, at least one period of any voice and at most what one frame allows.
 const SHORTEST: usize = 240;
 const LONGEST: usize = 720;
+/// The least worth cutting in a pause: 1 ms.
+const QUIETEST_CUT: usize = 48;
 /// Below this mean square (about -58 dBov) a cut is not heard wherever it is.
 const QUIET: f32 = 1_700.0;
 
@@ -62,6 +64,25 @@ impl Queue {
         &mut self.samples[from..self.end]
     }
 
+    /// Of the last `whole` samples only the last `part` are wanted: fades into them from the end of what was before,
+    /// which is the same moment made up.
+    pub fn join_last(&mut self, whole: usize, part: usize) {
+        let (before, unwanted) = (self.end - whole, whole - part);
+        let overlap = OVERLAP.min(unwanted).min(before - self.start);
+        for i in 0..overlap {
+            let (from, to) = (self.samples[before - overlap + i], self.samples[before + unwanted - overlap + i]);
+            self.samples[before - overlap + i] = fade(from, to, i * OVERLAP / overlap);
+        }
+        self.samples.copy_within(before + unwanted..self.end, before);
+        self.end -= unwanted;
+    }
+
+    /// Whether the next 10 ms are so quiet that nobody hears a cut in them.
+    pub fn is_quiet(&self) -> bool {
+        let next = &self.samples[self.start..self.end];
+        next.len() >= 2 * OVERLAP && power(&next[..2 * OVERLAP]) < QUIET
+    }
+
     /// Gives out the next samples; silence where there are none.
     pub fn pop(&mut self, out: &mut [i16]) {
         let ready = out.len().min(self.len());
@@ -79,7 +100,8 @@ impl Queue {
         let Some(lag) = best_lag(&next[..OVERLAP], most.min(LONGEST), likeness, |lag| &next[lag..lag + OVERLAP]) else {
             return 0;
         };
-        for i in 0..OVERLAP {
+        // From the end, since a short cut overlaps itself.
+        for i in (0..OVERLAP).rev() {
             let (from, to) = (self.samples[self.start + i], self.samples[self.start + lag + i]);
             self.samples[self.start + lag + i] = fade(from, to, i);
         }
@@ -93,19 +115,19 @@ impl Queue {
             return 0;
         }
         self.extend(0);
-        let (past, next) = self.samples[..self.end].split_at(self.start);
-        let Some(lag) =
-            best_lag(&next[..OVERLAP], most.min(LONGEST), likeness, |lag| &past[past.len() - lag..][..OVERLAP])
-        else {
+        let (all, start) = (&self.samples[..self.end], self.start);
+        let next = &all[start..start + OVERLAP];
+        let Some(lag) = best_lag(next, most.min(LONGEST), likeness, |lag| &all[start - lag..][..OVERLAP]) else {
             return 0;
         };
-        self.samples.copy_within(self.start..self.end, self.start + lag);
-        self.end += lag;
-        for i in 0..lag {
-            let repeated = self.samples[self.start - lag + i];
-            let expected = self.samples[self.start + lag + i];
-            self.samples[self.start + i] = if i < OVERLAP { fade(expected, repeated, i) } else { repeated };
+        let mut joint = [0; OVERLAP];
+        for (i, joint) in joint.iter_mut().enumerate() {
+            *joint = fade(all[start + i], all[start - lag + i], i);
         }
+        self.samples.copy_within(start..self.end, start + lag);
+        self.end += lag;
+        self.samples.copy_within(start - lag..start, start);
+        self.samples[start..start + OVERLAP].copy_from_slice(&joint);
         lag
     }
 }
@@ -118,6 +140,9 @@ fn fade(from: i16, to: i16, at: usize) -> i16 {
 
 /// The lag whose stretch is most like `reference`: every fourth sample and lag first, then finely around the best.
 fn best_lag<'a>(reference: &[i16], most: usize, likeness: Likeness, at: impl Fn(usize) -> &'a [i16]) -> Option<usize> {
+    if most >= QUIETEST_CUT && power(reference) < QUIET && power(at(most)) < QUIET {
+        return Some(most);
+    }
     let mut best = (SHORTEST, -1.0);
     for lag in (SHORTEST..=most).step_by(4) {
         let alike = compare(reference, at(lag), 4);
@@ -132,9 +157,12 @@ fn best_lag<'a>(reference: &[i16], most: usize, likeness: Likeness, at: impl Fn(
             best = (lag, alike);
         }
     }
-    let power = |pcm: &[i16]| pcm.iter().map(|&s| f32::from(s) * f32::from(s)).sum::<f32>() / pcm.len() as f32;
-    let quiet = power(reference) < QUIET && power(at(best.0)) < QUIET;
-    (quiet || best.1 >= likeness.0).then_some(best.0)
+    (best.1 >= likeness.0).then_some(best.0)
+}
+
+/// Mean square.
+fn power(pcm: &[i16]) -> f32 {
+    pcm.iter().map(|&s| f32::from(s) * f32::from(s)).sum::<f32>() / pcm.len().max(1) as f32
 }
 
 /// Normalised cross-correlation of every `step`-th sample: 1 for the same shape.
