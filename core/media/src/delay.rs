@@ -4,6 +4,8 @@
 //! last two seconds stands for "no delay": it follows clock drift and route changes. What a packet took beyond it goes
 //! into a forgetting histogram, and the target is read off that histogram.
 
+use crate::payload::Shape;
+
 /// Samples in a millisecond.
 pub const MS: i64 = 48;
 
@@ -30,8 +32,8 @@ const STALL: i64 = 80 * MS;
 const STALL_APART: i64 = 3_000 * MS;
 /// An overtaken packet later than this took another route; waiting for it would not pay.
 const MOST_OVERTAKEN: i64 = 120 * MS;
-/// The packet after a lost one brings its copy 20 ms later; a little more for the pull period.
-const FEC_WAIT: i64 = 27 * MS;
+/// The packet after a lost one brings its copy one frame later, and a little more for the pull period.
+const FEC_WAIT: i64 = 7 * MS;
 /// Loss from which waiting for the copy is worth it.
 const FEC_WAIT_FROM: f32 = 0.005;
 /// After so long without packets the old minimum says nothing any more.
@@ -59,6 +61,8 @@ pub struct Delay {
     last_stall: i64,
     loss: f32,
     fec_seen: f32,
+    /// Samples in the newest packet.
+    frame: i64,
 }
 
 impl Delay {
@@ -74,12 +78,18 @@ impl Delay {
             last_stall: -STALL_APART,
             loss: 0.0,
             fec_seen: 0.0,
+            frame: 0,
         }
+    }
+
+    /// How long ago the last packet came.
+    pub fn pause(&self, now: i64) -> i64 {
+        self.last_arrival.map_or(i64::MAX, |last| now - last)
     }
 
     /// Whether too long has passed without packets to know what "no delay" is.
     pub fn is_stale(&self, now: i64) -> bool {
-        self.last_arrival.is_none_or(|last| now - last > STALE)
+        self.pause(now) > STALE
     }
 
     /// Forgets what "no delay" was, and keeps the target: a new burst, a new route, a restarted sender.
@@ -93,10 +103,11 @@ impl Delay {
     }
 
     /// Takes the arrival of a packet in sequence or reordered.
-    pub fn arrived(&mut self, now: i64, timestamp: i64, fec: bool, order: Order) {
+    pub fn arrived(&mut self, now: i64, timestamp: i64, shape: Shape, order: Order) {
         let pause = now - self.last_arrival.unwrap_or(now);
         self.last_arrival = Some(now);
-        self.fec_seen = self.fec_seen * 0.99 + if fec { 0.01 } else { 0.0 };
+        self.fec_seen = self.fec_seen * 0.99 + if shape.fec { 0.01 } else { 0.0 };
+        self.frame = shape.samples;
         let transit = now - timestamp;
         self.follow_minimum(now, transit);
         let late = transit - self.minimum;
@@ -131,7 +142,7 @@ impl Delay {
             target = target.max((FIRST as f32 * doubt) as i64);
         }
         if self.loss > FEC_WAIT_FROM && self.has_copies() {
-            target = target.max(FEC_WAIT);
+            target = target.max(self.frame + FEC_WAIT);
         }
         target.clamp(LEAST, MOST)
     }

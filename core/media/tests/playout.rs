@@ -4,7 +4,7 @@
 mod world;
 
 use proptest::prelude::*;
-use sidetone_media::{Inserted, Playout, Silence};
+use sidetone_media::{Capture, Inserted, Playout, Rate, Settings, Silence};
 use world::{Dice, FRAME_US, Listener, listen, loudness, packets_of, route, speech, voice};
 
 #[test]
@@ -147,6 +147,60 @@ fn a_faster_route_is_followed_too() {
     let listener = listen(&route(&packets, |_, sent| Some(if sent < 5_000_000 { sent + 300_000 } else { sent })));
     let stats = listener.playout.stats();
     assert!(listener.delays_ms[600..1_000].iter().all(|&delay| delay <= 60), "{stats:?}");
+}
+
+#[test]
+fn a_loudspeaker_that_asks_in_bursts_gets_the_same_sound() {
+    let packets = speech(10.0);
+    let mut listener = Listener::new();
+    for (i, packet) in packets.iter().enumerate() {
+        listener.playout.insert(packet.sent_us, packet.sequence, packet.timestamp, &packet.bytes);
+        // 40 ms at once, every 40 ms.
+        if i % 2 == 1 {
+            for _ in 0..4 {
+                listener.now_us = packet.sent_us + 5_000;
+                listener.pull();
+            }
+        }
+    }
+    let stats = listener.playout.stats();
+    assert!(stats.concealed_samples < 48_000 / 5, "{stats:?}");
+    assert_eq!(stats.lost, 0, "{stats:?}");
+    assert!(loudness(&listener.heard, 1_000, 9_900) > 2_000.0);
+}
+
+#[test]
+fn every_rung_of_the_ladder_plays_and_recovers_lost_frames() {
+    let pcm = voice(12.0);
+    for rate in [Rate::FULL, Rate::LOW, Rate::LEAST] {
+        let mut capture = Capture::new(Settings { rate, silence: Silence::Sent, ..Settings::default() }).unwrap();
+        let (mut listener, mut sequence) = (Listener::new(), 0u16);
+        let frame_us = rate.frame.samples() as u64 * 1_000 / 48;
+        capture.push(&pcm, &mut |frame| {
+            let arrival = u64::from(frame.timestamp) * 1_000 / 48 + frame_us;
+            while listener.now_us < arrival {
+                listener.pull();
+            }
+            if sequence % 11 != 10 {
+                listener.playout.insert(arrival, sequence, frame.timestamp, frame.bytes);
+            }
+            sequence += 1;
+        });
+        let stats = listener.playout.stats();
+        assert_eq!((stats.late, stats.lost), (0, u64::from((sequence - 1) / 11)), "{rate:?} {stats:?}");
+        assert!(loudness(&listener.heard, 1_000, 11_500) > 1_500.0, "{rate:?}");
+    }
+}
+
+#[test]
+fn a_sender_who_just_stops_is_silence_and_not_endless_loss() {
+    let packets = speech(2.0);
+    let mut listener = listen(&route(&packets, |_, sent| Some(sent)));
+    (0..1_000).for_each(|_| listener.pull());
+    let stats = listener.playout.stats();
+    assert!(stats.concealed_samples <= 48_000 * 23 / 10 && stats.lost == 0, "{stats:?}");
+    assert!(listener.heard[48_000 * 3..].iter().all(|&sample| sample == 0));
+    assert!(!listener.playout.speaking());
 }
 
 #[test]
