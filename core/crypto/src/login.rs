@@ -17,7 +17,7 @@ use argon2::{Algorithm, Argon2, Params, Version};
 use opaque_ke::{
     CipherSuite, ClientLogin, ClientLoginFinishParameters, ClientRegistration, ClientRegistrationFinishParameters,
     CredentialResponse, RegistrationResponse, Ristretto255, TripleDh,
-    errors::ProtocolError,
+    errors::{InternalError, ProtocolError},
     rand::{self, CryptoRng, RngCore},
 };
 use sha2_for_opaque::Sha512;
@@ -80,7 +80,7 @@ impl From<ProtocolError> for LoginError {
     fn from(error: ProtocolError) -> Self {
         match error {
             ProtocolError::InvalidLoginError => Self::WrongPassword,
-            ProtocolError::LibraryError(_) => Self::Unusable,
+            ProtocolError::LibraryError(InternalError::KsfError) => Self::Unusable,
             _ => Self::Malformed,
         }
     }
@@ -118,7 +118,7 @@ impl Registration {
         cost: Cost,
     ) -> Result<Vec<u8>, LoginError> {
         let mut rng = Rng::new(seed, b"sidetone registration finish v1");
-        let response = RegistrationResponse::deserialize(response)?;
+        let response = RegistrationResponse::deserialize(response).map_err(|_| LoginError::Malformed)?;
         let ksf = cost.argon2();
         let parameters = ClientRegistrationFinishParameters::new(identifiers.opaque(), Some(&ksf));
         let finished = self.state.finish(&mut rng, &self.password, response, parameters)?;
@@ -159,7 +159,7 @@ impl Login {
         cost: Cost,
     ) -> Result<(Vec<u8>, Zeroizing<[u8; 64]>), LoginError> {
         let mut rng = Rng::new(seed, b"sidetone login finish v1");
-        let response = CredentialResponse::deserialize(response)?;
+        let response = CredentialResponse::deserialize(response).map_err(|_| LoginError::Malformed)?;
         let ksf = cost.argon2();
         let parameters = ClientLoginFinishParameters::new(None, identifiers.opaque(), Some(&ksf));
         let finished = self.state.finish(&mut rng, &self.password, response, parameters)?;

@@ -3,4 +3,10 @@
 
 mod common;
 mod handshake;
+mod hostile;
+mod login;
+mod oracle;
 mod record;
+mod safety;
+mod sframe;
+mod vault;
