@@ -135,6 +135,16 @@ impl World {
         }
     }
 
+    /// Time passes and these phones say that they are there.
+    pub fn live(&mut self, ms: u64, phones: &[&Phone]) {
+        for _ in 0..ms / 15_000 {
+            self.pass(15_000);
+            for phone in phones {
+                self.feed(phone.socket.unwrap(), &Frame::Ping(Empty::default()).to_bytes().unwrap());
+            }
+        }
+    }
+
     pub fn connect(&mut self) -> SocketId {
         self.connect_from(HOME)
     }
@@ -212,7 +222,10 @@ impl Phone {
         Self {
             name: name.into(),
             password: format!("password of {name}"),
-            email: format!("{}@example.org", name.to_lowercase().replace(' ', ".")),
+            email: match name.is_ascii() {
+                true => format!("{}@example.org", name.to_lowercase().replace(' ', ".")),
+                false => format!("{}@example.org", hex::encode(&seed.as_ref()[..8])),
+            },
             device: DeviceId(seed.as_ref()[..16].try_into().unwrap()),
             identity: IdentityKey(seed.as_ref().try_into().unwrap()),
             socket: None,
