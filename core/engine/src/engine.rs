@@ -103,19 +103,15 @@ impl Engine {
 
     /// When the engine wants to be told the time at the latest.
     pub fn deadline(&self) -> Option<Time> {
-        let peers = self.peers.deadline(|user| self.wants(user));
+        let peers = self.peers.deadline(|user| self.wish(user));
         [self.meeting.deadline(), self.calls.deadline(), peers].into_iter().flatten().min()
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.meeting.tick(cx);
         self.calls.tick(cx);
-        let (calls, chats, roster) = (&self.calls, &self.chats, &self.roster);
-        self.peers.tick(|user| wants(calls, chats, roster, user), cx);
-    }
-
-    fn wants(&self, user: UserId) -> bool {
-        wants(&self.calls, &self.chats, &self.roster, user)
+        let of_use = self.peers.active().filter(|user| self.wish(*user).is_anything()).collect();
+        self.peers.tick(&of_use, cx);
     }
 
     fn drain(&mut self, cx: &mut Cx<'_>) {
@@ -266,9 +262,9 @@ impl Engine {
 
     fn wish(&self, peer: UserId) -> Wish {
         let need = self.calls.need(peer);
-        let items = self.chats.has_items(peer);
-        let open = self.account.addresses() == Addresses::Friends;
         let online = self.roster.is_online(peer);
+        let items = online && self.chats.has_items(peer);
+        let open = self.account.addresses() == Addresses::Friends;
         Wish {
             session: need != Need::Nothing,
             link: need == Need::Link || items && need == Need::Nothing,
@@ -320,11 +316,6 @@ impl Engine {
         let theirs = self.roster.friend(user, 0)?.key;
         Some((Fingerprint::of(us.as_bytes(), &key), Fingerprint::of(user.as_bytes(), &theirs)))
     }
-}
-
-/// Whether a session with this peer is of use now.
-fn wants(calls: &Calls, chats: &Chats, roster: &Roster, user: UserId) -> bool {
-    calls.need(user) != Need::Nothing || chats.has_items(user) && roster.is_online(user)
 }
 
 impl Engine {

@@ -72,6 +72,13 @@ pub(crate) struct Wish {
     pub reachable: bool,
 }
 
+impl Wish {
+    /// Whether a session with this peer is of use.
+    pub fn is_anything(self) -> bool {
+        self.session || self.link
+    }
+}
+
 impl Peers {
     /// Peers with something under way.
     pub fn active(&self) -> impl Iterator<Item = UserId> + '_ {
@@ -270,7 +277,7 @@ impl Peers {
     /// Does what is wanted of a peer and possible now.
     pub fn settle(&mut self, user: UserId, wish: Wish, us: (UserId, &Identity), cx: &mut Cx<'_>) {
         let peer = self.peers.entry(user).or_default();
-        if peer.may_reach(wish, cx.now.time) {
+        if peer.should_reach(wish) && peer.retry.is_none_or(|retry| retry <= cx.now.time) {
             peer.reach(user, wish, us, cx);
         }
         let Some(pairing) = peer.pairing.as_mut() else { return };
@@ -289,7 +296,7 @@ impl Peers {
     }
 
     /// Ends what nobody needs or what took too long.
-    pub fn tick(&mut self, wants: impl Fn(UserId) -> bool, cx: &mut Cx<'_>) {
+    pub fn tick(&mut self, of_use: &BTreeSet<UserId>, cx: &mut Cx<'_>) {
         let now = cx.now.time;
         let mut lost = Vec::new();
         let mut idle = Vec::new();
@@ -301,7 +308,7 @@ impl Peers {
             let Some(pairing) = &peer.pairing else { continue };
             if matches!(pairing.link, Link::Opening { until, .. } if until <= now) {
                 lost.push(*user);
-            } else if pairing.used.after(IDLE_MS) <= now && !wants(*user) {
+            } else if pairing.used.after(IDLE_MS) <= now && !of_use.contains(user) {
                 idle.push(*user);
             }
         }
@@ -315,8 +322,8 @@ impl Peers {
         self.peers.retain(|_, peer| !peer.is_done(now));
     }
 
-    pub fn deadline(&self, wants: impl Fn(UserId) -> bool) -> Option<Time> {
-        self.peers.iter().filter_map(|(user, peer)| peer.deadline(wants(*user))).min()
+    pub fn deadline(&self, wish: impl Fn(UserId) -> Wish) -> Option<Time> {
+        self.peers.iter().filter_map(|(user, peer)| peer.deadline(wish(*user))).min()
     }
 }
 
@@ -337,10 +344,10 @@ impl Peer {
         self.retry = Some(now.after(wait));
     }
 
-    fn may_reach(&self, wish: Wish, now: Time) -> bool {
+    /// Whether a hello should go out as soon as its time has come.
+    fn should_reach(&self, wish: Wish) -> bool {
         let free = self.pairing.is_none() && self.reaching.is_none() && self.unproven.is_none();
-        let due = self.retry.is_none_or(|retry| retry <= now);
-        free && due && wish.reachable && wish.key.is_some() && (wish.session || wish.link || self.missed)
+        free && wish.reachable && wish.key.is_some() && (wish.is_anything() || self.missed)
     }
 
     fn reach(&mut self, user: UserId, wish: Wish, us: (UserId, &Identity), cx: &mut Cx<'_>) {
@@ -362,15 +369,14 @@ impl Peer {
         nothing && !self.missed && self.retry.is_none_or(|retry| retry.after(RETRY_MAX_MS) <= now)
     }
 
-    fn deadline(&self, wanted: bool) -> Option<Time> {
+    fn deadline(&self, wish: Wish) -> Option<Time> {
         let reaching = self.reaching.as_ref().map(|reaching| reaching.until);
         let unproven = self.unproven.as_ref().map(|(_, until)| *until);
-        let free = self.pairing.is_none() && self.reaching.is_none() && self.unproven.is_none();
-        let retry = self.retry.filter(|_| free && (wanted || self.missed));
+        let retry = self.retry.filter(|_| self.should_reach(wish));
         let link = self.pairing.as_ref().and_then(|pairing| match pairing.link {
             Link::Opening { until, .. } => Some(until),
-            Link::None if wanted => pairing.asked.map(|at| at.after(WANTED_MS)),
-            _ if wanted => None,
+            Link::None if wish.link && !pairing.ours => pairing.asked.map(|at| at.after(WANTED_MS)),
+            _ if wish.is_anything() => None,
             _ => Some(pairing.used.after(IDLE_MS)),
         });
         [reaching, unproven, retry, link].into_iter().flatten().min()

@@ -1,0 +1,227 @@
+//! A phone: the real engine, a disk that outlives it, and what its app was told.
+
+use std::collections::BTreeMap;
+
+use sidetone_engine::row::{Change, ChatRow, MessageRow, MessageState, Place, Row, Table};
+use sidetone_engine::{
+    Answer, Ask, CallState, CallView, CommandError, Config, Cost, Effect, Engine, Event, Input, MediaOrder, Now,
+};
+use sidetone_wire::id::{CallId, UserId};
+use zeroize::Zeroizing;
+
+/// Where a step breaks off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crash {
+    /// Nothing of it is kept.
+    BeforeSave,
+    /// It is kept, and nobody heard of it.
+    BeforeSend,
+    /// Half of what should have left has left.
+    AmongSends,
+    /// Only the app was not told.
+    BeforeTell,
+}
+
+/// A stream keeps its order: when its last bytes arrive.
+#[derive(Debug, Default)]
+pub struct Stream(u64);
+
+impl Stream {
+    /// The arrival of bytes that would take until `at` alone.
+    pub fn next(&mut self, at: u64) -> u64 {
+        self.0 = self.0.max(at);
+        self.0
+    }
+}
+
+/// A phone.
+pub struct Phone {
+    id: usize,
+    engine: Option<Engine>,
+    disk: BTreeMap<Place, Vec<u8>>,
+    asks: u64,
+    asleep_until: u64,
+    sockets: u64,
+    /// The socket that is open.
+    pub socket: Option<u64>,
+    /// Whether it has a network.
+    pub online: bool,
+    /// Bytes on their way to the server.
+    pub up: Stream,
+    /// Bytes on their way from the server.
+    pub down: Stream,
+    /// Outcomes of what the app asked since the phone was started.
+    pub answers: BTreeMap<Ask, Result<Answer, CommandError>>,
+    /// What the app was told since the phone was started.
+    pub events: Vec<(u64, Event)>,
+    /// The keys that its media runs with, by call.
+    pub media: Option<(CallId, Vec<u8>, Vec<u8>)>,
+    ringing_since: Option<(CallId, u64)>,
+}
+
+impl Phone {
+    /// A phone out of the box, switched off.
+    pub fn new(id: usize, seed: [u8; 32]) -> Self {
+        let engine = Some(Engine::new(Config { seed, login_cost: Cost::Least }));
+        Self {
+            id,
+            engine,
+            disk: BTreeMap::new(),
+            asks: 0,
+            asleep_until: 0,
+            sockets: 0,
+            socket: None,
+            online: false,
+            up: Stream::default(),
+            down: Stream::default(),
+            answers: BTreeMap::new(),
+            events: Vec::new(),
+            media: None,
+            ringing_since: None,
+        }
+    }
+
+    /// Its engine, unless it crashed.
+    pub fn engine(&self) -> Option<&Engine> {
+        self.engine.as_ref()
+    }
+
+    /// Whether it crashed and was not started again.
+    pub fn is_dead(&self) -> bool {
+        self.engine.is_none()
+    }
+
+    /// How long it still sleeps.
+    pub fn asleep_for(&self, now_ms: u64) -> Option<u64> {
+        self.asleep_until.checked_sub(now_ms).filter(|ms| *ms > 0)
+    }
+
+    pub(super) fn sleep_until(&mut self, at_ms: u64) {
+        self.asleep_until = at_ms;
+    }
+
+    pub(super) fn next_ask(&mut self) -> Ask {
+        self.asks += 1;
+        Ask(self.asks)
+    }
+
+    pub(super) fn next_socket(&mut self) -> u64 {
+        self.sockets += 1;
+        self.sockets
+    }
+
+    /// When it wants to be told the time.
+    pub fn deadline(&self) -> Option<u64> {
+        let at = self.engine.as_ref()?.deadline()?.0;
+        Some(at.max(self.asleep_until))
+    }
+
+    pub(super) fn step(&mut self, now: Now, input: Input) -> Option<Vec<Effect>> {
+        let mut effects = Vec::new();
+        self.engine.as_mut()?.step(now, input, &mut effects);
+        Some(effects)
+    }
+
+    pub(super) fn save(&mut self, change: Change) {
+        match change.value {
+            Some(value) => self.disk.insert(change.place, value),
+            None => self.disk.remove(&change.place),
+        };
+    }
+
+    pub(super) fn forget(&mut self) {
+        self.disk.clear();
+    }
+
+    pub(super) fn die(&mut self) {
+        self.engine = None;
+        self.answers.clear();
+        self.events.clear();
+        self.media = None;
+        self.ringing_since = None;
+    }
+
+    /// Starts it from its disk; false if it runs.
+    pub(super) fn start(&mut self, seed: [u8; 32]) -> bool {
+        if self.engine.is_some() {
+            return false;
+        }
+        let wanted = |(place, _): &(&Place, &Vec<u8>)| place.table != Table::Message;
+        let rows = self.disk.iter().filter(wanted).map(|(place, value)| (*place, Zeroizing::new(value.clone())));
+        let engine = Engine::restore(Config { seed, login_cost: Cost::Least }, rows);
+        self.engine = Some(engine.expect("what an engine saved, an engine reads"));
+        true
+    }
+
+    pub(super) fn tell(&mut self, now: Now, effect: Effect) {
+        match effect {
+            Effect::Answer(ask, outcome) => drop(self.answers.insert(ask, outcome)),
+            Effect::Tell(event) => {
+                if let Event::Call(view) = &event {
+                    self.watch_ringing(now.time.0, view);
+                }
+                self.events.push((now.time.0, event));
+            }
+            _ => {}
+        }
+    }
+
+    fn watch_ringing(&mut self, now_ms: u64, view: &CallView) {
+        match (view.state, self.ringing_since) {
+            (CallState::Ringing, Some((call, _))) if call == view.call => {}
+            (CallState::Ringing, _) => self.ringing_since = Some((view.call, now_ms)),
+            _ => self.ringing_since = None,
+        }
+    }
+
+    /// How long the app has shown a ringing call.
+    pub fn ringing_for(&self, now_ms: u64) -> Option<u64> {
+        self.ringing_since.map(|(_, since)| now_ms - since)
+    }
+
+    pub(super) fn media(&mut self, call: CallId, order: &MediaOrder) {
+        match order {
+            MediaOrder::Start { send, receive, .. } => {
+                self.media = Some((call, send.base.to_bytes().to_vec(), receive.base.to_bytes().to_vec()));
+            }
+            MediaOrder::Stop => self.media = None,
+            MediaOrder::SealWith(_) | MediaOrder::OpenWith(_) | MediaOrder::Microphone(_) => {}
+        }
+    }
+
+    /// Its account's id.
+    pub fn user(&self) -> Option<UserId> {
+        self.engine.as_ref()?.account().map(|account| account.user)
+    }
+
+    /// The call that is on.
+    pub fn call(&self) -> Option<CallView> {
+        self.engine.as_ref()?.call()
+    }
+
+    /// The conversation with somebody as it is on disk: each message and its state.
+    pub fn conversation(&self, peer: UserId) -> Vec<(MessageRow, MessageState)> {
+        let at = |table, position| Place { table, owner: peer, position };
+        let Some(chat) = self.disk.get(&at(Table::Chat, 0)) else { return Vec::new() };
+        let chat = ChatRow::read(chat).expect("a conversation");
+        let rows = self.disk.range(at(Table::Message, 0)..=at(Table::Message, u64::MAX));
+        let rows = rows.map(|(_, value)| MessageRow::read(value).expect("a message"));
+        rows.map(|row| (row.clone(), row.state(&chat))).collect()
+    }
+
+    /// The texts of a conversation, theirs or ours.
+    pub fn texts(&self, peer: UserId, theirs: bool) -> Vec<String> {
+        let rows = self.conversation(peer).into_iter();
+        rows.filter(|(row, _)| row.theirs == theirs).map(|(row, _)| row.text.as_str().to_owned()).collect()
+    }
+
+    /// Everything on its disk.
+    pub fn disk(&self) -> &BTreeMap<Place, Vec<u8>> {
+        &self.disk
+    }
+
+    /// Its number in the world.
+    pub fn id(&self) -> usize {
+        self.id
+    }
+}

@@ -1,0 +1,212 @@
+//! What people do with their phones, and what must be true whatever they do.
+
+use sidetone_engine::{CallState, Command, Direction, Microphone, Password, Standing};
+use sidetone_wire::id::UserId;
+use sidetone_wire::record::Text;
+use zeroize::Zeroizing;
+
+use super::{PhoneId, World};
+
+/// How a life goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Script {
+    /// Things that are done.
+    pub deeds: u64,
+    /// One step in so many breaks off; 0 for none.
+    pub crash_one_in: u64,
+    /// Whether networks fail, phones sleep and the server dies.
+    pub troubles: bool,
+    /// How the server lies.
+    pub lies: super::Lies,
+}
+
+impl World {
+    /// Switches a phone on and makes an account on it.
+    pub fn register(&mut self, phone: PhoneId, name: &str) -> UserId {
+        self.connect(phone);
+        let welcomed = |world: &Self| {
+            world.phones[phone].events.iter().any(|(_, event)| *event == sidetone_engine::Event::Connected(true))
+        };
+        assert!(self.run_until(10_000, welcomed), "the server answers");
+        let password = Password(Zeroizing::new(format!("password of {name}")));
+        let email = format!("{name}@example.org");
+        let registered = self.ask(phone, Command::Register { name: name.to_owned(), email, password });
+        assert_eq!(registered, Ok(sidetone_engine::Answer::Done));
+        self.phones[phone].user().expect("an account")
+    }
+
+    /// Makes two registered people friends.
+    pub fn befriend(&mut self, one: PhoneId, other: PhoneId) {
+        let name = |world: &Self, phone: PhoneId| {
+            world.phones[phone].engine().and_then(|engine| engine.account()).expect("an account").name
+        };
+        let (asker, asked) = (self.phones[one].user().expect("an account"), name(self, other));
+        self.ask(one, Command::Befriend { name: asked, key: None }).expect("the person is there");
+        let asks = |world: &Self| world.standing(other, asker) == Some(Standing::AskedUs);
+        assert!(self.run_until(10_000, asks), "the request arrives");
+        self.ask(other, Command::Accept(asker)).expect("it can be accepted");
+        assert!(self.run_until(10_000, |world| world.are_friends(one, other)), "both see it");
+    }
+
+    /// What a phone says there is between it and a person.
+    pub fn standing(&self, phone: PhoneId, user: UserId) -> Option<Standing> {
+        self.phones[phone].engine()?.friend(user).map(|friend| friend.standing)
+    }
+
+    fn are_friends(&self, one: PhoneId, other: PhoneId) -> bool {
+        let users = (self.phones[one].user(), self.phones[other].user());
+        let (Some(a), Some(b)) = users else { return false };
+        self.standing(one, b) == Some(Standing::Friend) && self.standing(other, a) == Some(Standing::Friend)
+    }
+
+    /// Two phones whose owners are friends.
+    pub fn friends(seed: u64) -> Self {
+        let mut world = Self::new(seed, 2);
+        world.register(0, "ada");
+        world.register(1, "ben");
+        world.befriend(0, 1);
+        world
+    }
+
+    /// Everything works again: everybody awake, started and online.
+    pub fn heal(&mut self) {
+        self.crash_one_in = 0;
+        self.lies = super::Lies::default();
+        self.links.outage_until = self.now_ms;
+        self.server.start();
+        let everybody = |world: &Self| {
+            world.phones.iter().all(|phone| {
+                !phone.is_dead() && phone.online && phone.socket.is_some() && phone.asleep_for(world.now_ms).is_none()
+            })
+        };
+        assert!(self.run_until(700_000, everybody), "everybody comes back");
+    }
+}
+
+/// Lets two friends live through a script, and looks whether every promise held.
+///
+/// # Panics
+///
+/// When one did not.
+pub fn live(seed: u64, script: Script) -> World {
+    let mut world = World::friends(seed);
+    let users = [0, 1].map(|phone| world.phones[phone].user().expect("an account"));
+    world.crash_one_in = script.crash_one_in;
+    world.lies = script.lies;
+    let mut said = 0;
+    for _ in 0..script.deeds {
+        let pause = match world.dice.within(0, 3) {
+            0 => world.dice.within(0, 50),
+            1 => world.dice.within(50, 1_000),
+            _ => world.dice.within(1_000, 20_000),
+        };
+        run_watched(&mut world, pause, users);
+        deed(&mut world, script, users, &mut said);
+    }
+    world.heal();
+    assert_all_arrives(&mut world, users);
+    assert_calls_agree(&mut world);
+    assert_all_is_freed(&mut world);
+    world
+}
+
+fn deed(world: &mut World, script: Script, users: [UserId; 2], said: &mut u32) {
+    let phone = world.dice.within(0, 1) as usize;
+    let peer = users[1 - phone];
+    let kinds = if script.troubles { 15 } else { 9 };
+    let call = world.phones[phone].call();
+    match (world.dice.within(0, kinds), call) {
+        (0..=3, _) => {
+            *said += 1;
+            let text = Text::parse(format!("{said} from {phone}")).expect("short");
+            world.command(phone, Command::SendText(peer, text));
+        }
+        (4, _) => drop(world.command(phone, Command::MarkRead(peer))),
+        (5..=6, None) => drop(world.command(phone, Command::Call(peer))),
+        (5..=8, Some(view)) if view.direction == Direction::Incoming && view.state == CallState::Ringing => {
+            let answer = world.dice.within(0, 4) > 0;
+            let command = if answer { Command::AnswerCall(view.call) } else { Command::DeclineCall(view.call) };
+            world.command(phone, command);
+        }
+        (7, Some(view)) => drop(world.command(phone, Command::HangUp(view.call))),
+        (8, Some(view)) => drop(world.command(phone, Command::SetMicrophone(view.call, Microphone::Off))),
+        (10, _) => world.crash(phone),
+        (11, _) => {
+            let down = world.dice.within(100, 20_000);
+            world.crash_server(down);
+        }
+        (12, _) => {
+            let ms = world.dice.within(100, 200_000);
+            world.cut(phone, ms);
+        }
+        (13..=14, _) => {
+            let ms = world.dice.within(500, 40_000);
+            world.outage(ms);
+        }
+        (15, _) => {
+            let ms = if world.dice.one_in(2) { 600_000 } else { world.dice.within(1_000, 60_000) };
+            world.sleep(phone, ms);
+        }
+        _ => {}
+    }
+}
+
+/// Runs in small pieces and looks at what must hold at any moment.
+fn run_watched(world: &mut World, ms: u64, users: [UserId; 2]) {
+    let end = world.now_ms + ms;
+    while world.now_ms < end {
+        let piece = (end - world.now_ms).min(5_000);
+        world.run(piece);
+        for phone in 0..2 {
+            let peer = users[1 - phone];
+            let awake = !world.phones[phone].is_dead() && world.phones[phone].asleep_for(world.now_ms).is_none();
+            if let Some(ringing) = world.phones[phone].ringing_for(world.now_ms).filter(|_| awake) {
+                assert!(ringing <= 45_000, "phone {phone} rings for {ringing} ms");
+            }
+            let heard = world.phones[phone].texts(peer, true);
+            let said = world.phones[1 - phone].texts(users[phone], false);
+            assert!(said.starts_with(&heard), "phone {phone} holds {heard:?} of {said:?}");
+        }
+    }
+}
+
+fn assert_all_arrives(world: &mut World, users: [UserId; 2]) {
+    let arrived = |world: &World| {
+        (0..2).all(|phone| {
+            let said = world.phones[phone].texts(users[1 - phone], false);
+            let done = world.phones[phone].engine().and_then(|engine| engine.chat(users[1 - phone]).cloned());
+            let confirmed = done.is_none_or(|chat| chat.confirmed == chat.last);
+            confirmed && said == world.phones[1 - phone].texts(users[phone], true)
+        })
+    };
+    assert!(world.run_until(180_000, arrived), "every text arrives, once and in order");
+}
+
+/// Waits out what rings or reconnects; then both are in the same call, or none is.
+fn assert_calls_agree(world: &mut World) {
+    world.run(80_000);
+    let views = [0, 1].map(|phone| world.phones[phone].call());
+    match &views {
+        [None, None] => {}
+        [Some(a), Some(b)]
+            if a.call == b.call && (a.state, b.state) == (CallState::Connected, CallState::Connected) =>
+        {
+            let keys = [0, 1].map(|phone| world.phones[phone].media.clone().expect("sound in a connected call"));
+            assert_eq!(keys[0].1, keys[1].2, "what one seals the other opens");
+            assert_eq!(keys[1].1, keys[0].2, "what one seals the other opens");
+        }
+        _ => panic!("they do not agree who is in a call: {views:?}"),
+    }
+}
+
+fn assert_all_is_freed(world: &mut World) {
+    if let Some(view) = world.phones[0].call() {
+        world.command(0, Command::HangUp(view.call));
+    }
+    world.run(200_000);
+    assert_eq!(world.links.count(), 0, "a link that nobody needs is closed");
+    for phone in &world.phones {
+        assert_eq!(phone.call(), None);
+        assert!(phone.media.is_none(), "no sound without a call");
+    }
+}

@@ -1,0 +1,66 @@
+//! Thousands of lives of two friends. `WORLD_SEED=7` replays one, `WORLD_SEEDS=100000` lives more of them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use proving::world::{Lies, Script, World, live};
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok().and_then(|value| value.parse().ok())
+}
+
+/// Lives every seed on two threads; names the seeds that failed.
+fn lives(count: u64, script: impl Fn(u64) -> Script + Sync) {
+    if let Some(seed) = number("WORLD_SEED") {
+        live(seed, script(seed));
+        return;
+    }
+    let count = number("WORLD_SEEDS").unwrap_or(count);
+    let failed: Vec<u64> = std::thread::scope(|scope| {
+        let half = |half: u64| {
+            let script = &script;
+            let lived = |seed: &u64| catch_unwind(AssertUnwindSafe(|| drop(live(*seed, script(*seed))))).is_err();
+            scope.spawn(move || (0..count).filter(|seed| seed % 2 == half).filter(lived).collect::<Vec<u64>>())
+        };
+        let halves = [half(0), half(1)];
+        halves.into_iter().flat_map(|half| half.join().expect("the thread catches panics")).collect()
+    });
+    assert!(
+        failed.is_empty(),
+        "{} of {count} seeds failed; replay with WORLD_SEED={:?}",
+        failed.len(),
+        &failed[..1.min(failed.len())]
+    );
+}
+
+const CALM: Script = Script { deeds: 25, crash_one_in: 0, troubles: false, lies: Lies { drop: 0, twice: 0, late: 0 } };
+
+#[test]
+fn friends_talk_when_all_is_well() {
+    lives(300, |_| CALM);
+}
+
+#[test]
+fn no_text_is_lost_or_doubled_and_no_phone_rings_for_ever_whatever_fails() {
+    lives(2_000, |seed| Script {
+        deeds: 40,
+        crash_one_in: [0, 30, 100, 300][seed as usize % 4],
+        troubles: true,
+        ..CALM
+    });
+}
+
+#[test]
+fn a_server_that_drops_doubles_and_delays_what_it_routes_harms_no_text_and_no_call() {
+    let lies = Lies { drop: 8, twice: 6, late: 8 };
+    lives(700, |seed| Script { deeds: 30, troubles: seed % 2 == 0, lies, ..CALM });
+}
+
+#[test]
+fn a_seed_gives_the_same_life_byte_for_byte() {
+    let script = Script { deeds: 30, crash_one_in: 50, troubles: true, ..CALM };
+    for seed in 0..10 {
+        assert_eq!(live(seed, script).digest(), live(seed, script).digest(), "seed {seed}");
+    }
+    let (one, other): (World, World) = (live(1, script), live(2, script));
+    assert_ne!(one.digest(), other.digest());
+}
