@@ -176,3 +176,88 @@ fn compare(a: &[i16], b: &[i16], step: usize) -> f32 {
     }
     ab / (aa * bb).sqrt()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PERIOD: usize = 300;
+
+    fn tone(from: usize, length: usize) -> Vec<i16> {
+        let turn = std::f64::consts::TAU / PERIOD as f64;
+        (from..from + length).map(|i| (8_000.0 * (i as f64 * turn).sin()) as i16).collect()
+    }
+
+    fn queue(length: usize) -> Queue {
+        let mut queue = Queue::new();
+        queue.extend(HISTORY + length).copy_from_slice(&tone(0, HISTORY + length));
+        queue.pop(&mut [0; HISTORY]);
+        queue
+    }
+
+    fn rest(queue: &mut Queue) -> Vec<i16> {
+        let mut out = vec![0; queue.len()];
+        queue.pop(&mut out);
+        out
+    }
+
+    #[test]
+    fn a_cut_or_repeated_tone_is_the_same_tone_shorter_or_longer() {
+        for (most, period) in [(290, 0), (400, PERIOD), (700, 2 * PERIOD)] {
+            let mut queue = queue(1_440);
+            let removed = queue.squeeze(most, Likeness(0.99));
+            assert_eq!(removed == 0, period == 0, "at most {most}");
+            assert!(removed % PERIOD <= 4 || removed % PERIOD >= PERIOD - 4, "{removed}");
+            let heard = rest(&mut queue);
+            assert_eq!(heard.len(), 1_440 - removed);
+            assert_smooth(&heard);
+        }
+        let mut queue = queue(480);
+        let added = queue.stretch(400, Likeness(0.99));
+        assert!(added.abs_diff(PERIOD) <= 4, "{added}");
+        let heard = rest(&mut queue);
+        assert_eq!(heard.len(), 480 + added);
+        assert_smooth(&heard);
+    }
+
+    /// No step larger than the tone's own, and its loudness kept.
+    fn assert_smooth(heard: &[i16]) {
+        let step = heard.windows(2).map(|pair| pair[0].abs_diff(pair[1])).max().unwrap_or(0);
+        assert!(step < 200, "a step of {step}");
+        let loudness = power(&heard[..OVERLAP * 2]).sqrt();
+        assert!(loudness > 4_500.0, "{loudness}");
+    }
+
+    #[test]
+    fn a_pause_is_cut_and_stretched_to_the_sample() {
+        for most in [60, 200, 333] {
+            let mut queue = Queue::new();
+            queue.extend(HISTORY + 1_440).fill(7);
+            queue.pop(&mut [0; HISTORY]);
+            assert_eq!(queue.squeeze(most, Likeness(2.0)), most);
+            assert_eq!(queue.stretch(most, Likeness(2.0)), most);
+            assert_eq!(rest(&mut queue), [7; 1_440]);
+        }
+    }
+
+    #[test]
+    fn what_resembles_nothing_stays_as_it_is() {
+        let mut queue = queue(1_440);
+        let mut noise = 1u32;
+        for sample in queue.last(1_440) {
+            noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            *sample = (noise >> 18) as i16;
+        }
+        assert_eq!(queue.squeeze(700, Likeness(0.85)), 0);
+        assert_eq!(queue.stretch(700, Likeness(0.85)), 0);
+        assert_eq!(queue.len(), 1_440);
+    }
+
+    #[test]
+    fn the_wanted_part_joins_without_a_step() {
+        let mut queue = queue(300);
+        queue.extend(960).copy_from_slice(&tone(HISTORY + 300 - 480, 960));
+        queue.join_last(960, 480);
+        assert!(rest(&mut queue) == tone(HISTORY, 780));
+    }
+}
