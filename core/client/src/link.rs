@@ -177,7 +177,7 @@ pub enum News {
     Local(Description),
     /// Where this end might be reached: pass it to the peer, after the description before it.
     Candidate(Candidate),
-    /// There will be no more candidates until the next restart.
+    /// Candidates were looked for everywhere, or for ten seconds where nobody answers; hardly any will follow.
     Gathered,
     /// The link works: records can flow.
     Up {
@@ -254,6 +254,17 @@ pub enum RelayedBy {
     Them,
     /// Ours and the peer's, one after the other.
     Both,
+}
+
+/// When a link reached what on its way up, counted from its opening; `None` is not yet.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Phases {
+    /// The peer's description was taken.
+    pub described: Option<Duration>,
+    /// A path was proven in both directions (ICE).
+    pub path: Option<Duration>,
+    /// The handshakes were over and records could flow (DTLS, then SCTP).
+    pub up: Option<Duration>,
 }
 
 /// One peer connection; dropping it closes it in the background.
@@ -349,6 +360,12 @@ impl Link {
     /// [`Refused::Full`] or [`Refused::Closed`].
     pub fn restart_ice(&self) -> Result<(), Refused> {
         self.order(Order::Restart)
+    }
+
+    /// When the link reached what.
+    #[must_use]
+    pub fn phases(&self) -> Phases {
+        self.pace.phases()
     }
 
     /// How often the connection's task has woken so far: what it costs a battery.

@@ -13,12 +13,14 @@ use webrtc::peer_connection::{RTCIceCandidateInit, RTCIceConnectionState, RTCSes
 
 use super::description::{CANDIDATES, Candidate, Description};
 use super::media::{Inbound, Sound};
-use super::pace::Pace;
+use super::pace::{Milestone, Pace};
 use super::peer::{Fact, Peer};
 use super::records::Queue;
 use super::template::{self, Half, OPUS};
 use super::{CONNECT_LIMIT, DownReason, HANDSHAKE_LIMIT, News, Role, Settings};
 
+/// How long gathering may take: of a server that does not answer the library does not tell.
+const GATHER_LIMIT: Duration = Duration::from_secs(10);
 /// Longest wait for the library's task to go; it is aborted before that.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -64,6 +66,7 @@ impl Shared {
     async fn pass(&self, news: News) -> Result<(), End> {
         let up = matches!(news, News::Up { .. });
         if up {
+            self.pace.reach(Milestone::Up);
             self.pace.calm();
         }
         self.tell(news).await?;
@@ -117,7 +120,9 @@ impl Life {
             _ = &mut stopped => End::Owner,
             () = shared.peer.ended.notified() => {
                 broken = true;
-                End::Down(DownReason::Broken)
+                // The library gives up on a handshake that fails too often.
+                let shaking = shared.pace.phases().path.is_some() && !shared.is_up();
+                End::Down(if shaking { DownReason::Unauthenticated } else { DownReason::Broken })
             }
             end = Talk::new(&shared, inbox, facts, ice, heard_in).run() => end,
             end = receive(&shared) => end,
@@ -126,7 +131,7 @@ impl Life {
             () = listen(heard, &sound) => End::Owner,
         };
         drop(queue);
-        shared.pace.hurry();
+        shared.pace.leave();
         if let Err(error) = shared.peer.connection.close().await {
             tracing::debug!(%error, "closing a connection");
         }
@@ -168,6 +173,8 @@ struct Talk<'a> {
     path: bool,
     interrupted: bool,
     deadline: Option<Instant>,
+    /// Until when gathering may last, while it lasts.
+    gathering: Option<Instant>,
 }
 
 impl<'a> Talk<'a> {
@@ -195,6 +202,7 @@ impl<'a> Talk<'a> {
             path: false,
             interrupted: false,
             deadline: None,
+            gathering: None,
         }
     }
 
@@ -209,19 +217,14 @@ impl<'a> Talk<'a> {
         self.begin().await?;
         let mut up = self.shared.up.subscribe();
         loop {
-            let deadline = self.deadline;
-            let expired = async {
-                match deadline {
-                    Some(at) => tokio::time::sleep_until(at.into()).await,
-                    None => std::future::pending().await,
-                }
-            };
+            let (expired, gathered) = (at(self.deadline), at(self.gathering));
             tokio::select! {
                 Some(order) = self.inbox.recv() => self.obey(order).await?,
                 Some(fact) = self.facts.recv() => self.learn(fact).await?,
                 Ok(()) = self.ice.changed() => self.path().await?,
                 Ok(()) = up.changed() => self.deadline = None,
                 () = expired => return Ok(End::Down(self.too_late())),
+                () = gathered => self.gathered().await?,
                 else => return Ok(End::Owner),
             }
         }
@@ -232,6 +235,7 @@ impl<'a> Talk<'a> {
     /// The answering end cannot answer before it was described to, but its credentials and certificate exist, so
     /// it need not wait to tell them, nor to gather; asking for a restart is how the library is told to gather.
     async fn begin(&mut self) -> Result<(), End> {
+        self.gather();
         let connection = &self.shared.peer.connection;
         let offer = connection.create_offer(None).await?;
         let own = own(&offer.sdp, 0)?;
@@ -253,7 +257,7 @@ impl<'a> Talk<'a> {
     async fn learn(&mut self, fact: Fact) -> Result<(), End> {
         match fact {
             Fact::Candidate(candidate) => self.shared.tell(News::Candidate(candidate)).await,
-            Fact::Gathered => self.shared.tell(News::Gathered).await,
+            Fact::Gathered => self.gathered().await,
             Fact::Stray => Err(End::Down(DownReason::Breach)),
             Fact::Sound(track) => {
                 // A second track while the first is heard is no part of any agreement.
@@ -261,6 +265,17 @@ impl<'a> Talk<'a> {
                 Ok(())
             }
         }
+    }
+
+    async fn gathered(&mut self) -> Result<(), End> {
+        match self.gathering.take() {
+            Some(_) => self.shared.tell(News::Gathered).await,
+            None => Ok(()),
+        }
+    }
+
+    fn gather(&mut self) {
+        self.gathering = Some(Instant::now() + GATHER_LIMIT);
     }
 
     /// Applies the peer's description as whichever half of an exchange it is; both ends may restart at once, then
@@ -279,6 +294,7 @@ impl<'a> Talk<'a> {
         }
         self.shared.trusted.send_replace(Some(named));
         self.shared.pace.hurry();
+        self.shared.pace.reach(Milestone::Described);
         let theirs = match self.shared.role {
             Role::Offer => Role::Answer,
             Role::Answer => Role::Offer,
@@ -292,6 +308,7 @@ impl<'a> Talk<'a> {
             connection.set_local_description(answer).await?;
             self.generation = remote.generation();
             if self.generation > 0 {
+                self.gather();
                 self.shared.tell(News::Local(own)).await?;
             }
         } else {
@@ -331,6 +348,7 @@ impl<'a> Talk<'a> {
         let offer = connection.create_offer(None).await?;
         let own = own(&offer.sdp, next)?;
         connection.set_local_description(offer).await?;
+        self.gather();
         self.generation = next;
         self.stage = Stage::AwaitAnswer;
         self.deadline = Some(Instant::now() + CONNECT_LIMIT);
@@ -348,12 +366,16 @@ impl<'a> Talk<'a> {
                     self.shared.tell(News::Restored).await?;
                 }
                 match self.shared.peer.route().await {
-                    Some(route) => self.shared.tell(News::Route(route)).await,
+                    Some(route) => {
+                        self.shared.pace.travel(route);
+                        self.shared.tell(News::Route(route)).await
+                    }
                     None => Ok(()),
                 }
             }
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => {
                 self.path = true;
+                self.shared.pace.reach(Milestone::Path);
                 self.deadline = Some(Instant::now() + HANDSHAKE_LIMIT);
                 Ok(())
             }
@@ -373,6 +395,14 @@ impl<'a> Talk<'a> {
             (false, true) => DownReason::Unauthenticated,
             (false, false) => DownReason::Unreachable,
         }
+    }
+}
+
+/// Waits for a deadline, for ever if there is none.
+async fn at(deadline: Option<Instant>) {
+    match deadline {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -424,6 +454,7 @@ async fn welcome(shared: &Shared) -> Result<News, DownReason> {
         return Err(DownReason::Unauthenticated);
     }
     let route = shared.peer.route().await.ok_or(DownReason::Broken)?;
+    shared.pace.travel(route);
     Ok(News::Up { route, fingerprint: shown })
 }
 

@@ -1,7 +1,7 @@
 //! How fast a link's task turns: in a hurry while the link comes up, at leisure when nothing passes.
 //!
-//! The library leaves finished work lying until its next timer (200 ms), which adds up to more than half a second
-//! per connection, and checks an idle connection five times a second. It waits through the [`Runtime`] it is given,
+//! The library sends what an event gave rise to only when it turns again, after its next packet or timer (200 ms),
+//! which adds up to more than half a second per connection, and it checks an idle connection five times a second. It waits through the [`Runtime`] it is given,
 //! so that is where both are put right. The same runtime owns the UDP sockets: it sizes their buffers, and it is
 //! the place where another protocol on the same socket would be told apart by first byte (RFC 9443).
 
@@ -10,7 +10,7 @@ use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
@@ -21,10 +21,18 @@ use webrtc::runtime::{
     Transmit,
 };
 
-use super::CONNECT_LIMIT;
+use super::{CONNECT_LIMIT, Phases, RelayedBy, Route};
 
 /// Longest nap while a link comes up.
-const HURRY: Duration = Duration::from_millis(3);
+const HURRY: Duration = Duration::from_millis(5);
+/// How often the task turns again at once after each packet while a link comes up: the first turn takes the packet's
+/// events, the second hands what they gave rise to to the socket or the relay, the third sends what is for the relay.
+const TURNS: u32 = 3;
+/// How often it turns again at once after each nap while packets pass our relay: the library takes what came from
+/// the relay only after writing, and gives the relay what it wrote only at the next writing.
+const RELAY_TURNS: u32 = 2;
+/// How long the library's senders wait for room. They use the same timer as its task and must not take its turns.
+const SENDER_WAIT: Duration = Duration::from_millis(50);
 /// Length of a nap on a link that is up and idle.
 const LEISURE: Duration = Duration::from_secs(1);
 /// Shorter naps than this are somebody's precise wish and stay as they are.
@@ -47,7 +55,21 @@ pub(super) struct Pace {
     /// Milliseconds after `epoch` at which something else than a path check last passed.
     traffic: AtomicU64,
     up: AtomicBool,
+    /// Turns still to be taken without a nap.
+    turns: AtomicU32,
+    /// Whether packets pass our relay.
+    relayed: AtomicBool,
     wakeups: AtomicU64,
+    /// Microseconds after `epoch` at which each [`Milestone`] was first reached; 0 is not yet.
+    reached: [AtomicU64; 3],
+}
+
+/// What a link reaches on its way up.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Milestone {
+    Described,
+    Path,
+    Up,
 }
 
 impl Pace {
@@ -57,13 +79,32 @@ impl Pace {
             hurry_until: AtomicU64::new(0),
             traffic: AtomicU64::new(0),
             up: AtomicBool::new(false),
+            turns: AtomicU32::new(0),
+            relayed: AtomicBool::new(false),
             wakeups: AtomicU64::new(0),
+            reached: [const { AtomicU64::new(0) }; 3],
         }
+    }
+
+    /// Notes a milestone the first time it is reached.
+    pub(super) fn reach(&self, milestone: Milestone) {
+        let now = u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX).max(1);
+        // One that was noted already keeps its time.
+        let _ = self.reached[milestone as usize].compare_exchange(0, now, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    pub(super) fn phases(&self) -> Phases {
+        let [described, path, up] = self.reached.each_ref().map(|at| match at.load(Ordering::Relaxed) {
+            0 => None,
+            micros => Some(Duration::from_micros(micros)),
+        });
+        Phases { described, path, up }
     }
 
     /// Naps are short from now on, for at most the time a link may take to come up.
     pub(super) fn hurry(&self) {
         self.hurry_until.store(self.now() + as_ms(CONNECT_LIMIT), Ordering::Relaxed);
+        self.turns.store(TURNS, Ordering::Relaxed);
     }
 
     /// The link is up: naps are as long as asked for, and longer when nothing passes.
@@ -71,6 +112,23 @@ impl Pace {
         self.hurry_until.store(0, Ordering::Relaxed);
         self.up.store(true, Ordering::Relaxed);
         self.passed();
+    }
+
+    /// How the link travels now.
+    pub(super) fn travel(&self, route: Route) {
+        let ours = matches!(route, Route::Relayed { by: RelayedBy::Us | RelayedBy::Both, .. });
+        self.relayed.store(ours, Ordering::Relaxed);
+        if ours {
+            self.turns.store(RELAY_TURNS, Ordering::Relaxed);
+        }
+    }
+
+    /// The link is over: naps are what the library asks for.
+    pub(super) fn leave(&self) {
+        self.hurry_until.store(0, Ordering::Relaxed);
+        self.turns.store(0, Ordering::Relaxed);
+        self.relayed.store(false, Ordering::Relaxed);
+        self.up.store(false, Ordering::Relaxed);
     }
 
     pub(super) fn wakeups(&self) -> u64 {
@@ -85,11 +143,34 @@ impl Pace {
         as_ms(self.epoch.elapsed())
     }
 
+    fn hurries(&self) -> bool {
+        self.now() < self.hurry_until.load(Ordering::Relaxed)
+    }
+
+    /// A packet came in.
+    fn received(&self) {
+        if self.hurries() {
+            self.turns.store(TURNS, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether the task should turn again at once.
+    fn turn(&self) -> bool {
+        let left = |turns: u32| turns.checked_sub(1);
+        if self.turns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok() {
+            return true;
+        }
+        if self.relayed.load(Ordering::Relaxed) {
+            self.turns.store(RELAY_TURNS, Ordering::Relaxed);
+        }
+        false
+    }
+
     fn nap(&self, asked: Duration) -> Duration {
-        let now = self.now();
-        if now < self.hurry_until.load(Ordering::Relaxed) {
+        if self.hurries() {
             return asked.min(HURRY);
         }
+        let now = self.now();
         let idle = self.up.load(Ordering::Relaxed)
             && now.saturating_sub(self.traffic.load(Ordering::Relaxed)) > as_ms(IDLE_AFTER);
         if idle && asked > PRECISE { asked.max(LEISURE) } else { asked }
@@ -151,6 +232,12 @@ impl Runtime for Paced {
     }
 
     fn sleep(&self, asked: Duration) -> Boxed<'static, ()> {
+        if asked == SENDER_WAIT {
+            return TokioRuntime.sleep(asked);
+        }
+        if self.pace.turn() {
+            return TokioRuntime.yield_now();
+        }
         self.pace.wakeups.fetch_add(1, Ordering::Relaxed);
         TokioRuntime.sleep(self.pace.nap(asked))
     }
@@ -203,6 +290,7 @@ impl AsyncUdpSocket for Watched {
         meta: &mut [RecvMeta],
     ) -> Poll<io::Result<usize>> {
         let received = ready!(self.inner.poll_recv(cx, bufs, meta))?;
+        self.pace.received();
         if bufs.iter().zip(meta.iter()).take(received).any(|(buf, meta)| meta.len > 0 && !is_check(buf)) {
             self.pace.passed();
         }
