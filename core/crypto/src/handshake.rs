@@ -117,7 +117,7 @@ impl Pattern<'_> {
         }
     }
 
-    fn build(&self, role: Role, prologue: &[u8], seed: [u8; 32]) -> Result<HandshakeState, HandshakeError> {
+    fn build(&self, role: Role, prologue: &[u8], seed: [u8; 32]) -> Result<Box<HandshakeState>, HandshakeError> {
         let (own, peer, psk) = match self {
             Self::Friends { own, peer } => (Some(*own), Some(peer.as_bytes()), None),
             Self::Room { own, psk } => (Some(*own), None, Some(*psk)),
@@ -159,7 +159,6 @@ impl Initiator {
     ) -> Result<(Self, Vec<u8>), HandshakeError> {
         let mut state = pattern.build(Role::Initiator, prologue, seed)?;
         let message1 = write(&mut state, payload)?;
-        let state = Box::new(state);
         let steps = pattern.steps();
         Ok((Self { state, steps }, message1))
     }
@@ -174,7 +173,7 @@ impl Initiator {
             return Err(HandshakeError::WrongStep);
         }
         let payload = read(&mut self.state, message2)?;
-        Ok((Session::new(*self.state), payload))
+        Ok((Session::new(self.state), payload))
     }
 
     /// Ends our part of a handshake of three messages: gives the session, the payload of message 2, and message 3.
@@ -190,7 +189,7 @@ impl Initiator {
         }
         let theirs = read(&mut self.state, message2)?;
         let message3 = write(&mut self.state, payload)?;
-        Ok((Session::new(*self.state), theirs, message3))
+        Ok((Session::new(self.state), theirs, message3))
     }
 }
 
@@ -214,7 +213,6 @@ impl Responder {
     ) -> Result<(Self, Vec<u8>), HandshakeError> {
         let mut state = pattern.build(Role::Responder, prologue, seed)?;
         let payload = read(&mut state, message1)?;
-        let state = Box::new(state);
         let steps = pattern.steps();
         Ok((Self { state, steps }, payload))
     }
@@ -232,7 +230,7 @@ impl Responder {
             return Err(HandshakeError::WrongStep);
         }
         let message2 = write(&mut self.state, payload)?;
-        Ok((Session::new(*self.state), message2))
+        Ok((Session::new(self.state), message2))
     }
 
     /// Answers a handshake of three messages: gives message 2, and who waits for message 3.
@@ -262,7 +260,7 @@ impl Confirming {
     /// Every [`HandshakeError`] a peer can cause.
     pub fn finish(mut self, message3: &[u8]) -> Result<(Session, Vec<u8>), HandshakeError> {
         let payload = read(&mut self.state, message3)?;
-        Ok((Session::new(*self.state), payload))
+        Ok((Session::new(self.state), payload))
     }
 }
 
@@ -275,7 +273,7 @@ pub struct Session {
 }
 
 impl Session {
-    fn new(state: HandshakeState) -> Self {
+    fn new(state: Box<HandshakeState>) -> Self {
         let role = if state.is_initiator() { Role::Initiator } else { Role::Responder };
         // Every pattern that has the peer's static key also has a DH with it, which refuses a low order.
         let peer = state.get_remote_static().and_then(<[u8]>::first_chunk).map(|bytes| PublicKey::agreed(*bytes));

@@ -17,8 +17,14 @@
 //! | [`login`] | OPAQUE (RFC 9807), ristretto255-SHA512, Argon2id |
 //! | [`padding`] | Padmé (PURBs, PETS 2019) |
 //!
-//! Still to find their place beside these: `code` (CPace spoken codes), `sas` (spoken words in calls and the phrase of a
-//! group) and `file` (C2SP chunked encryption).
+//! Still to find their place beside these: `room` (id and psk from a link's secret), `code` (CPace spoken codes), `sas`
+//! (spoken words in calls and the phrase of a group) and `file` (C2SP chunked encryption).
+//!
+//! # Erasure
+//!
+//! Every secret here is boxed or zeroizing and has neither `Clone` nor `Debug`. `snow`, `ring` and `libcrux` leave copies: those
+//! on the heap are erased by a zero-on-free global allocator, which the app's library has to install; those on the stack
+//! last until the stack is used again.
 //!
 //! # A seed is used once
 //!

@@ -48,7 +48,7 @@ pub(crate) fn build(
     keys: &Keys<'_>,
     prologue: &[&[u8]],
     seed: &[u8; 32],
-) -> Result<HandshakeState, Error> {
+) -> Result<Box<HandshakeState>, Error> {
     let choice: HandshakeChoice = pattern.parse()?;
     let params = NoiseParams::new(
         format!("Noise_{pattern}_25519+MLKEM768_AESGCM_SHA256"),
@@ -70,10 +70,12 @@ pub(crate) fn build(
     if let Some(psk) = keys.psk {
         builder = builder.psk(0, psk)?;
     }
-    match role {
+    let state = match role {
         Role::Initiator => builder.build_initiator(),
         Role::Responder => builder.build_responder(),
-    }
+    };
+    // `snow` erases nothing. On the heap its keys stay in one place, which the app's allocator erases when it is freed.
+    state.map(Box::new)
 }
 
 /// Writes the next message of a handshake.
@@ -109,7 +111,7 @@ pub(crate) fn read(state: &mut HandshakeState, message: &[u8]) -> Result<Vec<u8>
 ///
 /// The two keys of Noise's `Split()` are extracted into one root, with the handshake hash as salt, so that each key drawn
 /// from it is bound to the whole transcript.
-pub(crate) fn finish(mut state: HandshakeState) -> ([u8; 32], Secret) {
+pub(crate) fn finish(mut state: Box<HandshakeState>) -> ([u8; 32], Secret) {
     let mut hash = [0; 32];
     for (to, from) in hash.iter_mut().zip(state.get_handshake_hash()) {
         *to = *from;
@@ -323,9 +325,10 @@ struct MlKem {
 
 impl Drop for MlKem {
     fn drop(&mut self) {
-        // The library has no zeroizing type; its key is overwritten where it lies.
+        // The library has no zeroizing type; its key is overwritten where it lies, and looked at so that the write stays.
         if let Some(pair) = self.pair.as_mut() {
             **pair = mlkem768::MlKem768KeyPair::from([0; 2_400].into(), [0; KEM_PUBLIC_LEN].into());
+            std::hint::black_box(pair);
         }
     }
 }

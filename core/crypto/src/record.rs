@@ -161,14 +161,12 @@ impl Channel {
             .is_some_and(|live| live.role == Role::Initiator && live.offered.is_none() && live.usage.due(now_ms))
     }
 
-    /// Offers a new epoch: gives the record to send.
+    /// Offers a new epoch, due or not: gives the record to send. Time has no part in it.
     ///
     /// # Errors
     ///
     /// [`RecordError::NotInitiator`] and [`RecordError::UnderWay`] leave the channel as it was.
-    pub fn rekey(&mut self, now_ms: u64, seed: [u8; 32]) -> Result<Vec<u8>, RecordError> {
-        // Time decides when an epoch is due; the offer itself happens whenever it is asked for.
-        let _ = now_ms;
+    pub fn rekey(&mut self, _now_ms: u64, seed: [u8; 32]) -> Result<Vec<u8>, RecordError> {
         let seed = Zeroizing::new(seed);
         match self.live.as_ref() {
             None => return Err(RecordError::Dead),
@@ -338,7 +336,7 @@ impl Live {
     fn offer(&mut self, seed: &[u8; 32]) -> Result<Vec<u8>, RecordError> {
         let mut state = self.epoch_state(seed)?;
         let message = noise::write(&mut state, &[]).map_err(HandshakeError::from)?;
-        self.offered = Some(Box::new(state));
+        self.offered = Some(state);
         self.seal(Kind::Offer, &message)
     }
 
@@ -358,12 +356,12 @@ impl Live {
     fn complete(&mut self, answer: &[u8]) -> Result<(), RecordError> {
         let mut state = self.offered.take().ok_or(RecordError::Rules)?;
         noise::read(&mut state, answer).map_err(HandshakeError::from)?;
-        self.turn(*state)?;
+        self.turn(state)?;
         Ok(())
     }
 
     /// Puts the next epoch in use and gives the old receiving chain.
-    fn turn(&mut self, state: HandshakeState) -> Result<Chain, RecordError> {
+    fn turn(&mut self, state: Box<HandshakeState>) -> Result<Chain, RecordError> {
         let epoch = self.next_epoch()?;
         let (_, root) = noise::finish(state);
         let keys = EpochKeys::draw(&root, self.role);
@@ -377,7 +375,7 @@ impl Live {
         self.send.epoch.checked_add(1).ok_or(RecordError::Exhausted)
     }
 
-    fn epoch_state(&self, seed: &[u8; 32]) -> Result<HandshakeState, RecordError> {
+    fn epoch_state(&self, seed: &[u8; 32]) -> Result<Box<HandshakeState>, RecordError> {
         let epoch = self.next_epoch()?.to_be_bytes();
         let keys = Keys { own: None, peer: None, psk: Some(&self.psk) };
         let prologue: [&[u8]; 4] = [b"epoch ", self.purpose.label(), &epoch, &self.session];

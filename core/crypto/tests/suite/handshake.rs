@@ -110,14 +110,23 @@ fn a_stranger_cannot_pose_as_a_friend() {
 
 #[test]
 fn who_has_stolen_my_key_cannot_answer_me_as_my_friend() {
-    // Key-compromise impersonation: Eve holds Ada's secret and answers Ada's call as Ben.
-    let (ada, eve_with_adas_key) = (ada(), ada());
+    // Key-compromise impersonation: Eve holds Ada's secret and wants to take Ada's call in Ben's place.
+    let (ada, stolen, eve) = (ada(), ada(), Identity::from_seed(seed(66)));
     let ada_keys = Pattern::Friends { own: &ada, peer: ben().public() };
     let (waiting, message1) = Initiator::start(&ada_keys, PROLOGUE, b"", seed(3)).unwrap();
-    let eve_keys = Pattern::Friends { own: &eve_with_adas_key, peer: ada.public() };
-    assert!(Responder::open(&eve_keys, PROLOGUE, &message1, seed(4)).is_err());
-    let (_, forged) = Initiator::start(&Pattern::Strangers, PROLOGUE, b"", seed(4)).unwrap();
-    assert!(waiting.finish(&forged[..1_152]).is_err());
+    for own in [&stolen, &eve] {
+        for peer in [ada.public(), ben().public()] {
+            let keys = Pattern::Friends { own, peer };
+            assert!(Responder::open(&keys, PROLOGUE, &message1, seed(4)).is_err());
+        }
+    }
+    // The best answer Eve can make up: a good one to a call that she placed to herself as Ada.
+    let to_eve = Pattern::Friends { own: &stolen, peer: eve.public() };
+    let (_, own_call) = Initiator::start(&to_eve, PROLOGUE, b"", seed(3)).unwrap();
+    let as_eve = Pattern::Friends { own: &eve, peer: ada.public() };
+    let (opened, _) = Responder::open(&as_eve, PROLOGUE, &own_call, seed(4)).unwrap();
+    let (_, answer) = opened.answer(b"").unwrap();
+    assert_eq!(waiting.finish(&answer).err(), Some(HandshakeError::Refused));
 }
 
 #[test]

@@ -8,5 +8,6 @@ mod login;
 mod oracle;
 mod record;
 mod safety;
+mod secrets;
 mod sframe;
 mod vault;

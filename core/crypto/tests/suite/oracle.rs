@@ -144,7 +144,13 @@ impl Noise {
 }
 
 /// Plays both sides of a handshake; gives its messages and what it leaves.
-fn play(mut noise: Noise, script: &[&[Token]], i: &Side, r: &Side, psk: Option<Key>) -> (Vec<Vec<u8>>, Noise) {
+fn play(
+    mut noise: Noise,
+    script: &[&[Token]],
+    (i, r): (&Side, &Side),
+    psk: Option<Key>,
+    payload: fn(usize) -> String,
+) -> (Vec<Vec<u8>>, Noise) {
     let decapsulation = ml_kem::DecapsulationKey768::from_seed(i.kem.as_slice().try_into().unwrap());
     let mut messages = Vec::new();
     for (turn, tokens) in script.iter().enumerate() {
@@ -174,10 +180,14 @@ fn play(mut noise: Noise, script: &[&[Token]], i: &Side, r: &Side, psk: Option<K
                 }
             }
         }
-        message.extend(noise.encrypt_and_hash(format!("payload {turn}").as_bytes()));
+        message.extend(noise.encrypt_and_hash(payload(turn).as_bytes()));
         messages.push(message);
     }
     (messages, noise)
+}
+
+fn numbered(turn: usize) -> String {
+    format!("payload {turn}")
 }
 
 fn sides() -> (Side, Side) {
@@ -193,7 +203,7 @@ fn kk() -> (Vec<Vec<u8>>, Noise) {
     let mut noise = Noise::new("KKhfs", &prologue(b"call"));
     noise.mix_hash(&public(&i.s));
     noise.mix_hash(&public(&r.s));
-    play(noise, &[&[E, Es, E1, Ss], &[E, Ee, Ekem1, Se]], &i, &r, None)
+    play(noise, &[&[E, Es, E1, Ss], &[E, Ee, Ekem1, Se]], (&i, &r), None, numbered)
 }
 
 /// Ada and Ben through the crate, with the seeds of [`sides`].
@@ -221,7 +231,7 @@ fn kkhfs_is_noise_to_the_byte() {
 fn nnhfs_is_noise_to_the_byte() {
     let (i, r) = sides();
     let noise = Noise::new("NNhfs", &prologue(b"match"));
-    let (want, noise) = play(noise, &[&[E, E1], &[E, Ee, Ekem1]], &i, &r, None);
+    let (want, noise) = play(noise, &[&[E, E1], &[E, Ee, Ekem1]], (&i, &r), None, numbered);
     let (_, one) = Initiator::start(&Pattern::Strangers, b"match", b"payload 0", seed(3)).unwrap();
     let (opened, _) = Responder::open(&Pattern::Strangers, b"match", &one, seed(4)).unwrap();
     let (session, two) = opened.answer(b"payload 1").unwrap();
@@ -235,7 +245,7 @@ fn xxhfs_psk0_is_noise_to_the_byte() {
     let psk = [0x77; 32];
     let noise = Noise::new("XXhfs+psk0", &prologue(b"room"));
     let script: [&[Token]; 3] = [&[Psk, E, E1], &[E, Ee, Ekem1, S, Es], &[S, Se]];
-    let (want, noise) = play(noise, &script, &i, &r, Some(psk));
+    let (want, noise) = play(noise, &script, (&i, &r), Some(psk), numbered);
     let (ada, ben) = (ada(), ben());
     let (waiting, one) =
         Initiator::start(&Pattern::Room { own: &ada, psk: &psk }, b"room", b"payload 0", seed(3)).unwrap();
@@ -249,17 +259,15 @@ fn xxhfs_psk0_is_noise_to_the_byte() {
 
 /// The keys of an epoch and the records made with them.
 struct Epoch {
-    number: u32,
     forth: Key,
     back: Key,
     psk: Key,
 }
 
 impl Epoch {
-    fn new(number: u32, root: &Key) -> Self {
+    fn new(root: &Key) -> Self {
         let draw = |label: &[u8]| key(b"sidetone epoch v1", root, label);
         Self {
-            number,
             forth: draw(b"chain of the initiator"),
             back: draw(b"chain of the responder"),
             psk: draw(b"psk of the next epoch"),
@@ -293,7 +301,7 @@ fn records_and_epochs_are_the_chain_on_the_page_to_the_byte() {
     let (_, ada, ben) = friends();
     let (mut ada, mut ben) = (ada.channels().direct, ben.channels().direct);
     let root = key(&noise.h, &noise.root(), b"sidetone channel v1 direct");
-    let mut old = Epoch::new(0, &root);
+    let mut old = Epoch::new(&root);
     for (number, len) in [0, 1, 59, 60, 100, 1_000, 66_000].into_iter().enumerate() {
         let text = vec![7; len];
         let want = record(&mut old.forth, b"direct", 0, number as u32, 0, &text);
@@ -301,38 +309,26 @@ fn records_and_epochs_are_the_chain_on_the_page_to_the_byte() {
         assert_eq!(got, want, "{len} bytes");
         assert_eq!(content(&mut ben, &got).unwrap(), text);
     }
-    let (i, r) = (Side::new([0; 32], seed(5)), Side::new([0; 32], seed(6)));
-    let place = [b"epoch direct".as_slice(), &1_u32.to_be_bytes(), &noise.h].concat();
-    // The epoch's messages have empty payloads: an empty encryption after each.
-    let (messages, epoch) = play_empty(Noise::new("NNhfs+psk0", &place), &i, &r, old.psk);
-    let offer = ada.rekey(0, seed(5)).unwrap();
-    assert_eq!(offer, record(&mut old.forth, b"direct", 0, 7, 1, &messages[0]));
-    let Opened::Rekey(answer) = ben.open(0, seed(6), &offer).unwrap() else { unreachable!("the record is an offer") };
-    assert_eq!(answer, record(&mut old.back, b"direct", 0, 0, 2, &messages[1]));
-    assert!(matches!(ada.open(0, seed(0), &answer), Ok(Opened::Rekeyed)));
-    let mut new = Epoch::new(1, &epoch.root());
-    assert_ne!(new.psk, old.psk);
-    assert_eq!(ada.seal(0, b"hi").unwrap(), record(&mut new.forth, b"direct", new.number, 0, 0, b"hi"));
-    assert_eq!(ben.seal(0, b"ho").unwrap(), record(&mut new.back, b"direct", new.number, 0, 0, b"ho"));
-    assert_eq!(old.number, 0);
-}
-
-fn play_empty(noise: Noise, i: &Side, r: &Side, psk: Key) -> (Vec<Vec<u8>>, Noise) {
-    let decapsulation = ml_kem::DecapsulationKey768::from_seed(i.kem.as_slice().try_into().unwrap());
-    let mut noise = noise;
-    noise.mix_key_and_hash(&psk);
-    let mut one = public(&i.e).to_vec();
-    noise.mix_hash(&public(&i.e));
-    noise.mix_key(&public(&i.e));
-    one.extend(noise.encrypt_and_hash(&decapsulation.encapsulation_key().to_bytes()));
-    one.extend(noise.encrypt_and_hash(b""));
-    let mut two = public(&r.e).to_vec();
-    noise.mix_hash(&public(&r.e));
-    noise.mix_key(&public(&r.e));
-    noise.mix_key(&dh(&i.e, &r.e));
-    let (ct, shared) = decapsulation.encapsulation_key().encapsulate_deterministic(&r.coins.into());
-    two.extend(noise.encrypt_and_hash(&ct));
-    noise.mix_key(&shared);
-    two.extend(noise.encrypt_and_hash(b""));
-    (vec![one, two], noise)
+    let (mut forth_number, mut back_number) = (7, 0);
+    for number in 1..=3 {
+        let (i, r) = (Side::new([0; 32], seed(5)), Side::new([0; 32], seed(6)));
+        let place = [b"epoch direct".as_slice(), &u32::to_be_bytes(number), &noise.h].concat();
+        let script: [&[Token]; 2] = [&[Psk, E, E1], &[E, Ee, Ekem1]];
+        let start = Noise::new("NNhfs+psk0", &place);
+        let (messages, end) = play(start, &script, (&i, &r), Some(old.psk), |_| String::new());
+        let offer = ada.rekey(0, seed(5)).unwrap();
+        assert_eq!(offer, record(&mut old.forth, b"direct", number - 1, forth_number, 1, &messages[0]));
+        let Opened::Rekey(answer) = ben.open(0, seed(6), &offer).unwrap() else {
+            unreachable!("the record is an offer")
+        };
+        assert_eq!(answer, record(&mut old.back, b"direct", number - 1, back_number, 2, &messages[1]));
+        assert!(matches!(ada.open(0, seed(0), &answer), Ok(Opened::Rekeyed)));
+        let mut new = Epoch::new(&end.root());
+        let (hi, ho) = (ada.seal(0, b"hi").unwrap(), ben.seal(0, b"ho").unwrap());
+        assert_eq!(hi, record(&mut new.forth, b"direct", number, 0, 0, b"hi"));
+        assert_eq!(ho, record(&mut new.back, b"direct", number, 0, 0, b"ho"));
+        assert_eq!(content(&mut ben, &hi).unwrap(), b"hi");
+        assert_eq!(content(&mut ada, &ho).unwrap(), b"ho");
+        (old, forth_number, back_number) = (new, 1, 1);
+    }
 }
