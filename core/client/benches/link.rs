@@ -8,6 +8,11 @@ use bytes::Bytes;
 use sidetone::link::{Bind, Link, News, Role, RoutePolicy, SendRefused, Settings};
 use tokio::sync::mpsc;
 
+#[path = "../tests/link/wire.rs"]
+mod wire;
+
+use wire::Wire;
+
 struct End {
     link: Link,
     news: mpsc::Receiver<News>,
@@ -32,12 +37,20 @@ fn carry(news: News, to: &Link) -> bool {
 }
 
 async fn connect() -> (End, End) {
+    connect_over(None).await
+}
+
+async fn connect_over(wire: Option<&Wire>) -> (End, End) {
     let (mut a, mut b) = tokio::join!(open(Role::Offer), open(Role::Answer));
+    let carry = |end: usize, news: News, to: &Link| match wire {
+        Some(wire) => wire.through(end, news).is_some_and(|news| carry(news, to)),
+        None => carry(news, to),
+    };
     let mut up = [false; 2];
     while up != [true; 2] {
         tokio::select! {
-            Some(news) = a.news.recv() => up[0] |= carry(news, &b.link),
-            Some(news) = b.news.recv() => up[1] |= carry(news, &a.link),
+            Some(news) = a.news.recv() => up[0] |= carry(0, news, &b.link),
+            Some(news) = b.news.recv() => up[1] |= carry(1, news, &a.link),
         }
     }
     (a, b)
@@ -83,6 +96,21 @@ async fn setup() {
     println!("  path found                                {:8.2} ms", median(path));
     println!("  handshakes                                {:8.2} ms", median(shook));
     println!("  description taken to up, answering end    {:8.2} ms", median(first));
+}
+
+async fn far() {
+    for (name, lost_of) in [("no loss", 0), ("1 % loss", 100)] {
+        let mut times = vec![];
+        for _ in 0..20 {
+            let wire = Wire::new(Duration::from_millis(20), lost_of).await;
+            let began = Instant::now();
+            let (a, b) = connect_over(Some(&wire)).await;
+            times.push(began.elapsed().as_secs_f64() * 1e3);
+            a.link.close().await;
+            b.link.close().await;
+        }
+        println!("link up, 40 ms round trip, {name:8}         {:8.1} ms (median of 20)", median(times));
+    }
 }
 
 async fn throughput(bytes: usize, total: usize) {
@@ -182,6 +210,15 @@ async fn idle() {
         "processor time of an idle link              {:8.3} ms a second",
         (processor_s() - used) * 1e3 / 20.0 / links
     );
+    let wire = Wire::new(Duration::ZERO, 0).await;
+    let _quiet = connect_over(Some(&wire)).await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let first = wire.bytes();
+    tokio::time::sleep(Duration::from_secs(20)).await;
+    println!(
+        "UDP payload of an idle link, both ways      {:8.2} kB a minute",
+        (wire.bytes() - first) as f64 * 3.0 / 1e3
+    );
     for (a, b) in pairs {
         tokio::join!(a.link.close(), b.link.close());
     }
@@ -190,6 +227,7 @@ async fn idle() {
 #[tokio::main]
 async fn main() {
     setup().await;
+    far().await;
     round_trip().await;
     throughput(64 * 1024, 512 << 20).await;
     throughput(1024, 64 << 20).await;

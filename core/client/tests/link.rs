@@ -1,127 +1,30 @@
 //! What a link promises, over real sockets on loopback. Waits end with events; the guard is for when none comes.
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
-use std::future::Future;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::time::Duration;
 
 use bytes::Bytes;
 use sidetone::link::description::{CANDIDATES, Kind, Malformed, Protocol};
 use sidetone::link::{
-    Bind, Candidate, Description, DownReason, IceServer, Inbound, Link, LinkError, News, RECORD_BYTES, Reach, Refused,
+    Candidate, Description, DownReason, IceServer, Inbound, Link, LinkError, News, RECORD_BYTES, Reach, Refused,
     RelayedBy, Role, Route, RoutePolicy, SendRefused, Settings,
 };
 use tokio::sync::mpsc;
 
+#[path = "link/ends.rs"]
+mod ends;
 #[path = "link/relay.rs"]
 mod relay;
+#[path = "link/wire.rs"]
+mod wire;
 
+use ends::{
+    LOOPBACK, connect, down, gathered, guard, local, open, pair, patterned, record, relayed_pair, settings, until,
+    until_over, wired_pair,
+};
 use relay::{Manner, relay};
-
-const LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
-
-struct End {
-    link: Link,
-    news: mpsc::Receiver<News>,
-}
-
-async fn guard<T>(limit_s: u64, what: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(limit_s), what).await.expect("nothing happened")
-}
-
-fn settings(role: Role) -> Settings {
-    Settings { role, servers: vec![], policy: RoutePolicy::Any, bind: Bind::Only(vec![LOOPBACK]) }
-}
-
-async fn open(settings: Settings, behind: usize) -> End {
-    let (tell, news) = mpsc::channel(behind);
-    End { link: Link::open(settings, tell).await.unwrap(), news }
-}
-
-/// Carries one piece of news to the other end; hands back what is not signaling.
-fn carry(news: News, to: &Link) -> Option<News> {
-    match news {
-        News::Local(description) => to.accept(description).unwrap(),
-        News::Candidate(candidate) => to.add_candidate(candidate).unwrap(),
-        News::Gathered => {}
-        other => return Some(other),
-    }
-    None
-}
-
-/// Carries signaling both ways until `enough` has seen what it waits for.
-async fn until(a: &mut End, b: &mut End, mut enough: impl FnMut(usize, News) -> bool) {
-    loop {
-        let (place, news) = tokio::select! {
-            Some(news) = a.news.recv() => (0, carry(news, &b.link)),
-            Some(news) = b.news.recv() => (1, carry(news, &a.link)),
-            else => panic!("both ends fell silent"),
-        };
-        if news.is_some_and(|news| enough(place, news)) {
-            return;
-        }
-    }
-}
-
-async fn connect(a: &mut End, b: &mut End) -> [(Route, [u8; 32]); 2] {
-    let mut ups = [None, None];
-    until(a, b, |place, news| {
-        if let News::Up { route, fingerprint } = news {
-            ups[place] = Some((route, fingerprint));
-        }
-        ups.iter().all(Option::is_some)
-    })
-    .await;
-    ups.map(Option::unwrap)
-}
-
-async fn pair() -> (End, End) {
-    let (mut a, mut b) = (open(settings(Role::Offer), 64).await, open(settings(Role::Answer), 64).await);
-    guard(20, connect(&mut a, &mut b)).await;
-    (a, b)
-}
-
-async fn record(end: &mut End) -> Vec<u8> {
-    loop {
-        match end.news.recv().await.expect("the link ended") {
-            News::Record(record) => return record,
-            News::Down(reason) => panic!("down: {reason:?}"),
-            _ => {}
-        }
-    }
-}
-
-async fn down(end: &mut End) -> DownReason {
-    loop {
-        if let News::Down(reason) = end.news.recv().await.expect("the end came unannounced") {
-            return reason;
-        }
-    }
-}
-
-async fn local(end: &mut End) -> Description {
-    loop {
-        if let News::Local(description) = end.news.recv().await.unwrap() {
-            return description;
-        }
-    }
-}
-
-/// Every candidate offered until gathering is over.
-async fn gathered(end: &mut End) -> Vec<Candidate> {
-    let mut offered = vec![];
-    loop {
-        match end.news.recv().await.unwrap() {
-            News::Candidate(candidate) => offered.push(candidate),
-            News::Gathered => return offered,
-            _ => {}
-        }
-    }
-}
-
-fn patterned(length: usize, seed: usize) -> Vec<u8> {
-    (0..length).map(|place| (place.wrapping_mul(31) ^ seed.wrapping_mul(17)) as u8).collect()
-}
+use wire::Wire;
 
 #[tokio::test]
 async fn two_links_exchange_records_both_ways_in_order_up_to_the_longest() {
@@ -264,6 +167,24 @@ async fn closing_one_end_tells_the_other_and_nothing_is_told_after() {
 }
 
 #[tokio::test]
+async fn a_link_that_is_dropped_tells_the_peer_too() {
+    let (a, mut b) = pair().await;
+    drop(a);
+    assert_eq!(guard(5, down(&mut b)).await, DownReason::PeerClosed);
+}
+
+#[tokio::test]
+async fn links_come_up_without_waiting_for_idle_timers() {
+    // Left to its timers the library takes 600 ms for each of these, 15 s in all; hurried it takes 10 ms.
+    guard(8, async {
+        for _ in 0..25 {
+            pair().await;
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_restart_keeps_the_link_its_records_and_its_sound() {
     let (mut a, mut b) = pair().await;
     let (from, to) = (a.link.media(), b.link.media());
@@ -291,6 +212,79 @@ async fn a_restart_keeps_the_link_its_records_and_its_sound() {
         from.send_audio(round + 1, 0, false, Bytes::from_static(b"after"));
         assert_eq!(guard(20, to.audio()).await.sequence, round + 1);
     }
+}
+
+#[tokio::test]
+async fn an_interruption_is_told_and_so_is_its_end_and_no_record_is_lost_by_it() {
+    let wire = Wire::new(Duration::ZERO, 0).await;
+    let (mut a, mut b) = wired_pair(&wire).await;
+    wire.cut();
+    let cut = std::time::Instant::now();
+    a.link.send(b"into the dark".to_vec()).unwrap();
+    let mut told = [false; 2];
+    guard(
+        20,
+        until(&mut a, &mut b, |place, news| {
+            told[place] |= news == News::Interrupted;
+            told == [true; 2]
+        }),
+    )
+    .await;
+    assert!(cut.elapsed() >= Duration::from_secs(1), "an interruption was told before there was one");
+    wire.mend();
+    let (mut told, mut heard) = ([false; 2], false);
+    guard(
+        20,
+        until(&mut a, &mut b, |place, news| {
+            told[place] |= news == News::Restored;
+            heard |= news == News::Record(b"into the dark".to_vec());
+            told == [true; 2] && heard
+        }),
+    )
+    .await;
+}
+
+#[tokio::test]
+async fn a_peer_that_is_gone_for_good_ends_the_link() {
+    let wire = Wire::new(Duration::ZERO, 0).await;
+    let (mut a, mut b) = wired_pair(&wire).await;
+    wire.cut();
+    assert_eq!(
+        guard(45, async { tokio::join!(down(&mut a), down(&mut b)) }).await,
+        (DownReason::Lost, DownReason::Lost)
+    );
+}
+
+#[tokio::test]
+async fn a_peer_that_is_nowhere_ends_the_link() {
+    let wire = Wire::new(Duration::ZERO, 0).await;
+    wire.cut();
+    let (mut a, mut b) = (open(settings(Role::Offer), 64).await, open(settings(Role::Answer), 64).await);
+    let mut downs = vec![];
+    guard(
+        45,
+        until_over(Some(&wire), &mut a, &mut b, |_, news| {
+            downs.push(news);
+            downs.len() == 2
+        }),
+    )
+    .await;
+    assert_eq!(downs, [News::Down(DownReason::Unreachable), News::Down(DownReason::Unreachable)]);
+}
+
+#[tokio::test]
+async fn records_arrive_in_order_over_a_long_and_lossy_wire() {
+    let wire = Wire::new(Duration::from_millis(20), 40).await;
+    let (a, mut b) = wired_pair(&wire).await;
+    for number in 0..30 {
+        a.link.send(patterned(8 * 1024, number)).unwrap();
+    }
+    guard(60, async {
+        for number in 0..30 {
+            assert!(record(&mut b).await == patterned(8 * 1024, number), "record {number}");
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -355,14 +349,6 @@ async fn relay_only_offers_no_address_of_the_device() {
     let mut shown = open(Settings { servers, ..settings(Role::Offer) }, 64).await;
     let offered = guard(20, gathered(&mut shown)).await;
     assert!(offered.iter().any(|candidate| candidate.kind() == Kind::Host), "{offered:?}");
-}
-
-/// Two ends that may use relays only, each with its own.
-async fn relayed_pair() -> (End, End) {
-    let through = |server, role| Settings { policy: RoutePolicy::RelayOnly, servers: vec![server], ..settings(role) };
-    let a = open(through(relay(Manner::Willing).await, Role::Offer), 64).await;
-    let b = open(through(relay(Manner::Willing).await, Role::Answer), 64).await;
-    (a, b)
 }
 
 #[tokio::test]
@@ -530,10 +516,9 @@ async fn a_server_that_cannot_be_used_is_refused_before_anything_is_opened() {
 }
 
 #[tokio::test]
-async fn an_idle_link_hardly_wakes() {
-    let (mut a, mut b) = pair().await;
-    // Idle begins two seconds after the last traffic; then ten seconds are counted, news being read meanwhile.
-    let quiet = |limit| tokio::time::sleep(Duration::from_secs(limit));
+async fn an_idle_link_hardly_wakes_and_hardly_speaks() {
+    let wire = Wire::new(Duration::ZERO, 0).await;
+    let (mut a, mut b) = wired_pair(&wire).await;
     let read = async {
         loop {
             let news = tokio::select! {
@@ -545,17 +530,20 @@ async fn an_idle_link_hardly_wakes() {
         }
     };
     let count = async {
-        quiet(3).await;
-        let before = a.link.wakeups();
-        quiet(10).await;
-        a.link.wakeups() - before
+        // Idle begins two seconds after the last traffic; what is counted is a span of time, not waited for.
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let before = (a.link.wakeups(), wire.bytes());
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        (a.link.wakeups() - before.0, wire.bytes() - before.1)
     };
-    let woken = tokio::select! {
+    let (woken, bytes) = tokio::select! {
         () = read => unreachable!(),
-        woken = count => woken,
+        counted = count => counted,
     };
-    // Three thousand with the cap of a link in a hurry, some eighty with the library's own checks.
+    // Two thousand with the cap of a link in a hurry, some eighty with the library's own checks.
     assert!(woken < 60, "{woken} wake-ups in ten idle seconds");
+    assert!(bytes < 6000, "{bytes} bytes in ten idle seconds, both ways");
+    println!("{woken} wake-ups and {bytes} bytes in ten idle seconds");
 }
 
 fn resident_bytes() -> usize {

@@ -305,3 +305,44 @@ impl AsyncUdpSocket for Watched {
         self.inner.max_gro_segments()
     }
 }
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn sockets_get_the_largest_buffers_the_system_gives() {
+        let runtime = Paced { pace: Arc::new(Pace::new()), ended: Arc::new(Notify::new()) };
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (wrapped, granted) = (socket.try_clone().unwrap(), std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+        let _kept = runtime.wrap_udp_socket(wrapped).unwrap();
+        let granted = SockRef::from(&granted);
+        let before = granted.recv_buffer_size().unwrap();
+        granted.set_recv_buffer_size(BUFFER_BYTES).unwrap();
+        granted.set_send_buffer_size(BUFFER_BYTES).unwrap();
+        assert!(granted.recv_buffer_size().unwrap() > before, "this system grants nothing, so nothing is shown");
+        let asked = SockRef::from(&socket);
+        assert_eq!(asked.recv_buffer_size().unwrap(), granted.recv_buffer_size().unwrap());
+        assert_eq!(asked.send_buffer_size().unwrap(), granted.send_buffer_size().unwrap());
+    }
+
+    #[test]
+    fn naps_are_capped_in_a_hurry_kept_when_up_and_stretched_when_idle() {
+        let pace = Pace::new();
+        let asked = Duration::from_millis(200);
+        assert_eq!(pace.nap(asked), asked);
+        pace.hurry();
+        assert_eq!(pace.nap(asked), HURRY);
+        assert_eq!(pace.nap(Duration::from_millis(1)), Duration::from_millis(1));
+        pace.calm();
+        assert_eq!(pace.nap(asked), asked);
+        let idle = Pace { epoch: Instant::now() - Duration::from_secs(60), ..Pace::new() };
+        idle.up.store(true, Ordering::Relaxed);
+        assert_eq!(idle.nap(asked), LEISURE);
+        assert_eq!(idle.nap(SENDER_WAIT), SENDER_WAIT);
+        assert_eq!(idle.nap(Duration::from_secs(9)), Duration::from_secs(9));
+        idle.leave();
+        assert_eq!(idle.nap(asked), asked);
+    }
+}
