@@ -21,7 +21,7 @@ mod people;
 mod requests;
 mod socket;
 
-pub use figures::Figures;
+pub use figures::{Figures, Routed};
 pub use outbox::Outgoing;
 
 use outbox::Outbox;

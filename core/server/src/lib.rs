@@ -5,20 +5,30 @@
 //! - [`Bus`] is what moves (sessions, their numbered events, presence, limits) and is lost with the process;
 //!   [`Store`] is what stays (accounts, friendships, tokens). Each has a local implementation: [`LocalBus`],
 //!   [`SqliteStore`].
+//! - [`turn`] is the STUN and TURN server, decided the same way: datagrams in, datagrams out.
+//! - [`Server`] is the process around them: listeners, sockets, a clock.
 
 mod bus;
+mod config;
 mod desk;
 mod email;
 mod keys;
 mod local;
 mod name;
+mod relay;
+mod serve;
 mod sqlite;
 mod store;
 
+pub mod turn;
+
 pub use bus::{Attached, Bus, BusError, Delivery, Epoch, Lapsed, Party, Rate, Replay, Tag, Woken};
-pub use desk::{Desk, DeskConfig, DeskError, Figures, Leaving, Limits, Outgoing, RelayTerms, SocketId};
+pub use config::{Config, Keep, Listener, RelayConfig, StartError};
+pub use desk::{Desk, DeskConfig, DeskError, Figures, Leaving, Limits, Outgoing, RelayTerms, Routed, SocketId};
 pub use local::LocalBus;
 pub use name::Username;
+pub use relay::RelayFigures;
+pub use serve::{AllFigures, Running, Server};
 pub use sqlite::SqliteStore;
 pub use store::{Account, Act, Edge, Enrolled, Known, NewAccount, SignedIn, Stance, Store, StoreError, TokenHash};
 

@@ -1,6 +1,7 @@
 //! The store of one process: one SQLite file, or memory.
 
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Params, Row, Transaction, params};
@@ -102,6 +103,8 @@ impl SqliteStore {
 
     fn prepare(mut db: Connection) -> Result<Self, StoreError> {
         db.set_prepared_statement_cache_capacity(64);
+        // Whoever else has the file has it for good: there is nothing to wait for.
+        db.busy_timeout(Duration::ZERO)?;
         db.pragma_update(None, "locking_mode", "EXCLUSIVE")?;
         db.pragma_update(None, "secure_delete", "ON")?;
         db.pragma_update(None, "foreign_keys", "ON")?;

@@ -1,5 +1,7 @@
 //! Registration, login, tokens, devices.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use common::*;

@@ -1,5 +1,7 @@
 //! Friends, requests, blocks, presence, routing between friends.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use common::*;

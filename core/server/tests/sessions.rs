@@ -1,5 +1,7 @@
 //! Sessions that outlive their sockets; sockets that break the rules.
 
+#![allow(clippy::unwrap_used, reason = "tests")]
+
 mod common;
 
 use common::*;

@@ -1,8 +1,5 @@
 //! What an account may ask about itself: relay credentials, everything that is kept, its own deletion.
 
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
-use ring::hmac;
 use sidetone_wire::account::{Code, ExportPage, Page, Refusal, Relays, Reply, User};
 use sidetone_wire::frame::Event;
 use sidetone_wire::id::{SessionId, UserId};
@@ -12,6 +9,7 @@ use super::{Bus, Desk, Now, Rate, RelayTerms, SocketId, Store, refuse};
 use crate::bus::{Delivery, Tag};
 use crate::keys;
 use crate::name::Username;
+use crate::turn::relay_password;
 
 /// How long relay credentials hold.
 const RELAYS_MS: u64 = 600_000;
@@ -105,10 +103,4 @@ impl<B: Bus, S: Store> Desk<B, S> {
             .map_err(|_| super::refusal(Code::TooLarge, 0))?;
         Ok(self.bus.deliver_to(session, &bytes).await?)
     }
-}
-
-/// The password of a relay user name (coturn's REST API): base64 of HMAC-SHA1 under the shared secret.
-pub(crate) fn relay_password(secret: &[u8], username: &str) -> String {
-    let key = hmac::Key::new(hmac::HMAC_SHA1_FOR_LEGACY_USE_ONLY, secret);
-    STANDARD.encode(hmac::sign(&key, username.as_bytes()))
 }

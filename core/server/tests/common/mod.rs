@@ -333,21 +333,31 @@ impl Phone {
     }
 
     pub fn register(&mut self, world: &mut World) -> Result<(), Code> {
+        let (state, request) = self.begin_registration();
+        let reply = self.ask(world, request)?;
+        let Reply::Opaque(opaque) = reply else { panic!("{reply:?}") };
+        let request = self.end_registration(state, opaque);
+        let reply = self.ask(world, request)?;
+        self.signed_in(reply);
+        Ok(())
+    }
+
+    pub fn begin_registration(&self) -> (ClientRegistration<Suite>, Request) {
         let started = ClientRegistration::<Suite>::start(&mut Dice::new(), self.password.as_bytes()).unwrap();
         let message = started.message.serialize().to_vec().into();
-        let reply = self.ask(world, Request::RegisterStart(OpaqueStart { name: self.name.clone(), message }))?;
-        let Reply::Opaque(OpaqueReply { ticket, message, name }) = reply else { panic!("{reply:?}") };
+        (started.state, Request::RegisterStart(OpaqueStart { name: self.name.clone(), message }))
+    }
+
+    pub fn end_registration(&self, state: ClientRegistration<Suite>, opaque: OpaqueReply) -> Request {
+        let OpaqueReply { ticket, message, name } = opaque;
         let response = RegistrationResponse::deserialize(&message).unwrap();
         let ksf = least();
         let parameters = ClientRegistrationFinishParameters::new(identifiers(&name), Some(&ksf));
-        let finished = started.state.finish(&mut Dice::new(), self.password.as_bytes(), response, parameters).unwrap();
+        let finished = state.finish(&mut Dice::new(), self.password.as_bytes(), response, parameters).unwrap();
         let (identity, device) = (self.identity, self.device);
         let record = finished.message.serialize().to_vec().into();
         let email = self.email.clone();
-        let reply =
-            self.ask(world, Request::RegisterFinish(RegisterFinish { ticket, record, email, identity, device }))?;
-        self.signed_in(reply);
-        Ok(())
+        Request::RegisterFinish(RegisterFinish { ticket, record, email, identity, device })
     }
 
     /// The server's answer to the first half of a login.
@@ -374,7 +384,7 @@ impl Phone {
         Ok(())
     }
 
-    fn signed_in(&mut self, reply: Reply) {
+    pub fn signed_in(&mut self, reply: Reply) {
         let Reply::SignedIn(signed_in) = reply else { panic!("{reply:?}") };
         self.user = Some(signed_in.user);
         self.token = Some(signed_in.token);

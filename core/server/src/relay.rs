@@ -1,0 +1,238 @@
+//! The sockets of STUN and TURN.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr, UdpSocket as StdSocket};
+use std::ops::RangeInclusive;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use serde::Serialize;
+use tokio::net::UdpSocket;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use zeroize::Zeroizing;
+
+use crate::config::{Listener, RelayConfig, StartError};
+use crate::keys::Draws;
+use crate::serve::{Clock, cannot_listen};
+use crate::turn::{AllocationId, Out, Ports, Turn, TurnConfig};
+
+/// Datagrams from peers that wait for the relay; more are dropped, as on any full line.
+const WAITING: usize = 1_024;
+/// Larger than any datagram that travels without fragments.
+const DATAGRAM: usize = 2_048;
+/// Ports tried for one allocation before the relay is said to be full.
+const TRIES: usize = 32;
+const REALM: &str = "sidetone";
+
+/// What the relay counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct RelayFigures {
+    /// Allocations now.
+    pub allocations: u64,
+    /// Datagrams sent on to peers.
+    pub to_peers: u64,
+    /// Bytes of them.
+    pub bytes_to_peers: u64,
+    /// Datagrams sent to clients, answers included.
+    pub to_clients: u64,
+    /// Bytes of them.
+    pub bytes_to_clients: u64,
+}
+
+#[derive(Default)]
+pub(crate) struct Counters {
+    allocations: AtomicU64,
+    to_peers: AtomicU64,
+    bytes_to_peers: AtomicU64,
+    to_clients: AtomicU64,
+    bytes_to_clients: AtomicU64,
+}
+
+impl Counters {
+    pub(crate) fn read(&self) -> RelayFigures {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        RelayFigures {
+            allocations: read(&self.allocations),
+            to_peers: read(&self.to_peers),
+            bytes_to_peers: read(&self.bytes_to_peers),
+            to_clients: read(&self.to_clients),
+            bytes_to_clients: read(&self.bytes_to_clients),
+        }
+    }
+}
+
+/// A relay that listens. Dropping it closes every port.
+pub(crate) struct Relay {
+    public: SocketAddr,
+    addr: SocketAddr,
+    counters: Arc<Counters>,
+    task: JoinHandle<()>,
+}
+
+impl Drop for Relay {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+impl Relay {
+    pub(crate) async fn start(
+        config: &RelayConfig,
+        clock: Clock,
+        secret: Zeroizing<Vec<u8>>,
+        seed: [u8; 32],
+    ) -> Result<Self, StartError> {
+        let public = config.public.unwrap_or(config.listen.ip());
+        if public.is_unspecified() {
+            return Err(StartError::NoPublicAddress);
+        }
+        if config.ports.is_empty() {
+            return Err(StartError::NoRelayPorts);
+        }
+        let failed = |error: std::io::Error| cannot_listen(Listener::Relay, config.listen, &error);
+        let socket = UdpSocket::bind(config.listen).await.map_err(failed)?;
+        let addr = socket.local_addr().map_err(failed)?;
+        let counters = Arc::new(Counters::default());
+        let (news, peers) = mpsc::channel(WAITING);
+        let mut draws = Draws::new(seed);
+        let turn = Turn::new(TurnConfig {
+            secret,
+            realm: REALM.to_owned(),
+            public,
+            test_peers: config.test_peers.clone(),
+            quota: config.quota,
+            seed: draws.bytes(),
+        });
+        let ports = Sockets { bind: addr.ip(), range: config.ports.clone(), draws, news, open: BTreeMap::new() };
+        let desk = Desk { turn, ports, socket, clock, counters: Arc::clone(&counters) };
+        let task = tokio::spawn(desk.run(peers));
+        Ok(Self { public: (public, addr.port()).into(), addr, counters, task })
+    }
+
+    /// Where phones are told to send.
+    pub(crate) fn public(&self) -> SocketAddr {
+        self.public
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    pub(crate) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.counters)
+    }
+}
+
+type FromPeer = (AllocationId, SocketAddr, Vec<u8>);
+
+struct Desk {
+    turn: Turn,
+    ports: Sockets,
+    socket: UdpSocket,
+    clock: Clock,
+    counters: Arc<Counters>,
+}
+
+impl Desk {
+    async fn run(mut self, mut peers: mpsc::Receiver<FromPeer>) {
+        let mut ticks = tokio::time::interval(Duration::from_secs(1));
+        let mut buffer = vec![0; DATAGRAM];
+        loop {
+            let out = tokio::select! {
+                _ = ticks.tick() => {
+                    self.turn.tick(self.clock.now(), &mut self.ports);
+                    Out::Drop
+                }
+                // An error here is about a datagram sent before; the next one may well come.
+                Ok((len, from)) = self.socket.recv_from(&mut buffer) => {
+                    self.turn.client(self.clock.now(), &mut self.ports, from, &buffer[..len])
+                }
+                Some((allocation, peer, bytes)) = peers.recv() => {
+                    self.turn.peer(self.clock.now(), allocation, peer, &bytes)
+                }
+            };
+            self.counters.allocations.store(self.turn.len() as u64, Ordering::Relaxed);
+            match out {
+                Out::Drop => {}
+                // A datagram that a socket does not take at once is lost, as datagrams may be.
+                Out::Client(to, bytes) => {
+                    if self.socket.try_send_to(&bytes, to).is_ok() {
+                        count(&self.counters.to_clients, &self.counters.bytes_to_clients, bytes.len());
+                    }
+                }
+                Out::Peer(allocation, to, bytes) => {
+                    if self.ports.send(allocation, to, bytes) {
+                        count(&self.counters.to_peers, &self.counters.bytes_to_peers, bytes.len());
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn count(datagrams: &AtomicU64, bytes: &AtomicU64, len: usize) {
+    datagrams.fetch_add(1, Ordering::Relaxed);
+    bytes.fetch_add(len as u64, Ordering::Relaxed);
+}
+
+struct Sockets {
+    bind: IpAddr,
+    range: RangeInclusive<u16>,
+    draws: Draws,
+    news: mpsc::Sender<FromPeer>,
+    open: BTreeMap<AllocationId, Port>,
+}
+
+struct Port {
+    socket: Arc<UdpSocket>,
+    reader: JoinHandle<()>,
+}
+
+impl Drop for Port {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+impl Sockets {
+    fn send(&self, allocation: AllocationId, to: SocketAddr, bytes: &[u8]) -> bool {
+        self.open.get(&allocation).is_some_and(|port| port.socket.try_send_to(bytes, to).is_ok())
+    }
+
+    /// A port nobody can guess from the one before.
+    fn bind(&mut self) -> Option<UdpSocket> {
+        let ports = u32::from(self.range.end() - self.range.start()) + 1;
+        (0..TRIES).find_map(|_| {
+            let offset = u32::from_le_bytes(self.draws.bytes()) % ports;
+            let port = self.range.start() + u16::try_from(offset).ok()?;
+            let socket = StdSocket::bind((self.bind, port)).ok()?;
+            socket.set_nonblocking(true).ok()?;
+            UdpSocket::from_std(socket).ok()
+        })
+    }
+}
+
+impl Ports for Sockets {
+    fn open(&mut self, allocation: AllocationId) -> Option<u16> {
+        let socket = Arc::new(self.bind()?);
+        let port = socket.local_addr().ok()?.port();
+        let reader = tokio::spawn(read(Arc::clone(&socket), allocation, self.news.clone()));
+        self.open.insert(allocation, Port { socket, reader });
+        Some(port)
+    }
+
+    fn close(&mut self, allocation: AllocationId) {
+        self.open.remove(&allocation);
+    }
+}
+
+async fn read(socket: Arc<UdpSocket>, allocation: AllocationId, news: mpsc::Sender<FromPeer>) {
+    let mut buffer = [0; DATAGRAM];
+    while socket.readable().await.is_ok() {
+        // Anything but a datagram is news of one sent before, or a false alarm.
+        let Ok((len, peer)) = socket.try_recv_from(&mut buffer) else { continue };
+        let _ = news.try_send((allocation, peer, buffer[..len].to_vec()));
+    }
+}

@@ -1,0 +1,144 @@
+//! The desk's own thread: one owner, told what happened in order.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::time::Duration;
+
+use axum::body::Bytes;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::Clock;
+use crate::config::StartError;
+use crate::desk::{Desk, Figures, Leaving, Outgoing, SocketId};
+use crate::local::LocalBus;
+use crate::sqlite::SqliteStore;
+
+const TICK: Duration = Duration::from_secs(1);
+
+/// What happened, for the desk.
+pub(super) enum Input {
+    /// A websocket was opened; what it has to send goes to `out`, one batch at a time.
+    Connected { from: IpAddr, out: mpsc::Sender<Outgoing>, id: oneshot::Sender<SocketId> },
+    /// A message came.
+    Received(SocketId, Bytes),
+    /// The last batch was written.
+    Written(SocketId),
+    /// A websocket is gone.
+    Closed(SocketId, Leaving),
+    /// Somebody wants the figures.
+    Figures(oneshot::Sender<Figures>),
+    /// Somebody wants to know whether the store answers.
+    Check(oneshot::Sender<bool>),
+    /// Say goodbye to everybody.
+    Drain,
+    /// The end.
+    End,
+}
+
+/// A websocket as the driver sees it. One batch is under way at most: what comes meanwhile waits at the desk, which
+/// counts it.
+struct Line {
+    out: mpsc::Sender<Outgoing>,
+    writing: bool,
+    waiting: bool,
+}
+
+struct Driver {
+    desk: Desk<LocalBus, SqliteStore>,
+    clock: Clock,
+    lines: BTreeMap<SocketId, Line>,
+    draining: bool,
+}
+
+pub(super) fn spawn(
+    desk: Desk<LocalBus, SqliteStore>,
+    clock: Clock,
+    inputs: mpsc::Receiver<Input>,
+    stop: watch::Sender<bool>,
+) -> Result<(), StartError> {
+    let runtime = tokio::runtime::Handle::current();
+    let driver = Driver { desk, clock, lines: BTreeMap::new(), draining: false };
+    let run = move || runtime.block_on(driver.run(inputs, stop));
+    std::thread::Builder::new().name("desk".into()).spawn(run).map_err(|_| StartError::System)?;
+    Ok(())
+}
+
+impl Driver {
+    async fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: watch::Sender<bool>) {
+        let mut ticks = tokio::time::interval(TICK);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = ticks.tick() => self.desk.tick(self.clock.now()).await,
+                input = inputs.recv() => match input {
+                    Some(Input::End) | None => return,
+                    Some(input) => self.carry_out(input).await,
+                },
+            }
+            self.flush().await;
+            if self.draining && self.lines.is_empty() {
+                let _ = stop.send(true);
+            }
+        }
+    }
+
+    async fn carry_out(&mut self, input: Input) {
+        let now = self.clock.now();
+        match input {
+            Input::Connected { from, out, id } => {
+                let socket = self.desk.connect(now, from).await;
+                self.lines.insert(socket, Line { out, writing: false, waiting: false });
+                if id.send(socket).is_err() {
+                    self.closed(socket, Leaving::Dropped).await;
+                }
+            }
+            Input::Received(socket, bytes) => self.desk.receive(now, socket, &bytes).await,
+            Input::Written(socket) => {
+                let Some(line) = self.lines.get_mut(&socket) else { return };
+                line.writing = false;
+                if std::mem::take(&mut line.waiting) {
+                    self.write(socket).await;
+                }
+            }
+            Input::Closed(socket, how) => self.closed(socket, how).await,
+            Input::Figures(to) => {
+                let _ = to.send(self.desk.figures());
+            }
+            Input::Check(to) => {
+                let _ = to.send(!self.draining && self.desk.store().check().is_ok());
+            }
+            Input::Drain => {
+                self.draining = true;
+                self.desk.drain(now).await;
+            }
+            Input::End => {}
+        }
+    }
+
+    async fn closed(&mut self, socket: SocketId, how: Leaving) {
+        self.lines.remove(&socket);
+        self.desk.closed(self.clock.now(), socket, how).await;
+    }
+
+    async fn flush(&mut self) {
+        for socket in self.desk.ready() {
+            match self.lines.get_mut(&socket) {
+                Some(line) if line.writing => line.waiting = true,
+                Some(_) => self.write(socket).await,
+                None => {}
+            }
+        }
+    }
+
+    async fn write(&mut self, socket: SocketId) {
+        let batch = self.desk.take(self.clock.now(), socket).await;
+        let Some(line) = self.lines.get_mut(&socket) else { return };
+        if batch.frames.is_empty() && !batch.close {
+            return;
+        }
+        line.writing = true;
+        // There is room: the batch before was written. A socket that is gone says so itself.
+        let _ = line.out.try_send(batch);
+    }
+}

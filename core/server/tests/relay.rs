@@ -1,0 +1,222 @@
+//! STUN and TURN on loopback, with the client that WebRTC uses.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use bytes::BytesMut;
+use rtc_shared::{TransportContext, TransportMessage, TransportProtocol};
+use rtc_turn::client::{Client, ClientConfig, Event};
+use sansio::Protocol;
+use sidetone_server::turn::PeerRange;
+use sidetone_server::*;
+use sidetone_wire::account::{Empty, Relays, Reply, Request};
+
+mod common;
+
+use common::*;
+
+/// Longer than anything on loopback takes; reached only when a test fails.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// A TURN client and its socket.
+struct Turned {
+    client: Client,
+    socket: UdpSocket,
+    relayed: Option<SocketAddr>,
+}
+
+impl Turned {
+    fn new(relay: SocketAddr, username: &str, password: &str) -> Self {
+        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
+        let config = ClientConfig {
+            stun_serv_addr: relay.to_string(),
+            turn_serv_addr: relay.to_string(),
+            local_addr: socket.local_addr().unwrap(),
+            transport_protocol: TransportProtocol::UDP,
+            username: username.to_owned(),
+            password: password.to_owned(),
+            realm: String::new(),
+            software: String::new(),
+            rto_in_ms: 0,
+            allocation_refresh_interval_cap: None,
+        };
+        let client = Client::new(config, rtc_crypto::default_provider().unwrap()).unwrap();
+        Self { client, socket, relayed: None }
+    }
+
+    /// Drives the client until an event comes.
+    fn event(&mut self) -> Event {
+        let until = Instant::now() + PATIENCE;
+        let mut buffer = [0; 2_048];
+        loop {
+            while let Some(out) = self.client.poll_write() {
+                self.socket.send_to(&out.message, out.transport.peer_addr).unwrap();
+            }
+            if let Some(event) = self.client.poll_event() {
+                return event;
+            }
+            assert!(Instant::now() < until, "no answer from the relay");
+            if let Ok((len, peer_addr)) = self.socket.recv_from(&mut buffer) {
+                let local_addr = self.socket.local_addr().unwrap();
+                let transport =
+                    TransportContext { local_addr, peer_addr, transport_protocol: TransportProtocol::UDP, ecn: None };
+                let message = BytesMut::from(&buffer[..len]);
+                self.client.handle_read(TransportMessage { now: Instant::now(), transport, message }).unwrap();
+            }
+            self.client.handle_timeout(Instant::now()).unwrap();
+        }
+    }
+
+    fn allocate(&mut self) -> Result<SocketAddr, String> {
+        self.client.allocate(Instant::now()).unwrap();
+        match self.event() {
+            Event::AllocateResponse(_, relayed) => {
+                self.relayed = Some(relayed);
+                Ok(relayed)
+            }
+            Event::AllocateError(_, error) => Err(error.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn permit(&mut self, peer: SocketAddr) -> Result<(), String> {
+        self.client.relay(self.relayed.unwrap()).unwrap().create_permission(Instant::now(), peer).unwrap();
+        match self.event() {
+            Event::CreatePermissionResponse(..) => Ok(()),
+            Event::CreatePermissionError(_, error) => Err(error.to_string()),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8], peer: SocketAddr) {
+        self.client.relay(self.relayed.unwrap()).unwrap().send_to(Instant::now(), bytes, peer).unwrap();
+        while let Some(out) = self.client.poll_write() {
+            self.socket.send_to(&out.message, out.transport.peer_addr).unwrap();
+        }
+    }
+
+    /// Data, by channel or by indication.
+    fn data(&mut self) -> (bool, SocketAddr, Vec<u8>) {
+        match self.event() {
+            Event::DataIndicationOrChannelData(channel, peer, data) => (channel.is_some(), peer, data.to_vec()),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+/// A server, and credentials from a desk that shares its secret: minted over the wire like a phone's.
+async fn server(config: Config) -> (Running, Relays) {
+    let server = Server::start(config).await.unwrap();
+    let relays = common_wire::relays(server.addr).await;
+    (server, relays)
+}
+
+mod common_wire {
+    use futures_util::{SinkExt, StreamExt};
+    use sidetone_wire::frame::{Frame, Numbered};
+    use sidetone_wire::id::RequestId;
+    use tokio_tungstenite::tungstenite::Message;
+
+    use super::*;
+
+    /// Registers over a websocket and asks for relays.
+    pub async fn relays(addr: SocketAddr) -> Relays {
+        let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{addr}/v1/socket")).await.unwrap();
+        let phone = Phone::new("ada");
+        let mut number = 0;
+        let mut frame = Frame::Hello(phone.hello());
+        let (state, request) = phone.begin_registration();
+        let (mut state, mut first) = (Some(state), Some(request));
+        loop {
+            socket.send(Message::Binary(frame.to_bytes().unwrap().into())).await.unwrap();
+            let Some(Ok(Message::Binary(bytes))) = socket.next().await else { panic!("closed") };
+            let request = match Frame::from_bytes(&bytes).unwrap() {
+                Frame::Welcome(_) => first.take().unwrap(),
+                Frame::Reply(granted) => match granted.reply {
+                    Reply::Opaque(opaque) => phone.end_registration(state.take().unwrap(), opaque),
+                    Reply::SignedIn(_) => Request::Relays(Empty::default()),
+                    Reply::Relays(relays) => return relays,
+                    other => panic!("{other:?}"),
+                },
+                other => panic!("{other:?}"),
+            };
+            number += 1;
+            frame = Frame::Request(Numbered { id: RequestId(number), request });
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_a_client_relays_reaches_its_peer_and_comes_back() {
+    let (server, relays) = server(Config::in_memory()).await;
+    let relay = server.relay_addr.unwrap();
+    assert_eq!(relays.urls, [format!("stun:{relay}"), format!("turn:{relay}?transport=udp")]);
+    let work = move || {
+        let mut ada = Turned::new(relay, &relays.username, &relays.password);
+        let relayed = ada.allocate().unwrap();
+        assert!(relayed.port() >= 49_152);
+        let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        let peer_addr = peer.local_addr().unwrap();
+        ada.permit(peer_addr).unwrap();
+        let mut buffer = [0; 2_048];
+        let mut by_channel = false;
+        for round in 0..50u8 {
+            ada.send(&[round; 1_200], peer_addr);
+            let (len, from) = peer.recv_from(&mut buffer).unwrap();
+            assert_eq!((&buffer[..len], from), (&[round; 1_200][..], relayed));
+            peer.send_to(&[round; 900], relayed).unwrap();
+            let (channel, from, data) = ada.data();
+            assert_eq!((from, &data[..]), (peer_addr, &[round; 900][..]));
+            by_channel |= channel;
+        }
+        assert!(by_channel, "the client's channel was bound");
+
+        let mut bob = Turned::new(relay, &relays.username, &relays.password);
+        let other = bob.allocate().unwrap();
+        ada.permit(other).unwrap();
+        bob.permit(relayed).unwrap();
+        ada.send(b"from one allocation to another", other);
+        assert_eq!(bob.data().2, b"from one allocation to another");
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
+    let figures = server.figures().await.relay;
+    assert_eq!(figures.allocations, 2);
+    assert_eq!((figures.to_peers, figures.bytes_to_peers), (50, 60_000));
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn without_good_credentials_or_to_forbidden_peers_nothing_is_relayed() {
+    let mut config = Config::in_memory();
+    config.relay.as_mut().unwrap().test_peers = vec![PeerRange::new(Ipv4Addr::new(10, 9, 0, 0).into(), 16)];
+    let (server, relays) = server(config).await;
+    let relay = server.relay_addr.unwrap();
+    let work = move || {
+        assert!(Turned::new(relay, &relays.username, "guessed").allocate().is_err());
+        let later = relays.username.replacen(char::is_numeric, "9", 1);
+        assert!(
+            Turned::new(relay, &later, &relays.password).allocate().is_err(),
+            "nobody prolongs their own credentials"
+        );
+        let mut ada = Turned::new(relay, &relays.username, &relays.password);
+        ada.allocate().unwrap();
+        for peer in ["10.0.0.1:80", "192.168.1.1:80", "169.254.169.254:80", "224.0.0.1:80", "127.0.0.2:80"] {
+            assert!(ada.permit(peer.parse().unwrap()).is_err(), "{peer}");
+        }
+        ada.permit("10.9.1.1:80".parse().unwrap()).unwrap();
+
+        // The machine itself may be named, for other allocations live there, but none of its other ports hears anything.
+        let inside = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        ada.permit(inside.local_addr().unwrap()).unwrap();
+        ada.send(b"to a service of this machine", inside.local_addr().unwrap());
+        // The relay takes one datagram after the other: when it answers this one, it has done with the one before.
+        ada.permit("1.1.1.1:53".parse().unwrap()).unwrap();
+        inside.set_nonblocking(true).unwrap();
+        assert_eq!(inside.recv(&mut [0; 64]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
+    server.stop().await;
+}

@@ -1,0 +1,219 @@
+//! The whole process on loopback: real sockets, a real database file.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+
+use common::*;
+use futures_util::{SinkExt, StreamExt};
+use sidetone_server::*;
+use sidetone_wire::account::*;
+use sidetone_wire::envelope::{Class, Envelope};
+use sidetone_wire::frame::*;
+use sidetone_wire::id::*;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+
+type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
+
+/// A phone on a real websocket.
+struct Wired {
+    phone: Phone,
+    socket: Socket,
+    events: Vec<Event>,
+}
+
+impl Wired {
+    async fn connect(addr: SocketAddr, phone: Phone) -> (Self, Welcome) {
+        let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{addr}/v1/socket")).await.unwrap();
+        let mut wired = Self { phone, socket, events: Vec::new() };
+        wired.send(&Frame::Hello(wired.phone.hello())).await;
+        let Some(Frame::Welcome(welcome)) = wired.next().await else { panic!("no welcome") };
+        wired.phone.session = Some((welcome.session, welcome.secret.clone()));
+        (wired, welcome)
+    }
+
+    async fn registered(addr: SocketAddr, name: &str) -> Self {
+        let (mut wired, _) = Self::connect(addr, Phone::new(name)).await;
+        let (state, request) = wired.phone.begin_registration();
+        let Ok(Reply::Opaque(opaque)) = wired.ask(request).await else { panic!("refused") };
+        let request = wired.phone.end_registration(state, opaque);
+        let reply = wired.ask(request).await.unwrap();
+        wired.phone.signed_in(reply);
+        wired
+    }
+
+    async fn send(&mut self, frame: &Frame) {
+        self.socket.send(Message::Binary(frame.to_bytes().unwrap().into())).await.unwrap();
+    }
+
+    /// The next frame; `None` when the server closed the socket.
+    async fn next(&mut self) -> Option<Frame> {
+        loop {
+            match self.socket.next().await {
+                Some(Ok(Message::Binary(bytes))) => return Some(Frame::from_bytes(&bytes).unwrap()),
+                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
+                Some(Ok(_) | Err(_)) | None => return None,
+            }
+        }
+    }
+
+    async fn event(&mut self) -> Event {
+        while self.events.is_empty() {
+            match self.next().await.expect("the socket is open") {
+                Frame::Event(told) => self.keep(told),
+                other => panic!("{other:?}"),
+            }
+        }
+        self.events.remove(0)
+    }
+
+    fn keep(&mut self, told: Told) {
+        assert_eq!(told.seq.0, self.phone.last + 1);
+        self.phone.last = told.seq.0;
+        self.events.push(told.event);
+    }
+
+    async fn ask(&mut self, request: Request) -> Result<Reply, Code> {
+        self.phone.next += 1;
+        let id = RequestId(self.phone.next);
+        self.send(&Frame::Request(Numbered { id, request })).await;
+        loop {
+            match self.next().await.expect("the socket is open") {
+                Frame::Reply(granted) if granted.id == id => return Ok(granted.reply),
+                Frame::Refused(refused) if refused.id == id => return Err(refused.refusal.code),
+                Frame::Event(told) => self.keep(told),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
+
+fn get(addr: SocketAddr, path: &str) -> String {
+    let mut socket = TcpStream::connect(addr).unwrap();
+    write!(socket, "GET {path} HTTP/1.1\r\nhost: test\r\nconnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+async fn fetched(addr: SocketAddr, path: &'static str) -> String {
+    tokio::task::spawn_blocking(move || get(addr, path)).await.unwrap()
+}
+
+#[tokio::test]
+async fn two_phones_register_befriend_and_reach_each_other_over_websockets() {
+    let server = Server::start(Config::in_memory()).await.unwrap();
+    let mut ada = Wired::registered(server.addr, "ada").await;
+    let mut bob = Wired::registered(server.addr, "bob").await;
+    ada.ask(Request::Befriend(Name { name: "bob".into() })).await.unwrap();
+    assert!(matches!(bob.event().await, Event::Person(person) if person.relation == Relation::AskedUs));
+    bob.ask(Request::Accept(User { user: ada.phone.user() })).await.unwrap();
+    assert!(matches!(ada.event().await, Event::Person(person) if person.online));
+    for len in [256, 16_384] {
+        let bytes = vec![7; len];
+        let envelope = Envelope { to: bob.phone.user(), class: Class::Ring, bytes: bytes.clone().into() };
+        ada.ask(Request::Route(envelope)).await.unwrap();
+        assert_eq!(sealed(&[bob.event().await]), [bytes]);
+    }
+
+    let Wired { phone, socket, .. } = bob;
+    drop(socket);
+    let envelope = Envelope { to: phone.user(), class: Class::Control, bytes: vec![9; 256].into() };
+    ada.ask(Request::Route(envelope)).await.unwrap();
+    let (mut bob, welcome) = Wired::connect(server.addr, phone).await;
+    assert!(welcome.resumed);
+    assert_eq!(sealed(&[bob.event().await]), [vec![9; 256]]);
+
+    let close = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+    bob.socket.close(Some(close)).await.unwrap();
+    let presence = ada.event().await;
+    assert_eq!(presence, Event::Presence(Presence { user: bob.phone.user(), online: false }));
+    let figures = server.figures().await;
+    assert_eq!((figures.desk.registered, figures.desk.ring.bytes, figures.desk.resumed), (2, 256 + 16_384, 1));
+    let json = fetched(server.admin_addr.unwrap(), "/figures").await;
+    assert!(json.contains("\"ring\":{\"envelopes\":2"), "{json}");
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_server_is_healthy_ready_and_speaks_frames_only() {
+    let server = Server::start(Config::in_memory()).await.unwrap();
+    assert!(fetched(server.addr, "/healthz").await.starts_with("HTTP/1.1 200"));
+    assert!(fetched(server.addr, "/readyz").await.starts_with("HTTP/1.1 200"));
+    assert!(fetched(server.addr, "/figures").await.starts_with("HTTP/1.1 404"), "figures are not for everybody");
+    let long = Message::Binary(vec![0; 40_000].into());
+    for (message, code) in [(Message::Text("hello".into()), Code::Malformed), (long, Code::TooLarge)] {
+        let (mut wired, _) = Wired::connect(server.addr, Phone::new("ada")).await;
+        wired.socket.send(message).await.unwrap();
+        let Some(Frame::Goaway(why)) = wired.next().await else { panic!("no goaway") };
+        assert_eq!(why.code, code);
+        assert_eq!(wired.next().await, None);
+    }
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_stopped_server_says_goodbye_and_another_one_goes_on_with_its_accounts() {
+    let dir = tempfile::tempdir().unwrap();
+    let keep = Keep::Dir(dir.path().join("data"));
+    let config = Config { keep, ..Config::in_memory() };
+    let server = Server::start(config.clone()).await.unwrap();
+    let mut ada = Wired::registered(server.addr, "ada").await;
+    assert_eq!(Server::start(config.clone()).await.err(), Some(StartError::Store(StoreError::Busy)));
+    server.stop().await;
+    let Some(Frame::Goaway(why)) = ada.next().await else { panic!("no goaway") };
+    assert_eq!(why.code, Code::Draining);
+    assert_eq!(ada.next().await, None);
+
+    let server = Server::start(config).await.unwrap();
+    let (mut ada, welcome) = Wired::connect(server.addr, ada.phone).await;
+    assert!(!welcome.resumed);
+    assert_eq!(welcome.user, ada.phone.user);
+    assert!(
+        matches!(ada.ask(Request::Relays(Empty::default())).await, Ok(Reply::Relays(relays)) if relays.urls.len() == 2)
+    );
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn every_way_not_to_start_has_its_name() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| Config { keep: Keep::Dir(dir.path().join(name)), ..Config::in_memory() };
+    let err = async |config: Config| Server::start(config).await.err().unwrap();
+
+    let taken = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
+    let held = std::net::TcpListener::bind(taken).unwrap();
+    let mut config = Config::in_memory();
+    config.listen = taken;
+    assert_eq!(err(config).await, StartError::PortTaken { listener: Listener::Phones, addr: taken });
+    drop(held);
+
+    let held = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let addr = held.local_addr().unwrap();
+    let relay = |listen| Config { relay: Some(RelayConfig::new(listen)), ..Config::in_memory() };
+    assert_eq!(err(relay(addr)).await, StartError::PortTaken { listener: Listener::Relay, addr });
+    assert_eq!(err(relay("0.0.0.0:0".parse().unwrap())).await, StartError::NoPublicAddress);
+
+    let admin = "0.0.0.0:0".parse().unwrap();
+    let config = Config { admin: Some(admin), ..Config::in_memory() };
+    assert_eq!(err(config).await, StartError::AdminNotLoopback(admin));
+
+    std::fs::write(dir.path().join("file"), "in the way").unwrap();
+    assert!(matches!(err(at("file")).await, StartError::DataDir(_)));
+
+    let damaged = dir.path().join("damaged");
+    std::fs::create_dir(&damaged).unwrap();
+    std::fs::write(damaged.join("accounts.db"), vec![0x5a; 8_192]).unwrap();
+    assert_eq!(err(at("damaged")).await, StartError::Store(StoreError::Damaged));
+
+    let server = Server::start(at("newer")).await.unwrap();
+    server.stop().await;
+    let db = rusqlite::Connection::open(dir.path().join("newer/accounts.db")).unwrap();
+    db.pragma_update(None, "user_version", 99).unwrap();
+    drop(db);
+    assert!(matches!(err(at("newer")).await, StartError::Store(StoreError::TooNew { found: 99, .. })));
+}
