@@ -83,6 +83,7 @@ fn trace(name: &str, seed: u64, count: i64) {
     let mut dice = Dice(seed.wrapping_mul(0x5851_f42d_4c95_7f2d) ^ 0x1405_7b7e_f767_814f);
     let mut bad = false;
     let mut stall = (0, 0);
+    let mut last = 0;
     for i in 0..count {
         let sent = i * FRAME_US;
         let arrival = sent + BASE_US;
@@ -104,6 +105,13 @@ fn trace(name: &str, seed: u64, count: i64) {
                 let held = (stall.0..stall.1).contains(&arrival);
                 (dice.unit() >= 0.02).then_some(if held { stall.1 } else { arrival })
             }
+            "wide" => Some(arrival + dice.between(0.0, 200_000.0) as i64),
+            // Delivered in order, each behind the one before.
+            "queue" => {
+                last = last.max(arrival - (dice.unit().max(1e-9).ln() * 20_000.0) as i64);
+                Some(last)
+            }
+            "batches" => Some(arrival + (100_000 - arrival.rem_euclid(100_000)) % 100_000),
             other => panic!("no trace {other}"),
         };
         println!("{i} {}", arrival.unwrap_or(-1));

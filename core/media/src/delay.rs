@@ -16,9 +16,9 @@ const BUCKETS: usize = 20;
 /// Weight one packet keeps after the next: about 12 s of 20 ms packets.
 const FORGET: f32 = 0.9983;
 /// The part of packets that shall be in time.
-const IN_TIME: f32 = 0.985;
-/// The same while the packet after a late one brings a copy of it.
-const IN_TIME_WITH_COPY: f32 = 0.96;
+const IN_TIME: f32 = 0.993;
+/// The target rises at once and falls by one bin at most so often: a network is not trusted again at once.
+const FALL_APART: i64 = 1_000 * MS;
 /// Held back before anything is known.
 const FIRST: i64 = 30 * MS;
 /// Packets until the histogram alone decides.
@@ -30,8 +30,11 @@ const MOST: i64 = 400 * MS;
 const STALL: i64 = 80 * MS;
 /// Stalls more frequent than this are the nature of the network and do count.
 const STALL_APART: i64 = 3_000 * MS;
-/// An overtaken packet later than this took another route; waiting for it would not pay.
-const MOST_OVERTAKEN: i64 = 120 * MS;
+/// A minimum that falls by so much at once is a faster route, on which for so long packets of the old one still come.
+const FASTER_ROUTE: i64 = 60 * MS;
+const OLD_ROUTE: i64 = 1_000 * MS;
+/// Packets whose lateness is remembered.
+const RECENT: usize = 64;
 /// The packet after a lost one brings its copy one frame later, and a little more for the pull period.
 const FEC_WAIT: i64 = 7 * MS;
 /// Loss from which waiting for the copy is worth it.
@@ -39,13 +42,17 @@ const FEC_WAIT_FROM: f32 = 0.005;
 /// After so long without packets the old minimum says nothing any more.
 const STALE: i64 = 30_000 * MS;
 
-/// Whether a packet came in the order it was sent.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Order {
-    /// Newer than everything before it.
-    Ahead,
-    /// Overtaken by a newer one.
-    Behind,
+/// A packet as far as its delay goes.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// Unwrapped sequence number.
+    pub sequence: i64,
+    /// Unwrapped timestamp in samples.
+    pub timestamp: i64,
+    /// What it holds.
+    pub shape: Shape,
+    /// A newer one came before it.
+    pub overtaken: bool,
 }
 
 /// Delay statistics of one speaker.
@@ -61,8 +68,15 @@ pub struct Delay {
     last_stall: i64,
     loss: f32,
     fec_seen: f32,
+    /// Sequence number and lateness of the newest packets; `i64::MAX` for those without a copy.
+    recent: [(i64, i64); RECENT],
+    /// When the minimum last fell by a lot.
+    faster_route: i64,
     /// Samples in the newest packet.
     frame: i64,
+    /// The quantile, but slow to fall.
+    held: i64,
+    last_fall: i64,
 }
 
 impl Delay {
@@ -78,7 +92,11 @@ impl Delay {
             last_stall: -STALL_APART,
             loss: 0.0,
             fec_seen: 0.0,
+            recent: [(i64::MIN, i64::MAX); RECENT],
+            faster_route: -OLD_ROUTE,
             frame: 0,
+            held: 0,
+            last_fall: 0,
         }
     }
 
@@ -102,15 +120,15 @@ impl Delay {
         self.last_arrival = Some(now);
     }
 
-    /// Takes the arrival of a packet in sequence or reordered.
-    pub fn arrived(&mut self, now: i64, timestamp: i64, shape: Shape, order: Order) {
+    /// Takes the arrival of a packet, in order or not.
+    pub fn arrived(&mut self, now: i64, arrival: Arrival) {
         let pause = now - self.last_arrival.unwrap_or(now);
         self.last_arrival = Some(now);
-        self.fec_seen = self.fec_seen * 0.99 + if shape.fec { 0.01 } else { 0.0 };
-        self.frame = shape.samples;
-        let transit = now - timestamp;
+        self.fec_seen = self.fec_seen * 0.99 + if arrival.shape.fec { 0.01 } else { 0.0 };
+        self.frame = arrival.shape.samples;
+        let transit = now - arrival.timestamp;
         self.follow_minimum(now, transit);
-        let late = transit - self.minimum;
+        let late = self.remember(arrival, transit - self.minimum);
         if pause >= STALL && late >= STALL / 2 && now - self.last_stall >= STALL_APART {
             self.in_stall = true;
             self.last_stall = now;
@@ -119,9 +137,25 @@ impl Delay {
             return;
         }
         self.in_stall = false;
-        if order == Order::Ahead || late <= MOST_OVERTAKEN {
-            self.count(late);
+        let old_route = arrival.overtaken && now - self.faster_route < OLD_ROUTE;
+        if !old_route {
+            self.count(now, late);
         }
+    }
+
+    /// A packet came so late that sound was made up for it, although it was then played: it would have been needed a
+    /// pull earlier than its own lateness says.
+    pub fn missed(&mut self, now: i64, timestamp: i64) {
+        self.count(now, now - timestamp - self.minimum + LEAST);
+    }
+
+    /// How late the frame was to be had: with the packet itself, or before it with the copy in the next one.
+    fn remember(&mut self, arrival: Arrival, late: i64) -> i64 {
+        let place = |sequence: i64| sequence.rem_euclid(RECENT as i64) as usize;
+        let kept = if arrival.shape.fec { late } else { i64::MAX };
+        self.recent[place(arrival.sequence)] = (arrival.sequence, kept);
+        let (next, copy_late) = self.recent[place(arrival.sequence + 1)];
+        if next == arrival.sequence + 1 { late.min(copy_late.saturating_add(arrival.shape.samples)) } else { late }
     }
 
     /// Takes the fate of one frame whose turn came.
@@ -136,7 +170,7 @@ impl Delay {
 
     /// How long after the minimum a sample shall be played.
     pub fn target(&self) -> i64 {
-        let mut target = self.quantile();
+        let mut target = self.held;
         if self.weight < TRUSTED_AFTER {
             let doubt = 1.0 - self.weight / TRUSTED_AFTER;
             target = target.max((FIRST as f32 * doubt) as i64);
@@ -165,18 +199,26 @@ impl Delay {
         // After a pause longer than the window only the new packets are in it, and they may all be late: the old
         // minimum stays until the window is full again.
         let refilled = self.minima.iter().filter(|&&minimum| minimum != i64::MAX).count() > BUCKETS / 2;
+        if lowest < self.minimum - FASTER_ROUTE {
+            self.faster_route = now;
+        }
         if refilled || lowest < self.minimum {
             self.minimum = lowest;
         }
     }
 
-    fn count(&mut self, late: i64) {
+    fn count(&mut self, now: i64, late: i64) {
         let bin = (late / BIN).clamp(0, BINS as i64 - 1) as usize;
         for weight in &mut self.histogram {
             *weight *= FORGET;
         }
         self.histogram[bin] += 1.0;
         self.weight = self.weight * FORGET + 1.0;
+        let wanted = self.quantile();
+        if wanted > self.held || now - self.last_fall >= FALL_APART {
+            self.held = wanted.max(self.held - BIN);
+            self.last_fall = now;
+        }
     }
 
     fn has_copies(&self) -> bool {
@@ -184,11 +226,10 @@ impl Delay {
     }
 
     fn quantile(&self) -> i64 {
-        let part = if self.has_copies() { IN_TIME_WITH_COPY } else { IN_TIME };
         let mut sum = 0.0;
         for (bin, weight) in self.histogram.iter().enumerate() {
             sum += weight;
-            if sum >= part * self.weight {
+            if sum >= IN_TIME * self.weight {
                 return (bin as i64 + 1) * BIN;
             }
         }

@@ -185,7 +185,7 @@ mod tests {
 
     fn tone(from: usize, length: usize) -> Vec<i16> {
         let turn = std::f64::consts::TAU / PERIOD as f64;
-        (from..from + length).map(|i| (8_000.0 * (i as f64 * turn).sin()) as i16).collect()
+        (from..from + length).map(|i| ((4_000.0 + 2.0 * i as f64) * (i as f64 * turn).sin()) as i16).collect()
     }
 
     fn queue(length: usize) -> Queue {
@@ -193,6 +193,11 @@ mod tests {
         queue.extend(HISTORY + length).copy_from_slice(&tone(0, HISTORY + length));
         queue.pop(&mut [0; HISTORY]);
         queue
+    }
+
+    /// The last sample played and all that wait.
+    fn joined(queue: &mut Queue) -> Vec<i16> {
+        [vec![tone(HISTORY - 1, 1)[0]], rest(queue)].concat()
     }
 
     fn rest(queue: &mut Queue) -> Vec<i16> {
@@ -208,24 +213,24 @@ mod tests {
             let removed = queue.squeeze(most, Likeness(0.99));
             assert_eq!(removed == 0, period == 0, "at most {most}");
             assert!(removed % PERIOD <= 4 || removed % PERIOD >= PERIOD - 4, "{removed}");
-            let heard = rest(&mut queue);
-            assert_eq!(heard.len(), 1_440 - removed);
+            let heard = joined(&mut queue);
+            assert_eq!(heard.len(), 1_441 - removed);
             assert_smooth(&heard);
         }
         let mut queue = queue(480);
         let added = queue.stretch(400, Likeness(0.99));
         assert!(added.abs_diff(PERIOD) <= 4, "{added}");
-        let heard = rest(&mut queue);
-        assert_eq!(heard.len(), 480 + added);
+        let heard = joined(&mut queue);
+        assert_eq!(heard.len(), 481 + added);
         assert_smooth(&heard);
     }
 
     /// No step larger than the tone's own, and its loudness kept.
     fn assert_smooth(heard: &[i16]) {
         let step = heard.windows(2).map(|pair| pair[0].abs_diff(pair[1])).max().unwrap_or(0);
-        assert!(step < 200, "a step of {step}");
+        assert!(step < 300, "a step of {step}");
         let loudness = power(&heard[..OVERLAP * 2]).sqrt();
-        assert!(loudness > 4_500.0, "{loudness}");
+        assert!(loudness > 3_000.0, "{loudness}");
     }
 
     #[test]

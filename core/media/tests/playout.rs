@@ -165,6 +165,50 @@ fn a_faster_route_is_followed_too() {
 }
 
 #[test]
+fn a_much_faster_route_is_joined_by_dropping_what_is_old() {
+    let packets = speech(8.0);
+    let listener = listen(&route(&packets, |_, sent| Some(if sent < 4_000_000 { sent + 1_000_000 } else { sent })));
+    let stats = listener.playout.stats();
+    assert!(stats.skipped > 48_000 / 2, "{stats:?}");
+    assert!(listener.delays_ms[440..800].iter().all(|&delay| delay <= 100), "{stats:?}");
+    assert!(loudness(&listener.heard, 5_000, 7_900) > 2_000.0);
+}
+
+#[test]
+fn a_packet_a_little_late_is_still_played() {
+    let packets = speech(20.0);
+    let listener = listen(&route(&packets, |i, sent| Some(if i % 150 == 149 { sent + 40_000 } else { sent })));
+    let in_order = listen(&{
+        let mut last = 0;
+        route(&packets, |i, sent| {
+            last = last.max(if i % 150 == 149 { sent + 55_000 } else { sent });
+            Some(last)
+        })
+    });
+    assert_eq!(in_order.playout.stats().lost, 0, "{:?}", in_order.playout.stats());
+    assert!(listener.playout.stats().lost <= 6, "{:?}", listener.playout.stats());
+}
+
+#[test]
+fn a_network_that_delivers_in_batches_is_waited_for() {
+    let packets = speech(20.0);
+    let listener = listen(&route(&packets, |_, sent| Some(sent.next_multiple_of(100_000))));
+    let stats = listener.playout.stats();
+    assert!(stats.lost <= 10 && stats.concealed_samples < 48_000, "{stats:?}");
+    assert!((80..=130).contains(&stats.target_ms), "{stats:?}");
+}
+
+#[test]
+fn wide_jitter_is_waited_for() {
+    let packets = speech(20.0);
+    let mut dice = Dice(11);
+    let listener = listen(&route(&packets, |_, sent| Some(sent + dice.below(200_000))));
+    let stats = listener.playout.stats();
+    assert!(stats.lost <= 40, "{stats:?}");
+    assert!((180..=215).contains(&stats.target_ms), "{stats:?}");
+}
+
+#[test]
 fn a_loudspeaker_that_asks_in_bursts_gets_the_same_sound() {
     let packets = speech(10.0);
     let mut listener = Listener::new();

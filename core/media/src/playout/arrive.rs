@@ -1,7 +1,7 @@
 //! What comes in: numbers are made sense of, and packets are kept or refused.
 
 use super::{Inserted, JUMP, PULL, Playout};
-use crate::delay::{MS, Order};
+use crate::delay::{Arrival, MS};
 use crate::payload::{LONGEST_PAYLOAD, Shape, shape};
 use crate::slab::SLOTS;
 
@@ -10,7 +10,7 @@ const MOST_AHEAD: i64 = 3_000;
 /// Timestamps ahead of or behind what the clock expects that are still the same stream.
 const MOST_ASTRAY: i64 = 5_000 * MS;
 /// A frame at most this late is still played and the delay grows by as much; later ones count as lost.
-const REWIND: i64 = 20 * MS;
+const REWIND: i64 = 60 * MS;
 /// So many frames in a row, each about as late as the one before, are a slower route and no stall.
 const SLOWER_ROUTE: u32 = 3;
 
@@ -26,13 +26,11 @@ impl Playout {
         if self.was_seen(sequence) {
             return Inserted::Duplicate;
         }
-        let order = if self.newest.is_none_or(|(newest, _)| sequence >= newest) {
+        let overtaken = self.newest.is_some_and(|(newest, _)| sequence < newest);
+        if !overtaken {
             self.newest = Some((sequence, timestamp));
-            Order::Ahead
-        } else {
-            Order::Behind
-        };
-        self.delay.arrived(self.now, timestamp, shape, order);
+        }
+        self.delay.arrived(self.now, Arrival { sequence, timestamp, shape, overtaken });
         if self.is_over(sequence, timestamp, shape) && !self.slower_route(sequence, timestamp) {
             return Inserted::Late;
         }
@@ -120,6 +118,9 @@ impl Playout {
         let made_up = self.missing >= late && self.slab.waiting() == 0 && sequence == self.next_sequence;
         let limit = if self.resting { JUMP } else { REWIND };
         if (self.resting || made_up) && late <= limit {
+            if !self.resting {
+                self.delay.missed(self.now, timestamp);
+            }
             self.next_timestamp = timestamp;
             return false;
         }
