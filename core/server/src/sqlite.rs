@@ -101,6 +101,12 @@ impl SqliteStore {
         Ok(self.db.query_row("SELECT count(*) FROM server", [], |_| Ok(()))?)
     }
 
+    /// Lets the database grow to this many pages of 4 KiB and no further: what is more fails with [`StoreError::Full`].
+    pub fn limit_pages(&mut self, pages: u32) {
+        // SQLite takes every number here and uses the nearest it can.
+        let _ = self.db.pragma_update(None, "max_page_count", pages);
+    }
+
     fn prepare(mut db: Connection) -> Result<Self, StoreError> {
         db.set_prepared_statement_cache_capacity(64);
         // Whoever else has the file has it for good: there is nothing to wait for.

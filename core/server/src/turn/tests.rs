@@ -138,7 +138,11 @@ fn a_request_without_credentials_leaves_nothing_behind() {
 fn a_nonce_is_good_for_its_address_and_ten_minutes() {
     let mut bench = Bench::new(Quota::default());
     let user = bench.user(CLIENT, "ada");
-    let thief = User { from: (Ipv4Addr::new(8, 8, 8, 8), 1).into(), username: user.username.clone(), nonce: user.nonce.clone() };
+    let thief = User {
+        from: (Ipv4Addr::new(8, 8, 8, 8), 1).into(),
+        username: user.username.clone(),
+        nonce: user.nonce.clone(),
+    };
     assert_eq!(bench.allocate(&thief), 438);
     bench.pass(NONCE_LEFT_MS);
     assert_eq!(bench.allocate(&user), 0);
@@ -160,7 +164,8 @@ fn credentials_end_but_an_allocation_made_in_time_goes_on() {
     bench.pass(10_000);
     let writer = bench.writer(method::REFRESH);
     assert_eq!(bench.ask(&user, writer), 0);
-    let mut late = User { from: (Ipv4Addr::new(8, 8, 8, 8), 1).into(), username: user.username.clone(), nonce: String::new() };
+    let mut late =
+        User { from: (Ipv4Addr::new(8, 8, 8, 8), 1).into(), username: user.username.clone(), nonce: String::new() };
     late.nonce = bench.turn.auth.nonce(bench.now, late.from);
     assert_eq!(bench.allocate(&late), 401);
     let mut other = bench.user(CLIENT, "bob");
@@ -174,8 +179,7 @@ fn credentials_end_but_an_allocation_made_in_time_goes_on() {
 #[test]
 fn an_account_has_a_number_of_allocations_and_gets_them_back() {
     let mut bench = Bench::new(Quota { allocations: 2, ..Quota::default() });
-    let users: Vec<_> =
-        (1..=3).map(|port| bench.user((Ipv4Addr::new(203, 0, 113, 5), port).into(), "ada")).collect();
+    let users: Vec<_> = (1..=3).map(|port| bench.user((Ipv4Addr::new(203, 0, 113, 5), port).into(), "ada")).collect();
     assert_eq!((bench.allocate(&users[0]), bench.allocate(&users[1]), bench.allocate(&users[2])), (0, 0, 486));
     assert_eq!(bench.allocate(&users[0]), 437, "one allocation a client");
     let bob = bench.user((Ipv4Addr::new(203, 0, 113, 6), 1).into(), "bob");

@@ -1,0 +1,6 @@
+//! What every bus and every store promises: run these on each implementation.
+//!
+//! A new implementation calls [`bus`] and [`store`] with a way to make an empty one, on whatever runtime it needs.
+
+pub mod bus;
+pub mod store;
