@@ -30,6 +30,7 @@ mod pace;
 mod peer;
 mod records;
 mod template;
+mod traffic;
 
 pub use description::{Candidate, Description, Malformed};
 pub use media::{Inbound, MediaPort};

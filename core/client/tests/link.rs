@@ -330,7 +330,7 @@ async fn a_slow_reader_holds_the_sender_back_instead_of_filling_memory() {
         }
     };
     guard(60, stuck).await;
-    assert!(accepted * 64 <= 64 * 1024, "{accepted} records of 64 KiB were taken for a reader that reads nothing");
+    assert!(accepted * 64 <= 2 * 1024, "{accepted} records of 64 KiB were taken for a reader that reads nothing");
     guard(60, async {
         for number in 0..accepted {
             assert!(record(&mut b).await == patterned(64 * 1024, number), "record {number} of {accepted}");

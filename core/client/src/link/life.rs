@@ -1,22 +1,20 @@
 //! The life of a link: one task that owns the connection, from the first description to the last socket.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
-use rtc::rtp;
-use tokio::sync::{mpsc, oneshot, watch};
-use webrtc::data_channel::DataChannelEvent;
-use webrtc::media_stream::track_local::TrackLocal;
-use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCIceConnectionState, RTCSessionDescription};
 
 use super::description::{CANDIDATES, Candidate, Description};
-use super::media::{Inbound, Sound};
+use super::media::Sound;
 use super::pace::{Milestone, Pace};
 use super::peer::{Fact, Peer};
 use super::records::Queue;
-use super::template::{self, Half, OPUS};
+use super::template::{self, Half};
+use super::traffic::{listen, receive, speak, transmit};
 use super::{CONNECT_LIMIT, DownReason, HANDSHAKE_LIMIT, News, Role, Settings};
 
 /// How long gathering may take: of a server that does not answer the library does not tell.
@@ -33,7 +31,7 @@ pub(super) enum Order {
 }
 
 /// Why a life is over.
-enum End {
+pub(super) enum End {
     /// The owner closed the link or stopped listening.
     Owner,
     Down(DownReason),
@@ -47,23 +45,27 @@ impl From<webrtc::error::Error> for End {
 }
 
 /// What the parts of a life share.
-struct Shared {
-    peer: Peer,
-    news: mpsc::Sender<News>,
-    pace: Arc<Pace>,
-    role: Role,
+pub(super) struct Shared {
+    pub(super) peer: Peer,
+    pub(super) news: mpsc::Sender<News>,
+    pub(super) pace: Arc<Pace>,
+    pub(super) role: Role,
     /// The certificate the peer's description named.
-    trusted: watch::Sender<Option<[u8; 32]>>,
-    up: watch::Sender<bool>,
+    pub(super) trusted: watch::Sender<Option<[u8; 32]>>,
+    /// Bytes of records sent that the peer has not said to have taken.
+    pub(super) untaken: AtomicUsize,
+    /// Told when half of the window is empty, or the peer took something.
+    pub(super) emptied: Notify,
+    pub(super) up: watch::Sender<bool>,
 }
 
 impl Shared {
-    async fn tell(&self, news: News) -> Result<(), End> {
+    pub(super) async fn tell(&self, news: News) -> Result<(), End> {
         self.news.send(news).await.map_err(|_| End::Owner)
     }
 
     /// Tells what came through the channel; the first of it is that the link is up.
-    async fn pass(&self, news: News) -> Result<(), End> {
+    pub(super) async fn pass(&self, news: News) -> Result<(), End> {
         let up = matches!(news, News::Up { .. });
         if up {
             self.pace.reach(Milestone::Up);
@@ -76,7 +78,7 @@ impl Shared {
         Ok(())
     }
 
-    fn is_up(&self) -> bool {
+    pub(super) fn is_up(&self) -> bool {
         *self.up.borrow()
     }
 }
@@ -106,6 +108,8 @@ impl Life {
             pace,
             role: settings.role,
             trusted: watch::Sender::new(None),
+            untaken: AtomicUsize::new(0),
+            emptied: Notify::new(),
             up: watch::Sender::new(false),
         };
         Self { shared, inbox, facts, ice }
@@ -410,116 +414,13 @@ fn own(text: &str, generation: u32) -> Result<Description, End> {
     Peer::own(text, generation).map_err(|_| End::Down(DownReason::Broken))
 }
 
-/// Passes records on as fast as the receiver of news takes them, after checking who sends them.
-///
-/// The offering end knows the channel to be open first, and a record that overtook the last packet of the handshake
-/// would be acknowledged and lost by the library at the answering end. So the answering end says that it is ready,
-/// by an empty message, and the offering end is up only then.
-async fn receive(shared: &Shared) -> End {
-    let mut greeted = None;
-    loop {
-        let news = match shared.peer.channel.poll().await {
-            Some(DataChannelEvent::OnOpen) => match (welcome(shared).await, shared.role) {
-                (Err(reason), _) => return End::Down(reason),
-                (Ok(up), Role::Offer) => {
-                    greeted = Some(up);
-                    continue;
-                }
-                (Ok(up), Role::Answer) => {
-                    if shared.peer.channel.send(BytesMut::new()).await.is_err() {
-                        return End::Down(DownReason::Broken);
-                    }
-                    up
-                }
-            },
-            Some(DataChannelEvent::OnMessage(message)) => match greeted.take() {
-                Some(up) if message.data.is_empty() => up,
-                Some(_) => return End::Down(DownReason::Breach),
-                None => News::Record(message.data.into()),
-            },
-            Some(DataChannelEvent::OnClose) => return End::Down(DownReason::PeerClosed),
-            Some(_) => continue,
-            None => return End::Down(DownReason::Broken),
-        };
-        if let Err(end) = shared.pass(news).await {
-            return end;
-        }
-    }
-}
-
-/// The library compared the certificate with the description; it is compared again with what the peer itself said.
-async fn welcome(shared: &Shared) -> Result<News, DownReason> {
-    let shown = shared.peer.fingerprint().await.ok_or(DownReason::Broken)?;
-    if *shared.trusted.borrow() != Some(shown) {
-        return Err(DownReason::Unauthenticated);
-    }
-    let route = shared.peer.route().await.ok_or(DownReason::Broken)?;
-    shared.pace.travel(route);
-    Ok(News::Up { route, fingerprint: shown })
-}
-
-async fn transmit(shared: &Shared, queue: &mut Queue) -> End {
-    let mut up = shared.up.subscribe();
-    if up.wait_for(|up| *up).await.is_err() {
-        return End::Owner;
-    }
-    while let Some(record) = queue.next().await {
-        let length = record.len();
-        if shared.peer.channel.send(BytesMut::from(Bytes::from(record))).await.is_err() {
-            // Whoever reads the channel learns why, and ends this life.
-            std::future::pending::<()>().await;
-        }
-        queue.passed(length);
-    }
-    End::Owner
-}
-
-async fn speak(shared: &Shared, sound: &Sound) {
-    loop {
-        let frame = sound.next().await;
-        if !shared.is_up() {
-            continue;
-        }
-        let header = rtp::header::Header {
-            version: 2,
-            marker: frame.marker,
-            payload_type: OPUS,
-            sequence_number: frame.sequence,
-            timestamp: frame.timestamp,
-            ssrc: template::sound_ssrc(shared.role),
-            ..Default::default()
-        };
-        let packet = rtp::Packet { header, payload: frame.payload };
-        if let Err(error) = shared.peer.sound.write_rtp(packet).await {
-            tracing::trace!(%error, "a sound packet was not sent");
-        }
-    }
-}
-
-async fn listen(mut tracks: mpsc::Receiver<Arc<dyn TrackRemote>>, sound: &Sound) {
-    while let Some(track) = tracks.recv().await {
-        while let Some(event) = track.poll().await {
-            let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
-            if packet.header.payload_type != OPUS {
-                continue;
-            }
-            sound.heard(Inbound {
-                sequence: packet.header.sequence_number,
-                timestamp: packet.header.timestamp,
-                marker: packet.header.marker,
-                payload: packet.payload,
-                arrival: Instant::now(),
-            });
-        }
-    }
-    std::future::pending().await
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
     use std::net::{IpAddr, Ipv4Addr};
 
+    use bytes::BytesMut;
+    use webrtc::data_channel::DataChannelEvent;
     use webrtc::peer_connection::StatsSelector;
 
     use super::super::{Bind, Link, RoutePolicy};
@@ -576,6 +477,16 @@ mod tests {
         let (_link, news, peer) = hostile().await;
         peer.channel.send(BytesMut::from(&b"first"[..])).await.unwrap();
         assert_eq!(ends(news).await, DownReason::Breach);
+    }
+
+    #[tokio::test]
+    async fn a_peer_that_gives_credit_for_what_was_never_sent_is_dropped() {
+        for nonsense in ["1", "-1", "99999999999999999999", "much", ""] {
+            let (_link, news, peer) = hostile().await;
+            peer.channel.send_text("ready").await.unwrap();
+            peer.channel.send_text(nonsense).await.unwrap();
+            assert_eq!(ends(news).await, DownReason::Breach, "{nonsense:?}");
+        }
     }
 
     #[tokio::test]

@@ -87,7 +87,8 @@ impl Peer {
             .with_interceptor_registry(Registry::new())
             .with_handler(Arc::new(reporter))
             .with_udp_addrs(addresses(&settings.bind))
-            .with_data_channel_send_buffer_limit(WINDOW_BYTES)
+            // Twice the window, so that what steers never waits behind records.
+            .with_data_channel_send_buffer_limit(2 * WINDOW_BYTES)
             .build()
             .await
             .map_err(setup)?;
@@ -167,6 +168,7 @@ async fn furnish(
     connection.add_track(Arc::clone(&sound) as Arc<dyn TrackLocal>).await?;
     let records = RTCDataChannelInit { ordered: true, negotiated: Some(RECORDS), ..Default::default() };
     let channel = connection.create_data_channel("records", Some(records)).await?;
+    channel.set_buffered_amount_low_threshold(WINDOW_BYTES as u32 / 2).await?;
     Ok((channel, sound))
 }
 

@@ -1,0 +1,182 @@
+//! What passes over a link that is up: records and sound, each way.
+//!
+//! Records are binary messages. Text messages steer: `ready`, once, from the answering end, and from both a number,
+//! which is how many more bytes of records were taken since the last. An end sends no more than [`CREDIT_BYTES`] that
+//! were not taken, so a slow reader fills neither its own memory nor its SCTP window: a closed window is opened again
+//! only by the library's one-second timer.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use rtc::rtp;
+use tokio::sync::mpsc;
+use webrtc::data_channel::DataChannelEvent;
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+
+use super::life::{End, Shared};
+use super::media::{Inbound, Sound};
+use super::records::{Queue, WINDOW_BYTES};
+use super::template::{self, OPUS};
+use super::{DownReason, News, Role};
+
+/// Bytes of records that may be under way or waiting at the reader; the library's receive window is 1 MiB.
+const CREDIT_BYTES: usize = 640 * 1024;
+/// What a record costs beside its content.
+const RECORD_COST: usize = 64;
+/// What the answering end says first.
+const READY: &str = "ready";
+/// How long to trust that room in the window will be told.
+const WINDOW_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Passes records on as fast as the receiver of news takes them, after checking who sends them.
+///
+/// The offering end knows the channel to be open first, and a record that overtook the last packet of the handshake
+/// would be acknowledged and lost by the library at the answering end. So the answering end says that it is ready,
+/// and the offering end is up only then.
+pub(super) async fn receive(shared: &Shared) -> End {
+    match receiving(shared).await {
+        Ok(never) => never,
+        Err(end) => end,
+    }
+}
+
+async fn receiving(shared: &Shared) -> Result<End, End> {
+    let channel = &shared.peer.channel;
+    let mut greeted = None;
+    let mut taken = 0;
+    loop {
+        match channel.poll().await {
+            Some(DataChannelEvent::OnOpen) => {
+                let up = welcome(shared).await.map_err(End::Down)?;
+                match shared.role {
+                    Role::Offer => greeted = Some(up),
+                    Role::Answer => {
+                        channel.send_text(READY).await?;
+                        shared.pass(up).await?;
+                    }
+                }
+            }
+            Some(DataChannelEvent::OnMessage(message)) if message.is_string => match greeted.take() {
+                Some(up) if message.data == READY.as_bytes() => shared.pass(up).await?,
+                Some(_) => return Err(End::Down(DownReason::Breach)),
+                None => credit(shared, &message.data)?,
+            },
+            Some(DataChannelEvent::OnMessage(_)) if greeted.is_some() => return Err(End::Down(DownReason::Breach)),
+            Some(DataChannelEvent::OnMessage(message)) => {
+                taken += message.data.len() + RECORD_COST;
+                shared.pass(News::Record(message.data.into())).await?;
+                if taken >= CREDIT_BYTES / 4 {
+                    channel.send_text(&taken.to_string()).await?;
+                    taken = 0;
+                }
+            }
+            Some(DataChannelEvent::OnBufferedAmountLow) => shared.emptied.notify_one(),
+            Some(DataChannelEvent::OnClose) => return Ok(End::Down(DownReason::PeerClosed)),
+            Some(_) => {}
+            None => return Ok(End::Down(DownReason::Broken)),
+        }
+    }
+}
+
+/// The peer took so many bytes more.
+fn credit(shared: &Shared, text: &[u8]) -> Result<(), End> {
+    let breach = || End::Down(DownReason::Breach);
+    let more: usize = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or_else(breach)?;
+    let repay = |owed: usize| owed.checked_sub(more);
+    shared.untaken.fetch_update(Ordering::AcqRel, Ordering::Acquire, repay).map_err(|_| breach())?;
+    shared.emptied.notify_one();
+    Ok(())
+}
+
+/// The library compared the certificate with the description; it is compared again with what the peer itself said.
+async fn welcome(shared: &Shared) -> Result<News, DownReason> {
+    let shown = shared.peer.fingerprint().await.ok_or(DownReason::Broken)?;
+    if *shared.trusted.borrow() != Some(shown) {
+        return Err(DownReason::Unauthenticated);
+    }
+    let route = shared.peer.route().await.ok_or(DownReason::Broken)?;
+    shared.pace.travel(route);
+    Ok(News::Up { route, fingerprint: shown })
+}
+
+/// Puts records into the window as it empties.
+pub(super) async fn transmit(shared: &Shared, queue: &mut Queue) -> End {
+    let mut up = shared.up.subscribe();
+    if up.wait_for(|up| *up).await.is_err() {
+        return End::Owner;
+    }
+    while let Some(record) = queue.next().await {
+        let length = record.len();
+        let sent = match room(shared, length).await {
+            Ok(()) => shared.peer.channel.send(BytesMut::from(Bytes::from(record))).await,
+            Err(error) => Err(error),
+        };
+        if sent.is_err() {
+            // Whoever reads the channel learns why it is closed, and ends this life.
+            std::future::pending::<()>().await;
+        }
+        queue.passed(length);
+    }
+    End::Owner
+}
+
+/// Waits until the window has room for a record and the peer has credit, and takes both.
+///
+/// The library's own wait can miss the moment and then sleeps 50 ms, which starves a fast path.
+async fn room(shared: &Shared, length: usize) -> webrtc::error::Result<()> {
+    let cost = length + RECORD_COST;
+    loop {
+        let waiting = shared.peer.channel.outstanding_bytes().await?;
+        let untaken = shared.untaken.load(Ordering::Acquire);
+        let fits = waiting == 0 || waiting + length <= WINDOW_BYTES;
+        if fits && untaken + cost <= CREDIT_BYTES {
+            shared.untaken.fetch_add(cost, Ordering::AcqRel);
+            return Ok(());
+        }
+        let _ = tokio::time::timeout(WINDOW_PATIENCE, shared.emptied.notified()).await;
+    }
+}
+
+pub(super) async fn speak(shared: &Shared, sound: &Sound) {
+    loop {
+        let frame = sound.next().await;
+        if !shared.is_up() {
+            continue;
+        }
+        let header = rtp::header::Header {
+            version: 2,
+            marker: frame.marker,
+            payload_type: OPUS,
+            sequence_number: frame.sequence,
+            timestamp: frame.timestamp,
+            ssrc: template::sound_ssrc(shared.role),
+            ..Default::default()
+        };
+        let packet = rtp::Packet { header, payload: frame.payload };
+        if let Err(error) = shared.peer.sound.write_rtp(packet).await {
+            tracing::trace!(%error, "a sound packet was not sent");
+        }
+    }
+}
+
+pub(super) async fn listen(mut tracks: mpsc::Receiver<Arc<dyn TrackRemote>>, sound: &Sound) {
+    while let Some(track) = tracks.recv().await {
+        while let Some(event) = track.poll().await {
+            let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };
+            if packet.header.payload_type != OPUS {
+                continue;
+            }
+            sound.heard(Inbound {
+                sequence: packet.header.sequence_number,
+                timestamp: packet.header.timestamp,
+                marker: packet.header.marker,
+                payload: packet.payload,
+                arrival: Instant::now(),
+            });
+        }
+    }
+    std::future::pending().await
+}
