@@ -68,7 +68,7 @@ pub struct Delay {
     last_stall: i64,
     loss: f32,
     fec_seen: f32,
-    /// Sequence number and lateness of the newest packets; `i64::MAX` for those without a copy.
+    /// Sequence number and lateness of the newest packets; `i64::MAX` without copies.
     recent: [(i64, i64); RECENT],
     /// When the minimum last fell by a lot.
     faster_route: i64,
@@ -152,7 +152,8 @@ impl Delay {
     /// How late the frame was to be had: with the packet itself, or before it with the copy in the next one.
     fn remember(&mut self, arrival: Arrival, late: i64) -> i64 {
         let place = |sequence: i64| sequence.rem_euclid(RECENT as i64) as usize;
-        let kept = if arrival.shape.fec { late } else { i64::MAX };
+        // Frames without a copy in a stream that has them were silence, for which nobody needs to wait either.
+        let kept = if self.has_copies() { late } else { i64::MAX };
         self.recent[place(arrival.sequence)] = (arrival.sequence, kept);
         let (next, copy_late) = self.recent[place(arrival.sequence + 1)];
         if next == arrival.sequence + 1 { late.min(copy_late.saturating_add(arrival.shape.samples)) } else { late }
