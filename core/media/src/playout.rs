@@ -68,7 +68,8 @@ pub struct PlayoutStats {
     pub delay_ms: u32,
     /// How long it should.
     pub target_ms: u32,
-    /// Part of the last few hundred frames that were lost, in parts per thousand.
+    /// Part of the last few hundred frames that were lost, recovered or not, in parts per thousand: what the sender is
+    /// told ([`crate::Capture::report_loss`]).
     pub loss_permille: u32,
 }
 
