@@ -20,6 +20,7 @@ mod serve;
 mod sqlite;
 mod store;
 
+pub mod log;
 pub mod turn;
 
 pub use bus::{Attached, Bus, BusError, Delivery, Epoch, Lapsed, Party, Rate, Replay, Tag, Woken};

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use serde::Serialize;
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -158,7 +159,7 @@ impl Desk {
                 Out::Drop => {}
                 // A datagram that a socket does not take at once is lost, as datagrams may be.
                 Out::Client(to, bytes) => {
-                    if self.socket.try_send_to(&bytes, to).is_ok() {
+                    if send(&self.socket, to, &bytes) {
                         count(&self.counters.to_clients, &self.counters.bytes_to_clients, bytes.len());
                     }
                 }
@@ -170,6 +171,11 @@ impl Desk {
             }
         }
     }
+}
+
+/// Sends at once or not at all. Past tokio, which refuses until it has seen a new socket writable.
+fn send(socket: &UdpSocket, to: SocketAddr, bytes: &[u8]) -> bool {
+    SockRef::from(socket).send_to(bytes, &to.into()).is_ok()
 }
 
 fn count(datagrams: &AtomicU64, bytes: &AtomicU64, len: usize) {
@@ -198,7 +204,7 @@ impl Drop for Port {
 
 impl Sockets {
     fn send(&self, allocation: AllocationId, to: SocketAddr, bytes: &[u8]) -> bool {
-        self.open.get(&allocation).is_some_and(|port| port.socket.try_send_to(bytes, to).is_ok())
+        self.open.get(&allocation).is_some_and(|port| send(&port.socket, to, bytes))
     }
 
     /// A port nobody can guess from the one before.

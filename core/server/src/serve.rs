@@ -122,13 +122,12 @@ impl Running {
     pub async fn stop(mut self) {
         let _ = self.inputs.send(Input::Drain).await;
         let _ = tokio::time::timeout(DRAIN, self.stopped.wait_for(|stopped| *stopped)).await;
+        let _ = self.inputs.send(Input::End).await;
         self.end();
-        let (inputs, _) = mpsc::channel(1);
-        drop(std::mem::replace(&mut self.inputs, inputs));
         for task in std::mem::take(&mut self.tasks) {
             let _ = task.await;
         }
-        // The desk's thread lets go of the database after it has let go of this.
+        // The desk's thread drops its end of this after it has let go of the database.
         let _ = tokio::time::timeout(DRAIN, async { while self.stopped.changed().await.is_ok() {} }).await;
     }
 

@@ -14,7 +14,7 @@ use sidetone_wire::account::{Empty, Relays, Reply, Request};
 
 mod common;
 
-use common::*;
+use common::wired::Wired;
 
 /// Longer than anything on loopback takes; reached only when a test fails.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -106,46 +106,12 @@ impl Turned {
     }
 }
 
-/// A server, and credentials from a desk that shares its secret: minted over the wire like a phone's.
+/// A server and a phone's credentials, minted over its websocket.
 async fn server(config: Config) -> (Running, Relays) {
     let server = Server::start(config).await.unwrap();
-    let relays = common_wire::relays(server.addr).await;
+    let mut ada = Wired::registered(server.addr, "ada").await;
+    let Ok(Reply::Relays(relays)) = ada.ask(Request::Relays(Empty::default())).await else { panic!("refused") };
     (server, relays)
-}
-
-mod common_wire {
-    use futures_util::{SinkExt, StreamExt};
-    use sidetone_wire::frame::{Frame, Numbered};
-    use sidetone_wire::id::RequestId;
-    use tokio_tungstenite::tungstenite::Message;
-
-    use super::*;
-
-    /// Registers over a websocket and asks for relays.
-    pub async fn relays(addr: SocketAddr) -> Relays {
-        let (mut socket, _) = tokio_tungstenite::connect_async(format!("ws://{addr}/v1/socket")).await.unwrap();
-        let phone = Phone::new("ada");
-        let mut number = 0;
-        let mut frame = Frame::Hello(phone.hello());
-        let (state, request) = phone.begin_registration();
-        let (mut state, mut first) = (Some(state), Some(request));
-        loop {
-            socket.send(Message::Binary(frame.to_bytes().unwrap().into())).await.unwrap();
-            let Some(Ok(Message::Binary(bytes))) = socket.next().await else { panic!("closed") };
-            let request = match Frame::from_bytes(&bytes).unwrap() {
-                Frame::Welcome(_) => first.take().unwrap(),
-                Frame::Reply(granted) => match granted.reply {
-                    Reply::Opaque(opaque) => phone.end_registration(state.take().unwrap(), opaque),
-                    Reply::SignedIn(_) => Request::Relays(Empty::default()),
-                    Reply::Relays(relays) => return relays,
-                    other => panic!("{other:?}"),
-                },
-                other => panic!("{other:?}"),
-            };
-            number += 1;
-            frame = Frame::Request(Numbered { id: RequestId(number), request });
-        }
-    }
 }
 
 #[tokio::test]

@@ -6,91 +6,16 @@ mod common;
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 
+use common::wired::Wired;
 use common::*;
-use futures_util::{SinkExt, StreamExt};
+use futures_util::SinkExt;
 use sidetone_server::*;
 use sidetone_wire::account::*;
 use sidetone_wire::envelope::{Class, Envelope};
 use sidetone_wire::frame::*;
-use sidetone_wire::id::*;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-
-type Socket = tokio_tungstenite::WebSocketStream<tokio_tungstenite::MaybeTlsStream<tokio::net::TcpStream>>;
-
-/// A phone on a real websocket.
-struct Wired {
-    phone: Phone,
-    socket: Socket,
-    events: Vec<Event>,
-}
-
-impl Wired {
-    async fn connect(addr: SocketAddr, phone: Phone) -> (Self, Welcome) {
-        let (socket, _) = tokio_tungstenite::connect_async(format!("ws://{addr}/v1/socket")).await.unwrap();
-        let mut wired = Self { phone, socket, events: Vec::new() };
-        wired.send(&Frame::Hello(wired.phone.hello())).await;
-        let Some(Frame::Welcome(welcome)) = wired.next().await else { panic!("no welcome") };
-        wired.phone.session = Some((welcome.session, welcome.secret.clone()));
-        (wired, welcome)
-    }
-
-    async fn registered(addr: SocketAddr, name: &str) -> Self {
-        let (mut wired, _) = Self::connect(addr, Phone::new(name)).await;
-        let (state, request) = wired.phone.begin_registration();
-        let Ok(Reply::Opaque(opaque)) = wired.ask(request).await else { panic!("refused") };
-        let request = wired.phone.end_registration(state, opaque);
-        let reply = wired.ask(request).await.unwrap();
-        wired.phone.signed_in(reply);
-        wired
-    }
-
-    async fn send(&mut self, frame: &Frame) {
-        self.socket.send(Message::Binary(frame.to_bytes().unwrap().into())).await.unwrap();
-    }
-
-    /// The next frame; `None` when the server closed the socket.
-    async fn next(&mut self) -> Option<Frame> {
-        loop {
-            match self.socket.next().await {
-                Some(Ok(Message::Binary(bytes))) => return Some(Frame::from_bytes(&bytes).unwrap()),
-                Some(Ok(Message::Ping(_) | Message::Pong(_))) => {}
-                Some(Ok(_) | Err(_)) | None => return None,
-            }
-        }
-    }
-
-    async fn event(&mut self) -> Event {
-        while self.events.is_empty() {
-            match self.next().await.expect("the socket is open") {
-                Frame::Event(told) => self.keep(told),
-                other => panic!("{other:?}"),
-            }
-        }
-        self.events.remove(0)
-    }
-
-    fn keep(&mut self, told: Told) {
-        assert_eq!(told.seq.0, self.phone.last + 1);
-        self.phone.last = told.seq.0;
-        self.events.push(told.event);
-    }
-
-    async fn ask(&mut self, request: Request) -> Result<Reply, Code> {
-        self.phone.next += 1;
-        let id = RequestId(self.phone.next);
-        self.send(&Frame::Request(Numbered { id, request })).await;
-        loop {
-            match self.next().await.expect("the socket is open") {
-                Frame::Reply(granted) if granted.id == id => return Ok(granted.reply),
-                Frame::Refused(refused) if refused.id == id => return Err(refused.refusal.code),
-                Frame::Event(told) => self.keep(told),
-                other => panic!("{other:?}"),
-            }
-        }
-    }
-}
 
 fn get(addr: SocketAddr, path: &str) -> String {
     let mut socket = TcpStream::connect(addr).unwrap();

@@ -57,15 +57,21 @@ pub(super) fn spawn(
     inputs: mpsc::Receiver<Input>,
     stop: watch::Sender<bool>,
 ) -> Result<(), StartError> {
-    let runtime = tokio::runtime::Handle::current();
+    // A runtime of its own: the desk outlives the one that started it by as long as it takes to let go.
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|_| StartError::System)?;
     let driver = Driver { desk, clock, lines: BTreeMap::new(), draining: false };
-    let run = move || runtime.block_on(driver.run(inputs, stop));
+    // Whoever waits for `stop` to be dropped may open the database: the driver lets go of it before.
+    let run = move || {
+        runtime.block_on(driver.run(inputs, &stop));
+        drop(stop);
+    };
     std::thread::Builder::new().name("desk".into()).spawn(run).map_err(|_| StartError::System)?;
     Ok(())
 }
 
 impl Driver {
-    async fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: watch::Sender<bool>) {
+    async fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: &watch::Sender<bool>) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
