@@ -1,11 +1,59 @@
-//! The driver of one phone: thread, clock, socket, store, links and media.
+//! Sidetone for one phone: calls and texts between friends, directly and end-to-end encrypted.
+//!
+//! An app opens a [`Client`], calls its methods, and pulls [`Event`]s. What a phone decides is decided in
+//! `sidetone_engine`; here is what carries it out: threads, clock, socket, store, links and sound.
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! use sidetone::{Client, Config, Event, FileVault};
+//!
+//! let client = Client::open(Config::new("wss://meet.example", Some("me.db".into()), FileVault::new("me.key")))?;
+//! while let Some(event) = client.next_event().await {
+//!     match event {
+//!         Event::Connected(true) => client.sign_in("anna", "a long password").await?,
+//!         Event::Message { peer, .. } => drop(client.history(peer, None, 20).await?),
+//!         _ => {}
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
 
 #[doc(hidden)]
 pub mod clock;
 #[doc(hidden)]
 pub mod link;
 #[doc(hidden)]
+pub mod media;
+#[doc(hidden)]
+pub mod socket;
+#[doc(hidden)]
 pub mod store;
+
+mod client;
+mod convert;
+mod diagnostics;
+mod driver;
+mod error;
+mod event;
+mod journal;
 mod vault;
 
+pub use client::{Client, Config, Message};
+pub use diagnostics::{Bytes, Diagnostics, LinkRoute};
+pub use error::{Error, OpenError, UserAction};
+pub use event::{EVENTS, Event};
+pub use journal::{CallSetup, Phase};
+pub use link::{Bind, RoutePolicy};
+pub use media::{Loudspeaker, Microphone, SoundFigures};
+pub use sidetone_crypto::identity::PublicKey;
+pub use sidetone_crypto::safety::{Comparison, SafetyNumber};
+pub use sidetone_engine::row::{Failure, MessageState};
+pub use sidetone_engine::{
+    Account, Addresses, CallState, CallView, Cost, Direction, EndReason, Friend, Microphone as MicrophoneState, Reach,
+    Receipts, Relay, Route, Standing, Time, Verified,
+};
+pub use sidetone_wire::id::{CallId, UserId};
+pub use socket::{Plain, ServerError};
+pub use store::StoreError;
 pub use vault::{FileVault, FixedKey, KeyVault, VaultError};

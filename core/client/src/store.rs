@@ -103,6 +103,9 @@ pub enum Location<'a> {
     Memory,
 }
 
+/// A row as it was kept.
+pub type Kept = (Place, Zeroizing<Vec<u8>>);
+
 /// One write of a step.
 #[derive(Debug, Clone, Copy)]
 pub enum Write<'a> {
@@ -169,7 +172,7 @@ impl Store {
     /// # Errors
     ///
     /// [`StoreError::Damaged`] if a row is not what was written at its place.
-    pub fn restore_rows(&self) -> Result<Vec<(Place, Zeroizing<Vec<u8>>)>, StoreError> {
+    pub fn restore_rows(&self) -> Result<Vec<Kept>, StoreError> {
         let mut statement = self.connection.prepare_cached(
             "SELECT kind, owner, position, sealed FROM kept WHERE kind <> ?1 ORDER BY kind, owner, position",
         )?;
@@ -225,10 +228,19 @@ impl Store {
         Ok(())
     }
 
+    /// Brings the journal into the file.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says; nothing is lost, the journal stays.
+    pub fn tidy(&self) -> Result<(), StoreError> {
+        Ok(self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)")?)
+    }
+
     /// Leaves one file, without a journal beside it.
     pub fn close(self) {
         // The rows are in the journal already: a failure here costs the tidying, which the next opening does.
-        let _ = self.connection.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)");
+        let _ = self.tidy();
         let _ = self.connection.close();
     }
 
@@ -364,7 +376,7 @@ impl Spot {
         vault.seal(place, &text, random()).expect("a row is shorter than 64 GiB")
     }
 
-    fn open(&self, vault: &Vault, sealed: &[u8]) -> Result<(Place, Zeroizing<Vec<u8>>), StoreError> {
+    fn open(&self, vault: &Vault, sealed: &[u8]) -> Result<Kept, StoreError> {
         let place = vault::Place { table: "kept", column: "sealed", row: &self.name(), version: VERSION };
         let text = vault.open(place, sealed).map_err(|_| StoreError::Damaged)?;
         let (owner, value) = text.split_first_chunk().ok_or(StoreError::Damaged)?;

@@ -123,7 +123,7 @@ fn create(path: &Path) -> Result<Zeroizing<[u8; 32]>, VaultError> {
     let mut name = path.as_os_str().to_owned();
     name.push(format!(".{:016x}", u64::from_be_bytes(random())));
     let draft = PathBuf::from(name);
-    let written = write(&draft, &*key).and_then(|()| std::fs::hard_link(&draft, path));
+    let written = write(&draft, &key).and_then(|()| std::fs::hard_link(&draft, path));
     let removed = std::fs::remove_file(&draft);
     match written {
         Ok(()) => removed.map(|()| key).map_err(|_| VaultError::Failed),

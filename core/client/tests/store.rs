@@ -1,4 +1,5 @@
 //! What the store promises.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 

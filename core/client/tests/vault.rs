@@ -1,5 +1,6 @@
 //! What the key file promises.
 #![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::os::unix::fs::PermissionsExt;
 

@@ -1,0 +1,567 @@
+//! What an app holds of Sidetone.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use sidetone_crypto::identity::PublicKey;
+use sidetone_crypto::safety::{Comparison, SafetyCode, SafetyNumber};
+use sidetone_engine::row::{MessageRow, MessageState};
+use sidetone_engine::{
+    Account, Addresses, Answer, CallView, Command, Cost, Engine, Friend, Microphone as Heard, Password, Receipts,
+    Verified,
+};
+use sidetone_wire::id::{CallId, UserId};
+use sidetone_wire::record::Text;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use zeroize::Zeroizing;
+
+use crate::diagnostics::Diagnostics;
+use crate::driver::links::Links;
+use crate::driver::{Driver, Ears, Inside, WORDS, Word};
+use crate::error::{Error, OpenError};
+use crate::event::{Event, Queue};
+use crate::journal::Journal;
+use crate::link::{Bind, RoutePolicy};
+use crate::media::{Loudspeaker, MediaThread, Microphone};
+use crate::socket::{Pace, Plain, Server, Socket, SocketCounts};
+use crate::store::{Location, Store};
+use crate::vault::{KeyVault, random};
+
+/// News of the socket that may wait for the driver.
+const NEWS: usize = 64;
+/// How long the runtime may take to end; only a name being looked up can make it wait.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What a client is opened with.
+pub struct Config {
+    /// `wss://host` or `wss://host:port`.
+    pub server: String,
+    /// Whether `ws://` may go further than this device.
+    pub plain: Plain,
+    /// Root certificates (DER) trusted beside Mozilla's: for a server of one's own.
+    pub roots: Vec<Vec<u8>>,
+    /// Where everything is kept; `None` keeps it in memory.
+    pub store: Option<PathBuf>,
+    /// The most bytes the store may take.
+    pub quota: Option<u64>,
+    /// Where the store's key comes from.
+    pub vault: Box<dyn KeyVault>,
+    /// Which local addresses links use.
+    pub bind: Bind,
+    /// Which routes links may take.
+    pub policy: RoutePolicy,
+    /// How dear a guess of the password is made. Never anything but [`Cost::Interactive`] outside tests.
+    pub login_cost: Cost,
+}
+
+impl Config {
+    /// The usual: TLS, all addresses, any route.
+    pub fn new(server: impl Into<String>, store: Option<PathBuf>, vault: impl KeyVault + 'static) -> Self {
+        Self {
+            server: server.into(),
+            plain: Plain::LoopbackOnly,
+            roots: Vec::new(),
+            store,
+            quota: None,
+            vault: Box::new(vault),
+            bind: Bind::Everywhere,
+            policy: RoutePolicy::Any,
+            login_cost: Cost::Interactive,
+        }
+    }
+}
+
+/// One entry of a conversation.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message {
+    /// Its place: larger is later.
+    pub position: u64,
+    /// What was said.
+    pub text: String,
+    /// When it was written, by its sender's clock, in milliseconds since 1970.
+    pub written_ms: u64,
+    /// When it was kept here, by ours.
+    pub kept_ms: u64,
+    /// What became of it.
+    pub state: MessageState,
+}
+
+/// One phone's Sidetone: threads, socket, links and store, for as long as it is open.
+///
+/// Its methods may be called from any thread and awaited on any executor. A future that is dropped loses nothing that was
+/// done: a command that was sent is carried out.
+pub struct Client {
+    words: mpsc::Sender<Word>,
+    queue: Arc<Queue>,
+    stop: watch::Sender<bool>,
+    /// Its other end is dropped by the driver's thread as the last thing it does.
+    alive: watch::Receiver<()>,
+    nudge: Arc<Notify>,
+    /// Taken once, before the audio starts.
+    sound: Mutex<Option<(Microphone, Loudspeaker)>>,
+}
+
+impl Client {
+    /// Opens a client: asks the vault for the key, opens the store, and starts to connect.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]; nothing is left running.
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        let server = Server::parse(&config.server, config.plain, &config.roots)?;
+        let key = config.vault.load_or_create()?;
+        let location = config.store.as_deref().map_or(Location::Memory, Location::File);
+        let store = Store::open(location, key, config.quota)?;
+        let settings = sidetone_engine::Config { seed: random(), login_cost: config.login_cost };
+        let engine = Engine::restore(settings, store.restore_rows()?)?;
+        let (media, microphone, speaker) = MediaThread::start().map_err(|_| OpenError::System)?;
+
+        let (links, from_links) = Links::new(config.bind, config.policy);
+        let (words, word_inbox) = mpsc::channel(WORDS);
+        let (stop, stopped) = watch::channel(false);
+        let (living, alive) = watch::channel(());
+        let (queue, nudge) = (Arc::new(Queue::default()), Arc::new(Notify::new()));
+        let socket = Arc::<SocketCounts>::default();
+        let inside =
+            Inside { engine, store, journal: Journal::default(), socket, links, media, routes: BTreeMap::new() };
+        let (news, from_socket) = mpsc::channel(NEWS);
+        let ears = Ears {
+            words: word_inbox,
+            stop: stopped,
+            nudge: Arc::clone(&nudge),
+            socket: from_socket,
+            links: from_links,
+        };
+
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .thread_name("sidetone-net")
+            .enable_all()
+            .build()
+            .map_err(|_| OpenError::System)?;
+        let told = Arc::clone(&queue);
+        let drive = move || {
+            runtime.block_on(async {
+                let socket = Socket::start(server, Pace::default(), random(), Arc::clone(&inside.socket), news);
+                Driver::new(inside, told, socket).run(ears).await;
+            });
+            runtime.shutdown_timeout(FAREWELL);
+            drop(living);
+        };
+        std::thread::Builder::new().name("sidetone".into()).spawn(drive).map_err(|_| OpenError::System)?;
+        Ok(Self { words, queue, stop, alive, nudge, sound: Mutex::new(Some((microphone, speaker))) })
+    }
+
+    /// Closes the client: ends a call, closes links and socket, lets go of the store. Returns when all of it is gone;
+    /// calling it again is harmless. Everything that waits ends: commands with [`Error::Closed`], events with nothing.
+    pub async fn close(&self) {
+        self.stop.send_replace(true);
+        // The only news is that the other end is gone.
+        let _ = self.alive.clone().changed().await;
+    }
+
+    /// The two ends of the sound, for the threads that the platform's audio runs on; `None` if they were taken.
+    pub fn take_sound(&self) -> Option<(Microphone, Loudspeaker)> {
+        self.sound.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+
+    /// The next event; `None` once the client is closed.
+    pub async fn next_event(&self) -> Option<Event> {
+        self.queue.take(1).await.pop()
+    }
+
+    /// All events that wait, at least one; none once the client is closed.
+    pub async fn next_events(&self) -> Vec<Event> {
+        self.queue.take(usize::MAX).await
+    }
+
+    /// Tells that the phone has another network, or its network is back.
+    pub fn network_changed(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// Tells that the app is seen again: what slept meanwhile wakes.
+    pub fn on_foreground(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// Tells that the app is not seen any more and may be ended at any moment: returns when the journal of the store is
+    /// in its file.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Storage`].
+    pub async fn on_background(&self) -> Result<(), Error> {
+        self.look(|inside| inside.store.tidy()).await?.map_err(Error::Storage)
+    }
+
+    async fn order(&self, command: Command) -> Result<Answer, Error> {
+        if *self.stop.borrow() {
+            return Err(Error::Closed);
+        }
+        let (outcome, answer) = oneshot::channel();
+        self.words.send(Word::Do(command, outcome)).await.map_err(|_| Error::Closed)?;
+        answer.await.map_err(|_| Error::Closed)?
+    }
+
+    async fn done(&self, command: Command) -> Result<(), Error> {
+        self.order(command).await.map(|_| ())
+    }
+
+    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Inside) -> T + Send + 'static) -> Result<T, Error> {
+        if *self.stop.borrow() {
+            return Err(Error::Closed);
+        }
+        let (sender, seen) = oneshot::channel();
+        let look = move |inside: Result<&Inside, Error>| drop(sender.send(inside.map(look)));
+        self.words.send(Word::Look(Box::new(look))).await.map_err(|_| Error::Closed)?;
+        seen.await.map_err(|_| Error::Closed)?
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+    }
+}
+
+/// The account.
+impl Client {
+    /// Makes an account, with a new identity that never leaves this device, and enters it.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NameTaken`], [`Error::NameInvalid`], [`Error::EmailTaken`], [`Error::EmailInvalid`],
+    /// [`Error::SignedIn`], [`Error::Offline`] and what any command can meet.
+    pub async fn register(&self, name: &str, email: &str, password: &str) -> Result<(), Error> {
+        let (name, email, password) = (name.to_owned(), email.to_owned(), hidden(password));
+        self.done(Command::Register { name, email, password }).await
+    }
+
+    /// Enters an account from this device, with a new identity: friends see that the key changed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::WrongLogin`], [`Error::SignedIn`], [`Error::Offline`] and what any command can meet.
+    pub async fn sign_in(&self, name: &str, password: &str) -> Result<(), Error> {
+        self.done(Command::SignIn { name: name.to_owned(), password: hidden(password) }).await
+    }
+
+    /// Leaves the account and forgets everything about it on this device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignedOut`], [`Error::Offline`] and what any command can meet.
+    pub async fn sign_out(&self) -> Result<(), Error> {
+        self.done(Command::SignOut).await
+    }
+
+    /// Deletes the account at the server and everything about it on this device.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignedOut`], [`Error::Offline`] and what any command can meet.
+    pub async fn delete_account(&self) -> Result<(), Error> {
+        self.done(Command::DeleteAccount).await
+    }
+
+    /// Everything the server keeps about the account, as JSON.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignedOut`], [`Error::Offline`] and what any command can meet.
+    pub async fn export_account(&self) -> Result<String, Error> {
+        match self.order(Command::ExportAccount).await? {
+            Answer::Export(json) => String::from_utf8(json).map_err(|_| Error::Protocol),
+            _ => Err(Error::Protocol),
+        }
+    }
+
+    /// The account of this device, if there is one.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Storage`].
+    pub async fn account(&self) -> Result<Option<Account>, Error> {
+        self.look(|inside| inside.engine.account()).await
+    }
+
+    /// Chooses who may learn this phone's addresses.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignedOut`] and what any command can meet.
+    pub async fn set_addresses(&self, addresses: Addresses) -> Result<(), Error> {
+        self.done(Command::SetAddresses(addresses)).await
+    }
+
+    /// Chooses whether friends learn what was read.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::SignedOut`] and what any command can meet.
+    pub async fn set_receipts(&self, receipts: Receipts) -> Result<(), Error> {
+        self.done(Command::SetReceipts(receipts)).await
+    }
+}
+
+/// Friends.
+impl Client {
+    /// Asks the person with exactly this name to be a friend. A key that came by link or code is pinned: any other is
+    /// refused.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchPerson`], [`Error::KeyChanged`], [`Error::Already`], [`Error::RosterFull`] and what any command
+    /// can meet.
+    pub async fn befriend(&self, name: &str, key: Option<PublicKey>) -> Result<UserId, Error> {
+        match self.order(Command::Befriend { name: name.to_owned(), key }).await? {
+            Answer::Person(user) => Ok(user),
+            _ => Err(Error::Protocol),
+        }
+    }
+
+    /// Accepts a friend request.
+    ///
+    /// # Errors
+    ///
+    /// What any command can meet: [`Error::SignedOut`], [`Error::Offline`], [`Error::TooMany`],
+    /// [`Error::Unavailable`], [`Error::Storage`], [`Error::Closed`].
+    pub async fn accept(&self, user: UserId) -> Result<(), Error> {
+        self.done(Command::Accept(user)).await
+    }
+
+    /// Declines a friend request; its sender is not told.
+    ///
+    /// # Errors
+    ///
+    /// What any command can meet.
+    pub async fn decline(&self, user: UserId) -> Result<(), Error> {
+        self.done(Command::Decline(user)).await
+    }
+
+    /// Ends a friendship or withdraws a request.
+    ///
+    /// # Errors
+    ///
+    /// What any command can meet.
+    pub async fn unfriend(&self, user: UserId) -> Result<(), Error> {
+        self.done(Command::Unfriend(user)).await
+    }
+
+    /// Ends whatever there is with a person and refuses all that comes from them.
+    ///
+    /// # Errors
+    ///
+    /// What any command can meet.
+    pub async fn block(&self, user: UserId) -> Result<(), Error> {
+        self.done(Command::Block(user)).await
+    }
+
+    /// Lifts a block.
+    ///
+    /// # Errors
+    ///
+    /// What any command can meet.
+    pub async fn unblock(&self, user: UserId) -> Result<(), Error> {
+        self.done(Command::Unblock(user)).await
+    }
+
+    /// Notes that people compared the safety number, or that it no longer counts.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFriends`] and what any command can meet.
+    pub async fn set_verified(&self, user: UserId, verified: Verified) -> Result<(), Error> {
+        self.done(Command::SetVerified(user, verified)).await
+    }
+
+    /// Takes the key that a friend has now for theirs, after [`Friend::changed_key`] was shown to the user.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::KeyChanged`] if it is another by now, and what any command can meet.
+    pub async fn accept_key(&self, user: UserId, key: PublicKey) -> Result<(), Error> {
+        self.done(Command::AcceptKey(user, key)).await
+    }
+
+    /// Everybody the account has something to do with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Storage`].
+    pub async fn friends(&self) -> Result<Vec<Friend>, Error> {
+        self.look(|inside| inside.engine.friends()).await
+    }
+
+    /// One person.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Storage`].
+    pub async fn friend(&self, user: UserId) -> Result<Option<Friend>, Error> {
+        self.look(move |inside| inside.engine.friend(user)).await
+    }
+
+    /// The sixty digits that two friends compare; they print in groups of five.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Storage`].
+    pub async fn safety_number(&self, user: UserId) -> Result<Option<SafetyNumber>, Error> {
+        self.look(move |inside| inside.engine.safety_number(user)).await
+    }
+
+    /// The same as bytes of a QR code, for the other phone to [`Client::scan`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Storage`].
+    pub async fn safety_code(&self, user: UserId) -> Result<Option<Vec<u8>>, Error> {
+        self.look(move |inside| inside.engine.safety_code(user).map(|code| code.encode())).await
+    }
+
+    /// Compares a friend's scanned code with ours; if they match, the friend is verified.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotACode`], [`Error::NotFriends`] and what any command can meet.
+    pub async fn scan(&self, user: UserId, scanned: &[u8]) -> Result<Comparison, Error> {
+        let scanned = SafetyCode::decode(scanned).map_err(|_| Error::NotACode)?;
+        let ours = self.look(move |inside| inside.engine.safety_code(user)).await?.ok_or(Error::NotFriends)?;
+        let comparison = ours.compare(&scanned);
+        if comparison == Comparison::Match {
+            self.set_verified(user, Verified::Yes).await?;
+        }
+        Ok(comparison)
+    }
+}
+
+/// Texts.
+impl Client {
+    /// Says something to a friend, now or when they are there, and gives its place in the conversation. Once this
+    /// returns it is kept, and arrives once.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::TextLength`], [`Error::NotFriends`], [`Error::OutboxFull`] and what any command can meet.
+    pub async fn send_text(&self, peer: UserId, text: &str) -> Result<u64, Error> {
+        let text = Text::parse(text).ok_or(Error::TextLength)?;
+        match self.order(Command::SendText(peer, text)).await? {
+            Answer::Message(position) => Ok(position),
+            _ => Err(Error::Protocol),
+        }
+    }
+
+    /// Up to `limit` (at most 500) messages of a conversation before a position, newest first.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Storage`].
+    pub async fn history(&self, peer: UserId, before: Option<u64>, limit: usize) -> Result<Vec<Message>, Error> {
+        let read = move |inside: &Inside| {
+            let chat = inside.engine.chat(peer);
+            let page = inside.store.page(peer, before, limit)?;
+            Ok(page.into_iter().filter_map(|(at, row)| chat.map(|chat| message(at, row, chat))).collect())
+        };
+        self.look(read).await?.map_err(Error::Storage)
+    }
+
+    /// The user has seen everything a friend sent.
+    ///
+    /// # Errors
+    ///
+    /// What any command can meet.
+    pub async fn mark_read(&self, peer: UserId) -> Result<(), Error> {
+        self.done(Command::MarkRead(peer)).await
+    }
+
+    /// The user is writing to a friend; nobody is told who is not there.
+    ///
+    /// # Errors
+    ///
+    /// What any command can meet.
+    pub async fn typing(&self, peer: UserId) -> Result<(), Error> {
+        self.done(Command::Typing(peer)).await
+    }
+}
+
+/// Calls.
+impl Client {
+    /// Calls a friend.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Busy`], [`Error::NotFriends`], [`Error::KeyChanged`], [`Error::Offline`] and what any command can meet.
+    pub async fn call(&self, peer: UserId) -> Result<CallId, Error> {
+        match self.order(Command::Call(peer)).await? {
+            Answer::Call(call) => Ok(call),
+            _ => Err(Error::Protocol),
+        }
+    }
+
+    /// Takes an incoming call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchCall`] and what any command can meet.
+    pub async fn answer(&self, call: CallId) -> Result<(), Error> {
+        self.done(Command::AnswerCall(call)).await
+    }
+
+    /// Declines an incoming call.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchCall`] and what any command can meet.
+    pub async fn decline_call(&self, call: CallId) -> Result<(), Error> {
+        self.done(Command::DeclineCall(call)).await
+    }
+
+    /// Ends a call, or gives up calling.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchCall`] and what any command can meet.
+    pub async fn hang_up(&self, call: CallId) -> Result<(), Error> {
+        self.done(Command::HangUp(call)).await
+    }
+
+    /// Lets the other side hear us, or not.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchCall`] and what any command can meet.
+    pub async fn set_microphone(&self, call: CallId, microphone: Heard) -> Result<(), Error> {
+        self.done(Command::SetMicrophone(call, microphone)).await
+    }
+
+    /// The calls that are on: at most one for now.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Storage`].
+    pub async fn calls(&self) -> Result<Vec<CallView>, Error> {
+        self.look(|inside| inside.engine.call().into_iter().collect()).await
+    }
+
+    /// What this client did, in numbers: nothing in it names anybody but by id.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Storage`].
+    pub async fn diagnostics(&self) -> Result<Diagnostics, Error> {
+        self.look(Diagnostics::of).await
+    }
+}
+
+fn hidden(password: &str) -> Password {
+    Password(Zeroizing::new(password.to_owned()))
+}
+
+fn message(position: u64, row: MessageRow, chat: &sidetone_engine::row::ChatRow) -> Message {
+    let state = row.state(chat);
+    Message { position, text: row.text.into_string(), written_ms: row.at.0, kept_ms: row.kept.0, state }
+}

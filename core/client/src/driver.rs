@@ -1,0 +1,410 @@
+//! The driver: the one thread that owns the engine, the store, the links and the media thread's orders.
+//!
+//! # The law
+//! One step is one transaction. It is committed before a frame or a record leaves, and both before the app hears. If it
+//! cannot be committed, the engine knows what the disk does not: nothing of the step leaves, the links and the socket are
+//! closed and the driver answers [`Error::Storage`] from then on. A client that is opened again goes on from the last
+//! committed step, exactly as after a crash.
+//!
+//! # Threads
+//! The driver has a thread of its own because a step may block for an fsync (milliseconds) or for Argon2 (tens of
+//! them). Sockets and links run on one more thread, which never blocks, so that a call's packets do not wait for the
+//! disk. The third is the media thread.
+//!
+//! # When a queue is full
+//! Words of the app ([`WORDS`]): the caller waits. Socket, links: see there; neither loses anything. Events: see
+//! [`crate::event`].
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use sidetone_engine::{
+    Answer, Ask, CallState, Command, Down, Effect, Engine, Event as Told, Input, LinkId, MediaOrder, Microphone, News,
+    Order, Scope, Time,
+};
+use sidetone_media::Muted;
+use sidetone_wire::frame::Frame;
+use sidetone_wire::id::CallId;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use zeroize::Zeroize;
+
+use crate::clock;
+use crate::convert;
+use crate::error::Error;
+use crate::event::{Event, Queue};
+use crate::journal::{Journal, Phase};
+use crate::link;
+use crate::media::MediaThread;
+use crate::socket::{Socket, SocketCounts, SocketNews};
+use crate::store::{Store, StoreError, Write};
+
+pub mod links;
+
+use links::{FromLink, GivenUp, Links};
+
+/// Words of the app that may wait.
+pub const WORDS: usize = 64;
+/// The longest sleep: a phone that slept itself may find its timers late by as much.
+const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+/// How long the socket may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
+
+/// What the app says to the driver.
+pub enum Word {
+    /// A command, and where its outcome goes.
+    Do(Command, oneshot::Sender<Result<Answer, Error>>),
+    /// A look inside. It must not take long.
+    Look(Look),
+}
+
+/// What is called with what there is to see, or with the error that is the answer to everything.
+pub type Look = Box<dyn FnOnce(Result<&Inside, Error>) + Send>;
+
+/// What the app may look at.
+pub struct Inside {
+    /// Every decision.
+    pub engine: Engine,
+    /// Everything kept.
+    pub store: Store,
+    /// How calls came about.
+    pub journal: Journal,
+    /// The socket's counts.
+    pub socket: Arc<SocketCounts>,
+    /// The links.
+    pub links: Links,
+    /// The media thread.
+    pub media: MediaThread,
+    /// How each link travels, with its round-trip time.
+    pub routes: BTreeMap<LinkId, link::Route>,
+}
+
+/// The ends of the channels that the driver listens to.
+pub struct Ears {
+    /// Words of the app; closed when the client is dropped.
+    pub words: mpsc::Receiver<Word>,
+    /// True once the client is to be closed.
+    pub stop: watch::Receiver<bool>,
+    /// The network or the app's place changed.
+    pub nudge: Arc<Notify>,
+    /// News of the socket.
+    pub socket: mpsc::Receiver<SocketNews>,
+    /// News of the links.
+    pub links: mpsc::Receiver<(LinkId, FromLink)>,
+}
+
+/// The running driver.
+pub struct Driver {
+    inside: Inside,
+    queue: Arc<Queue>,
+    socket: Option<Socket>,
+    frames: Option<mpsc::Sender<Frame>>,
+    asks: BTreeMap<Ask, oneshot::Sender<Result<Answer, Error>>>,
+    next_ask: u64,
+    effects: Vec<Effect>,
+    /// When the step under way began, for the journal.
+    now_us: u64,
+    /// What the driver itself has to tell the engine.
+    pending: VecDeque<Input>,
+}
+
+impl Driver {
+    /// A driver that has not begun.
+    pub fn new(inside: Inside, queue: Arc<Queue>, socket: Socket) -> Self {
+        let (asks, pending) = (BTreeMap::new(), VecDeque::new());
+        Self {
+            inside,
+            queue,
+            socket: Some(socket),
+            frames: None,
+            asks,
+            next_ask: 0,
+            effects: Vec::new(),
+            now_us: 0,
+            pending,
+        }
+    }
+
+    /// Drives until the client is closed or dropped, then frees everything.
+    pub async fn run(mut self, mut ears: Ears) {
+        let failure = self.drive(&mut ears).await.err().map(Error::Storage);
+        let queue = Arc::clone(&self.queue);
+        match &failure {
+            None => self.farewell(),
+            Some(error) => {
+                tracing::error!(%error, "the client stops");
+                for waiting in std::mem::take(&mut self.asks).into_values() {
+                    let _ = waiting.send(Err(error.clone()));
+                }
+                queue.push(Event::Stopped(error.clone()));
+            }
+        }
+        self.free().await;
+        if let Some(error) = failure {
+            refuse(&mut ears, &error).await;
+        }
+        queue.close();
+    }
+
+    async fn drive(&mut self, ears: &mut Ears) -> Result<(), StoreError> {
+        // What was kept may be due already.
+        self.step(Input::Tick)?;
+        loop {
+            while let Some(input) = self.pending.pop_front() {
+                self.step(input)?;
+            }
+            let sleep = self.until_deadline();
+            tokio::select! {
+                _ = ears.stop.wait_for(|stop| *stop) => return Ok(()),
+                word = ears.words.recv() => match word {
+                    Some(word) => self.word(word)?,
+                    None => return Ok(()),
+                },
+                Some(news) = ears.socket.recv() => self.socket(news)?,
+                Some((id, news)) = ears.links.recv() => self.link(id, news)?,
+                () = ears.nudge.notified() => self.nudge()?,
+                () = tokio::time::sleep(sleep) => self.step(Input::Tick)?,
+            }
+        }
+    }
+
+    fn until_deadline(&self) -> Duration {
+        let Some(Time(at)) = self.inside.engine.deadline() else { return LONGEST_SLEEP };
+        // The engine counts whole milliseconds: waking within the one before would be too early.
+        let rest = at.saturating_mul(1_000).saturating_sub(clock::micros());
+        Duration::from_micros(rest.max(500)).min(LONGEST_SLEEP)
+    }
+
+    fn word(&mut self, word: Word) -> Result<(), StoreError> {
+        match word {
+            Word::Look(look) => {
+                self.inside.journal.sound(self.inside.media.figures().firsts_us());
+                look(Ok(&self.inside));
+                Ok(())
+            }
+            Word::Do(command, outcome) => {
+                let ask = Ask(self.next_ask);
+                self.next_ask += 1;
+                self.asks.insert(ask, outcome);
+                self.step(Input::Command(ask, command))
+            }
+        }
+    }
+
+    fn socket(&mut self, news: SocketNews) -> Result<(), StoreError> {
+        match news {
+            SocketNews::Open(frames) => {
+                self.frames = Some(frames);
+                self.step(Input::Online(true))
+            }
+            SocketNews::Frame(frame) => self.step(Input::Server(frame)),
+            SocketNews::Closed => {
+                self.frames = None;
+                self.step(Input::Online(false))
+            }
+        }
+    }
+
+    fn link(&mut self, id: LinkId, news: FromLink) -> Result<(), StoreError> {
+        let news = match news {
+            FromLink::Opened(link) => {
+                if self.inside.links.opened(id, link).is_err() {
+                    self.give_up(id);
+                }
+                return Ok(());
+            }
+            FromLink::Failed(error) => {
+                tracing::warn!(%error, "a link could not be made");
+                link::News::Down(link::DownReason::Broken)
+            }
+            FromLink::News(news) => news,
+        };
+        if !self.inside.links.knows(id) {
+            return Ok(());
+        }
+        self.note(id, &news);
+        match convert::news(news) {
+            Some(news) => self.step(Input::Link(id, news)),
+            None => Ok(()),
+        }
+    }
+
+    fn note(&mut self, id: LinkId, news: &link::News) {
+        let inside = &mut self.inside;
+        let phase = match news {
+            link::News::Local(_) => Phase::Described,
+            link::News::Candidate(_) => Phase::Gathered,
+            link::News::Up { route, .. } | link::News::Route(route) => {
+                inside.routes.insert(id, *route);
+                Phase::LinkUp
+            }
+            link::News::Record(record) => return inside.links.records().received(record.len()),
+            link::News::Down(_) => {
+                inside.routes.remove(&id);
+                return inside.links.gone(id);
+            }
+            link::News::Gathered | link::News::Interrupted | link::News::Restored => return,
+        };
+        inside.journal.link(clock::micros(), id.peer, phase);
+    }
+
+    fn nudge(&mut self) -> Result<(), StoreError> {
+        if let Some(socket) = &self.socket {
+            socket.nudge();
+        }
+        self.inside.links.restart();
+        self.step(Input::Tick)
+    }
+
+    /// A link that cannot do what it must is gone, for the engine as for the peer.
+    fn give_up(&mut self, id: LinkId) {
+        tracing::warn!("a link was given up");
+        self.inside.routes.remove(&id);
+        self.pending.push_back(Input::Link(id, News::Down(Down::Failed)));
+    }
+
+    fn step(&mut self, input: Input) -> Result<(), StoreError> {
+        self.now_us = clock::micros();
+        let mut effects = std::mem::take(&mut self.effects);
+        self.inside.engine.step(clock::now(), input, &mut effects);
+        let kept = self.save(&mut effects);
+        if kept.is_ok() {
+            let mut told = Vec::new();
+            for effect in effects.drain(..) {
+                self.act(effect, &mut told);
+            }
+            told.into_iter().for_each(|effect| self.tell(effect));
+        }
+        self.effects = effects;
+        self.effects.clear();
+        kept
+    }
+
+    fn save(&mut self, effects: &mut [Effect]) -> Result<(), StoreError> {
+        let mut writes = effects.iter().filter_map(write).peekable();
+        if writes.peek().is_none() {
+            return Ok(());
+        }
+        let kept = self.inside.store.keep(writes);
+        for effect in effects {
+            match effect {
+                Effect::Save(change) => change.value.zeroize(),
+                Effect::Forget(_) if kept.is_ok() => {
+                    self.inside.journal = Journal::default();
+                    self.queue.clear();
+                }
+                _ => {}
+            }
+        }
+        kept
+    }
+
+    /// Carries out what leaves; keeps what is told for later.
+    fn act(&mut self, effect: Effect, told: &mut Vec<Effect>) {
+        match effect {
+            Effect::Save(_) | Effect::Forget(_) => {}
+            Effect::Send(frame) => self.send(frame),
+            Effect::Link(id, order) => self.order(id, order),
+            Effect::Media(call, order) => self.media(call, order),
+            Effect::Answer(..) | Effect::Tell(_) => told.push(effect),
+        }
+    }
+
+    /// A socket that takes nothing more is as good as closed: dropping its sender makes it so.
+    fn send(&mut self, frame: Frame) {
+        if self.frames.as_ref().is_some_and(|frames| frames.try_send(frame).is_err()) {
+            self.frames = None;
+        }
+    }
+
+    fn order(&mut self, id: LinkId, order: Order) {
+        match &order {
+            Order::Open { .. } => self.inside.journal.link(self.now_us, id.peer, Phase::LinkOpened),
+            Order::Close => drop(self.inside.routes.remove(&id)),
+            _ => {}
+        }
+        if let Err(GivenUp) = self.inside.links.obey(id, order) {
+            self.give_up(id);
+        }
+    }
+
+    fn media(&mut self, call: CallId, order: MediaOrder) {
+        let media = &self.inside.media;
+        match order {
+            MediaOrder::Start { link, send, receive } => {
+                // Without the link the engine will soon hear that it is down.
+                if let Some(port) = self.inside.links.port(link) {
+                    media.begin(call, Box::new(port), send, receive);
+                }
+            }
+            MediaOrder::SealWith(key) => media.seal_with(call, key),
+            MediaOrder::OpenWith(key) => media.open_with(call, key),
+            MediaOrder::Microphone(Microphone::On) => media.mute(call, Muted::No),
+            MediaOrder::Microphone(Microphone::Off) => media.mute(call, Muted::Yes),
+            MediaOrder::Stop => media.end(call),
+        }
+    }
+
+    fn tell(&mut self, effect: Effect) {
+        match effect {
+            Effect::Answer(ask, outcome) => {
+                if let Some(waiting) = self.asks.remove(&ask) {
+                    // Who does not wait any more does not want to know.
+                    let _ = waiting.send(outcome.map_err(Error::from));
+                }
+            }
+            Effect::Tell(event) => {
+                if let Told::Call(view) = &event {
+                    if matches!(view.state, CallState::Ended(_)) {
+                        self.inside.journal.sound(self.inside.media.figures().firsts_us());
+                    }
+                    self.inside.journal.call(self.now_us, view);
+                }
+                self.queue.push(Event::from(event));
+            }
+            _ => {}
+        }
+    }
+
+    /// Ends a call that is on, so that the other phone need not wait for it.
+    fn farewell(&mut self) {
+        if let Some(call) = self.inside.engine.call() {
+            let ask = Ask(self.next_ask);
+            // A store that fails now has nothing to lose any more.
+            let _ = self.step(Input::Command(ask, Command::HangUp(call.call)));
+        }
+    }
+
+    async fn free(mut self) {
+        self.frames = None;
+        let Inside { links, media, store, .. } = self.inside;
+        drop(media);
+        links.close_all().await;
+        if let Some(socket) = self.socket.take() {
+            let _ = tokio::time::timeout(FAREWELL, socket.close()).await;
+        }
+        store.close();
+    }
+}
+
+fn write(effect: &Effect) -> Option<Write<'_>> {
+    match effect {
+        Effect::Save(change) => Some(Write::Change(change)),
+        Effect::Forget(Scope::All) => Some(Write::ForgetAll),
+        _ => None,
+    }
+}
+
+/// Answers everything with the error until the client is closed.
+async fn refuse(ears: &mut Ears, error: &Error) {
+    loop {
+        tokio::select! {
+            _ = ears.stop.wait_for(|stop| *stop) => return,
+            word = ears.words.recv() => match word {
+                Some(Word::Do(_, outcome)) => drop(outcome.send(Err(error.clone()))),
+                Some(Word::Look(look)) => look(Err(error.clone())),
+                None => return,
+            },
+        }
+    }
+}

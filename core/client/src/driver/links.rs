@@ -1,0 +1,216 @@
+//! The links of one phone: orders in, news out, a task each that makes it and listens to it.
+//!
+//! # When a queue is full
+//! News: the link's task waits, and with it the peer's sending. Orders before the link is made: a peer cannot cause
+//! more than fit; what goes beyond is dropped as a bad network would drop it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sidetone_engine::{LinkId, Order};
+use tokio::sync::mpsc;
+use tokio::task::{AbortHandle, JoinSet};
+
+use crate::convert::{self, Remote};
+use crate::link::{Bind, Link, LinkError, MediaPort, News, RoutePolicy, Settings};
+use crate::socket::Traffic;
+
+/// News that may wait: of all links together, and of each.
+const NEWS: usize = 64;
+/// Orders that may wait for a link to be made.
+const ORDERS: usize = 256;
+/// How long closing may take before the tasks are left to the runtime's end.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// What a link's task says to the driver.
+#[derive(Debug)]
+pub enum FromLink {
+    /// It was made.
+    Opened(Link),
+    /// It could not be made.
+    Failed(LinkError),
+    /// It has news.
+    News(News),
+}
+
+/// An order that could not be carried out: the link is given up.
+pub struct GivenUp;
+
+struct Slot {
+    stage: Stage,
+    remote: Remote,
+}
+
+enum Stage {
+    Opening(Vec<Order>, AbortHandle),
+    Open(Link),
+}
+
+/// The links, by their ids.
+pub struct Links {
+    slots: BTreeMap<LinkId, Slot>,
+    bind: Bind,
+    policy: RoutePolicy,
+    news: mpsc::Sender<(LinkId, FromLink)>,
+    closing: JoinSet<()>,
+    records: Arc<Traffic>,
+}
+
+impl Links {
+    /// No link yet; what links say comes out of the receiver.
+    pub fn new(bind: Bind, policy: RoutePolicy) -> (Self, mpsc::Receiver<(LinkId, FromLink)>) {
+        let (news, inbox) = mpsc::channel(NEWS);
+        let (slots, closing) = (BTreeMap::new(), JoinSet::new());
+        (Self { slots, bind, policy, news, closing, records: Arc::default() }, inbox)
+    }
+
+    /// Bytes of records each way, as the links took and gave them.
+    pub fn records(&self) -> &Traffic {
+        &self.records
+    }
+
+    /// Carries an order out.
+    ///
+    /// # Errors
+    ///
+    /// [`GivenUp`] if the link is useless from now on; it is closed.
+    pub fn obey(&mut self, id: LinkId, order: Order) -> Result<(), GivenUp> {
+        match order {
+            Order::Open { role, relays } => {
+                let servers = relays.as_ref().map(convert::servers).unwrap_or_default();
+                let (policy, bind) = (self.policy, self.bind.clone());
+                self.open(id, Settings { role: convert::role(role), servers, policy, bind });
+                Ok(())
+            }
+            Order::Close => {
+                self.close(id);
+                Ok(())
+            }
+            other => self.tell(id, other),
+        }
+    }
+
+    /// A link was made: it gets the orders that waited. One that is not wanted any more is closed.
+    ///
+    /// # Errors
+    ///
+    /// As [`Links::obey`].
+    pub fn opened(&mut self, id: LinkId, link: Link) -> Result<(), GivenUp> {
+        let Some(slot) = self.slots.get_mut(&id) else {
+            self.closing.spawn(link.close());
+            return Ok(());
+        };
+        match std::mem::replace(&mut slot.stage, Stage::Open(link)) {
+            Stage::Opening(orders, _) => orders.into_iter().try_for_each(|order| self.tell(id, order)),
+            Stage::Open(_) => Ok(()),
+        }
+    }
+
+    /// Whether news of this link is still of interest.
+    pub fn knows(&self, id: LinkId) -> bool {
+        self.slots.contains_key(&id)
+    }
+
+    /// A link is gone by itself.
+    pub fn gone(&mut self, id: LinkId) {
+        self.slots.remove(&id);
+    }
+
+    /// Where a link's sound goes in and out.
+    pub fn port(&self, id: LinkId) -> Option<MediaPort> {
+        match &self.slots.get(&id)?.stage {
+            Stage::Open(link) => Some(link.media()),
+            Stage::Opening(..) => None,
+        }
+    }
+
+    /// Looks for new paths after a change of network.
+    pub fn restart(&self) {
+        for slot in self.slots.values() {
+            if let Stage::Open(link) = &slot.stage {
+                // One that is closed or busy looks for itself.
+                let _ = link.restart_ice();
+            }
+        }
+    }
+
+    /// Forgets links whose closing is over.
+    pub fn sweep(&mut self) {
+        while self.closing.try_join_next().is_some() {}
+    }
+
+    /// Closes every link and waits until they are gone.
+    pub async fn close_all(mut self) {
+        let ids: Vec<LinkId> = self.slots.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.close(id));
+        let all = async { while self.closing.join_next().await.is_some() {} };
+        let _ = tokio::time::timeout(FAREWELL, all).await;
+    }
+
+    fn open(&mut self, id: LinkId, settings: Settings) {
+        let task = tokio::spawn(tend(id, settings, self.news.clone())).abort_handle();
+        let stage = Stage::Opening(Vec::new(), task);
+        self.slots.insert(id, Slot { stage, remote: Remote::default() });
+    }
+
+    fn close(&mut self, id: LinkId) {
+        match self.slots.remove(&id).map(|slot| slot.stage) {
+            Some(Stage::Opening(_, task)) => task.abort(),
+            Some(Stage::Open(link)) => {
+                self.closing.spawn(link.close());
+            }
+            None => {}
+        }
+        self.sweep();
+    }
+
+    fn tell(&mut self, id: LinkId, order: Order) -> Result<(), GivenUp> {
+        let Some(slot) = self.slots.get_mut(&id) else { return Ok(()) };
+        let link = match &mut slot.stage {
+            Stage::Opening(orders, _) => {
+                if orders.len() < ORDERS {
+                    orders.push(order);
+                }
+                return Ok(());
+            }
+            Stage::Open(link) => link,
+        };
+        let done = match order {
+            Order::Remote(description) => {
+                slot.remote.description(&description).is_some_and(|remote| link.accept(remote).is_ok())
+            }
+            // A candidate more or less: the others may do.
+            Order::Candidate(candidate) => {
+                let _ = convert::candidate(&candidate).map(|candidate| link.add_candidate(candidate));
+                true
+            }
+            Order::Send(record) => {
+                self.records.sent(record.len());
+                link.send(record).is_ok()
+            }
+            Order::Open { .. } | Order::Close => true,
+        };
+        if done {
+            return Ok(());
+        }
+        self.close(id);
+        Err(GivenUp)
+    }
+}
+
+async fn tend(id: LinkId, settings: Settings, driver: mpsc::Sender<(LinkId, FromLink)>) {
+    let (sender, mut news) = mpsc::channel(NEWS);
+    let made = match Link::open(settings, sender).await {
+        Ok(link) => FromLink::Opened(link),
+        Err(error) => FromLink::Failed(error),
+    };
+    if driver.send((id, made)).await.is_err() {
+        return;
+    }
+    while let Some(news) = news.recv().await {
+        if driver.send((id, FromLink::News(news))).await.is_err() {
+            return;
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! What an app learns when something did not work, and what it does next.
+
+use sidetone_engine::CommandError;
+use sidetone_engine::row::RowError;
+use sidetone_wire::account::Code;
+
+use crate::socket::ServerError;
+use crate::store::StoreError;
+use crate::vault::VaultError;
+
+/// Why a client could not be opened.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// The server's address is none, or not one to talk to without TLS: a mistake in the app.
+    #[error(transparent)]
+    Server(#[from] ServerError),
+    /// The key store gave no key: unlock the phone and try again; after `Lost`, begin anew with another file.
+    #[error(transparent)]
+    Vault(#[from] VaultError),
+    /// The store cannot be used: see [`StoreError`].
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A row of the store cannot be read: made by a newer version of the app, or damaged.
+    #[error("a row of the store cannot be read")]
+    Row,
+    /// The system gave no thread.
+    #[error("the system gave no thread")]
+    System,
+}
+
+impl From<RowError> for OpenError {
+    fn from(error: RowError) -> Self {
+        tracing::error!(table = ?error.table, "a row cannot be read");
+        Self::Row
+    }
+}
+
+/// Why something was not done. The numbers of [`Error::code`] never change.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Error {
+    /// The server cannot be reached: try again when [`crate::Event::Connected`] says so.
+    #[error("the server cannot be reached")]
+    Offline,
+    /// No account on this device, or the server takes it no more: sign in.
+    #[error("not signed in")]
+    SignedOut,
+    /// There is an account on this device: sign out first.
+    #[error("signed in already")]
+    SignedIn,
+    /// No such name, or not its password: let the user type again.
+    #[error("no such name, or not its password")]
+    WrongLogin,
+    /// The name, or one that looks like it, is taken: let the user choose another.
+    #[error("the name is taken")]
+    NameTaken,
+    /// Not a name: 3 to 32 letters and digits. Let the user choose another.
+    #[error("not a name")]
+    NameInvalid,
+    /// The e-mail address belongs to an account: let the user sign in instead.
+    #[error("the e-mail address belongs to an account")]
+    EmailTaken,
+    /// Not an e-mail address: let the user type again.
+    #[error("not an e-mail address")]
+    EmailInvalid,
+    /// Nobody has exactly this name: let the user check it.
+    #[error("nobody has this name")]
+    NoSuchPerson,
+    /// Only friends may do this to each other: offer to send a friend request.
+    #[error("not a friend")]
+    NotFriends,
+    /// It is so already: nothing to do.
+    #[error("it is so already")]
+    Already,
+    /// The list of friends is full: let the user remove some.
+    #[error("the list of friends is full")]
+    RosterFull,
+    /// The person's key is another than the one known: show it, and let the user compare safety numbers.
+    #[error("the person's key is another than the one known")]
+    KeyChanged,
+    /// The friend is not there: try later.
+    #[error("the friend is not there")]
+    Away,
+    /// No such call, or one that is over: nothing to do.
+    #[error("no such call")]
+    NoSuchCall,
+    /// In a call already: end it first.
+    #[error("in a call already")]
+    Busy,
+    /// Too much waits for this friend: wait until they were there.
+    #[error("too much waits for this friend")]
+    OutboxFull,
+    /// A text has 1 to 65,536 bytes: let the user shorten it.
+    #[error("the text is empty or too long")]
+    TextLength,
+    /// Not the code of another phone's screen: let the user scan again.
+    #[error("not a safety code")]
+    NotACode,
+    /// Too many attempts: try again after `retry_ms`.
+    #[error("too many attempts")]
+    TooMany {
+        /// Milliseconds to wait.
+        retry_ms: u64,
+    },
+    /// The server cannot do it now: try again after `retry_ms`, or later if that is 0.
+    #[error("the server cannot do this now")]
+    Unavailable {
+        /// Milliseconds to wait; 0 for unknown.
+        retry_ms: u64,
+    },
+    /// The operator suspended the account: show it.
+    #[error("the account is suspended")]
+    Suspended,
+    /// This version is too old for the server: ask the user to update the app.
+    #[error("the app is too old for the server")]
+    Outdated,
+    /// The server's answer makes no sense: show it; trying again will not help.
+    #[error("the server's answer makes no sense")]
+    Protocol,
+    /// The store failed and this client has stopped; everything told before is kept. Make room, then close it and open
+    /// another.
+    #[error("the store failed: {0}")]
+    Storage(StoreError),
+    /// The client is closed.
+    #[error("the client is closed")]
+    Closed,
+}
+
+/// What the user can do about an [`Error`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UserAction {
+    /// Nothing: the app goes on, or tries again by itself.
+    Nothing,
+    /// Check the network.
+    CheckNetwork,
+    /// Correct what was typed.
+    Correct,
+    /// Sign in.
+    SignIn,
+    /// Compare safety numbers.
+    CompareNumbers,
+    /// Make room on the phone.
+    FreeSpace,
+    /// Update the app.
+    Update,
+    /// Write to the operator.
+    ContactOperator,
+}
+
+impl Error {
+    /// A number that never changes, for logs and for apps in other languages.
+    pub fn code(&self) -> u16 {
+        match self {
+            Self::Offline => 1,
+            Self::SignedOut => 2,
+            Self::SignedIn => 3,
+            Self::WrongLogin => 4,
+            Self::NameTaken => 5,
+            Self::NameInvalid => 6,
+            Self::EmailTaken => 7,
+            Self::EmailInvalid => 8,
+            Self::NoSuchPerson => 9,
+            Self::NotFriends => 10,
+            Self::Already => 11,
+            Self::RosterFull => 12,
+            Self::KeyChanged => 13,
+            Self::Away => 14,
+            Self::NoSuchCall => 15,
+            Self::Busy => 16,
+            Self::OutboxFull => 17,
+            Self::TextLength => 18,
+            Self::NotACode => 19,
+            Self::TooMany { .. } => 20,
+            Self::Unavailable { .. } => 21,
+            Self::Suspended => 22,
+            Self::Outdated => 23,
+            Self::Protocol => 24,
+            Self::Storage(_) => 25,
+            Self::Closed => 26,
+        }
+    }
+
+    /// Whether the same may work later without the user doing anything, and after how many milliseconds at least.
+    pub fn retry_after_ms(&self) -> Option<u64> {
+        match self {
+            Self::TooMany { retry_ms } | Self::Unavailable { retry_ms } => Some(*retry_ms),
+            Self::Offline | Self::Away | Self::OutboxFull => Some(0),
+            _ => None,
+        }
+    }
+
+    /// What the user can do.
+    pub fn user_action(&self) -> UserAction {
+        match self {
+            Self::Offline => UserAction::CheckNetwork,
+            Self::SignedOut => UserAction::SignIn,
+            Self::WrongLogin
+            | Self::NameTaken
+            | Self::NameInvalid
+            | Self::EmailTaken
+            | Self::EmailInvalid
+            | Self::NoSuchPerson
+            | Self::RosterFull
+            | Self::TextLength
+            | Self::NotACode => UserAction::Correct,
+            Self::KeyChanged => UserAction::CompareNumbers,
+            Self::Storage(_) => UserAction::FreeSpace,
+            Self::Outdated => UserAction::Update,
+            Self::Suspended | Self::Protocol => UserAction::ContactOperator,
+            _ => UserAction::Nothing,
+        }
+    }
+}
+
+impl From<CommandError> for Error {
+    fn from(error: CommandError) -> Self {
+        match error {
+            CommandError::Offline => Self::Offline,
+            CommandError::SignedOut => Self::SignedOut,
+            CommandError::SignedIn => Self::SignedIn,
+            CommandError::Refused { code, retry_ms } => refused(code, retry_ms),
+            CommandError::WrongLogin => Self::WrongLogin,
+            CommandError::Server => Self::Protocol,
+            CommandError::NotFriends => Self::NotFriends,
+            CommandError::KeyChanged => Self::KeyChanged,
+            CommandError::NoSuchCall => Self::NoSuchCall,
+            CommandError::Busy => Self::Busy,
+            CommandError::OutboxFull => Self::OutboxFull,
+        }
+    }
+}
+
+/// What a refusal of the server means for an app.
+pub(crate) fn refused(code: Code, retry_ms: u64) -> Error {
+    match code {
+        Code::Unauthorised | Code::Replaced => Error::SignedOut,
+        Code::WrongLogin => Error::WrongLogin,
+        Code::NameTaken => Error::NameTaken,
+        Code::NameInvalid => Error::NameInvalid,
+        Code::EmailTaken => Error::EmailTaken,
+        Code::EmailInvalid => Error::EmailInvalid,
+        Code::NoSuchUser => Error::NoSuchPerson,
+        Code::NotFriends => Error::NotFriends,
+        Code::Offline => Error::Away,
+        Code::TooMany => Error::TooMany { retry_ms },
+        Code::Suspended => Error::Suspended,
+        Code::Closed | Code::Expired | Code::Internal | Code::Overflow | Code::Draining | Code::Idle => {
+            Error::Unavailable { retry_ms }
+        }
+        Code::UnknownKind | Code::Version => Error::Outdated,
+        Code::RosterFull => Error::RosterFull,
+        Code::Already => Error::Already,
+        Code::Malformed | Code::TooLarge | Code::Unknown => Error::Protocol,
+    }
+}

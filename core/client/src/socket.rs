@@ -1,0 +1,275 @@
+//! The websocket to the server: opened again whenever it is lost, watched for silence, its frames counted.
+//!
+//! # When a queue is full
+//! Frames in ([`SocketNews`]): nothing more is read until the driver takes some, so the server's side fills up and the
+//! server ends the session with `overflow`. Frames out ([`FRAMES`]): the server takes nothing any more; the driver
+//! drops the sender, which closes this socket and opens another.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use sidetone_wire::account::{Code, Empty, Refusal};
+use sidetone_wire::frame::Frame;
+use sidetone_wire::limits::{FRAME_BYTES, IDLE_MS, PING_MS};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+
+pub mod backoff;
+mod count;
+mod server;
+
+pub use count::Traffic;
+pub use server::{Plain, Server, ServerError};
+
+use backoff::Backoff;
+use count::Counted;
+
+/// Frames that may wait to be sent.
+pub const FRAMES: usize = 256;
+/// The longest a connection may take to be made, or a frame to be taken.
+const PATIENCE: Duration = Duration::from_secs(15);
+/// How long the socket may take to say goodbye.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// A socket that lived this long was a good one.
+const STABLE: Duration = Duration::from_secs(60);
+/// The wait after a refusal that waiting does not cure; the user may have done something about it meanwhile.
+const REFUSED: Duration = Duration::from_secs(300);
+/// The longest wait a server can impose.
+const LONGEST: Duration = Duration::from_secs(3_600);
+
+/// When a socket is asked whether it lives, and when it is given up.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace {
+    /// Having said nothing for so long, we ask.
+    pub rest: Duration,
+    /// Having heard nothing for so long, we give it up.
+    pub silence: Duration,
+    /// The same when the network is in doubt and we just asked.
+    pub probe: Duration,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let (rest, silence) = (Duration::from_millis(PING_MS), Duration::from_millis(IDLE_MS));
+        Self { rest, silence, probe: Duration::from_secs(5) }
+    }
+}
+
+/// What the socket says to the driver.
+#[derive(Debug)]
+pub enum SocketNews {
+    /// It is open; what is sent goes here. Dropping this closes it.
+    Open(mpsc::Sender<Frame>),
+    /// A frame came.
+    Frame(Frame),
+    /// It is closed.
+    Closed,
+}
+
+/// Counts since the client opened.
+#[derive(Debug, Default)]
+pub struct SocketCounts {
+    /// Bytes on the wire below TLS, without TCP and IP.
+    pub traffic: Arc<Traffic>,
+    /// Connections that were made.
+    pub opened: AtomicU64,
+    /// Messages that were no frame.
+    pub malformed: AtomicU64,
+}
+
+/// The running socket; dropping it closes it.
+pub struct Socket {
+    nudge: Arc<Notify>,
+    stop: Option<oneshot::Sender<()>>,
+    task: JoinHandle<()>,
+}
+
+impl Socket {
+    /// Connects, and connects again, until it is closed or nobody listens to `news`. Must be called within a runtime.
+    pub fn start(
+        server: Server,
+        pace: Pace,
+        seed: [u8; 32],
+        counts: Arc<SocketCounts>,
+        news: mpsc::Sender<SocketNews>,
+    ) -> Self {
+        let nudge = Arc::new(Notify::new());
+        let (stop, stopped) = oneshot::channel();
+        let keeper = Keeper { server, pace, counts, news, nudge: Arc::clone(&nudge), backoff: Backoff::new(seed) };
+        let task = tokio::spawn(async move {
+            tokio::select! {
+                _ = stopped => {}
+                () = keeper.run() => {}
+            }
+        });
+        Self { nudge, stop: Some(stop), task }
+    }
+
+    /// The network or the app's place changed: a waiting socket tries at once, an open one proves that it lives.
+    pub fn nudge(&self) {
+        self.nudge.notify_one();
+    }
+
+    /// Closes it and returns when it is gone.
+    pub async fn close(mut self) {
+        self.stop.take();
+        // An error is a panic of the task, and a panicked task is as gone as a finished one.
+        let _ = (&mut self.task).await;
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+struct Keeper {
+    server: Server,
+    pace: Pace,
+    counts: Arc<SocketCounts>,
+    news: mpsc::Sender<SocketNews>,
+    nudge: Arc<Notify>,
+    backoff: Backoff,
+}
+
+/// Why a socket is no more.
+enum End {
+    Lost,
+    Refused(Refusal),
+    /// The driver is gone.
+    Unheard,
+}
+
+impl Keeper {
+    async fn run(mut self) {
+        loop {
+            let end = match timeout(PATIENCE, connect(&self.server, &self.counts)).await {
+                Ok(Ok(socket)) => self.live(socket).await,
+                Ok(Err(error)) => {
+                    tracing::debug!(kind = error, "no connection to the server");
+                    End::Lost
+                }
+                Err(_) => End::Lost,
+            };
+            let wait = match end {
+                End::Unheard => return,
+                End::Lost => self.backoff.next_wait(),
+                End::Refused(refusal) => self.backoff.wait_at_least(pause(refusal)),
+            };
+            tokio::select! {
+                () = tokio::time::sleep(wait) => {}
+                () = self.nudge.notified() => self.backoff.reset(),
+            }
+        }
+    }
+
+    async fn live(&mut self, socket: WebSocketStream<Box<dyn Stream>>) -> End {
+        self.counts.opened.fetch_add(1, Ordering::Relaxed);
+        let (sender, outgoing) = mpsc::channel(FRAMES);
+        if self.news.send(SocketNews::Open(sender)).await.is_err() {
+            return End::Unheard;
+        }
+        let born = Instant::now();
+        let end = self.talk(socket, outgoing).await;
+        if born.elapsed() >= STABLE {
+            self.backoff.reset();
+        }
+        if self.news.send(SocketNews::Closed).await.is_err() {
+            return End::Unheard;
+        }
+        end
+    }
+
+    async fn talk(&self, mut socket: WebSocketStream<Box<dyn Stream>>, mut outgoing: mpsc::Receiver<Frame>) -> End {
+        let (mut heard, mut said) = (Instant::now(), Instant::now());
+        let mut probed: Option<Instant> = None;
+        let mut farewell = None;
+        loop {
+            let silent = probed.map_or(heard + self.pace.silence, |probed| probed + self.pace.probe);
+            let frame = tokio::select! {
+                message = socket.next() => {
+                    let Some(Ok(message)) = message else { break };
+                    (heard, probed) = (Instant::now(), None);
+                    match self.hear(message).await {
+                        Ok(None) => {}
+                        Ok(Some(refusal)) => farewell = Some(refusal),
+                        Err(end) => return end,
+                    }
+                    continue;
+                }
+                frame = outgoing.recv() => match frame {
+                    Some(frame) => frame,
+                    None => break,
+                },
+                () = sleep_until(said + self.pace.rest) => Frame::Ping(Empty::default()),
+                () = self.nudge.notified() => {
+                    probed = Some(Instant::now());
+                    Frame::Ping(Empty::default())
+                }
+                () = sleep_until(silent) => break,
+            };
+            said = Instant::now();
+            let Ok(bytes) = frame.to_bytes() else { continue };
+            if !matches!(timeout(PATIENCE, socket.send(Message::binary(bytes))).await, Ok(Ok(()))) {
+                break;
+            }
+        }
+        let _ = timeout(FAREWELL, socket.close(None)).await;
+        farewell.map_or(End::Lost, End::Refused)
+    }
+
+    /// Passes a frame on; gives the refusal if it is the last one.
+    async fn hear(&self, message: Message) -> Result<Option<Refusal>, End> {
+        let Message::Binary(bytes) = message else { return Ok(None) };
+        let Ok(frame) = Frame::from_bytes(&bytes) else {
+            self.counts.malformed.fetch_add(1, Ordering::Relaxed);
+            return Ok(None);
+        };
+        let refusal = match &frame {
+            Frame::Pong(_) => return Ok(None),
+            Frame::Goaway(refusal) => Some(*refusal),
+            _ => None,
+        };
+        self.news.send(SocketNews::Frame(frame)).await.map_err(|_| End::Unheard)?;
+        Ok(refusal)
+    }
+}
+
+/// How long a refused client stays away.
+fn pause(refusal: Refusal) -> Duration {
+    let asked = Duration::from_millis(refusal.retry_ms).min(LONGEST);
+    match refusal.code {
+        Code::Version | Code::Suspended | Code::Closed | Code::Replaced => asked.max(REFUSED),
+        _ => asked,
+    }
+}
+
+/// What a websocket runs on.
+trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
+impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
+
+/// The error says at which step it failed, and nothing about where.
+async fn connect(server: &Server, counts: &SocketCounts) -> Result<WebSocketStream<Box<dyn Stream>>, &'static str> {
+    let tcp = TcpStream::connect((server.host.as_str(), server.port)).await.map_err(|_| "tcp")?;
+    tcp.set_nodelay(true).map_err(|_| "tcp")?;
+    let counted = Counted::new(tcp, Arc::clone(&counts.traffic));
+    let stream: Box<dyn Stream> = match &server.tls {
+        None => Box::new(counted),
+        Some((config, name)) => {
+            let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
+            Box::new(connector.connect(name.clone(), counted).await.map_err(|_| "tls")?)
+        }
+    };
+    let limits = WebSocketConfig::default().max_message_size(Some(FRAME_BYTES)).max_frame_size(Some(FRAME_BYTES));
+    let opened = tokio_tungstenite::client_async_with_config(&server.request, stream, Some(limits)).await;
+    opened.map(|(socket, _)| socket).map_err(|_| "websocket")
+}
