@@ -5,6 +5,7 @@ mod dice;
 mod link;
 mod phone;
 mod server;
+mod tap;
 mod user;
 
 use std::collections::BTreeMap;
@@ -19,6 +20,7 @@ pub use dice::Dice;
 pub use link::Links;
 pub use phone::{Crash, Phone};
 pub use server::Server;
+pub use tap::Tap;
 pub use user::{Script, live};
 
 /// When the world begins, by the calendar.
@@ -79,6 +81,8 @@ pub struct World {
     pub links: Links,
     /// How the server lies.
     pub lies: Lies,
+    /// What it sees and invents.
+    pub tap: Tap,
     /// One step in this many ends in a crash; 0 for none.
     pub crash_one_in: u64,
     queue: BTreeMap<(u64, u64), Due>,
@@ -99,6 +103,7 @@ impl World {
             phones,
             links: Links::default(),
             lies: Lies::default(),
+            tap: Tap::default(),
             crash_one_in: 0,
             queue: BTreeMap::new(),
             made: 0,
@@ -166,7 +171,7 @@ impl World {
 
     fn happen(&mut self, due: Due) {
         match due {
-            Due::ToServer(phone, socket, bytes) => self.at_server(phone, socket, &bytes),
+            Due::ToServer(phone, socket, bytes) => self.at_server(phone, socket, bytes),
             Due::ToPhone(phone, socket, bytes) => self.at_phone(phone, socket, bytes),
             Due::Open(phone) => self.open(phone),
             Due::Gone(phone, socket) => self.socket_gone(phone, socket),

@@ -1,8 +1,10 @@
 //! Thousands of lives of two friends. `WORLD_SEED=7` replays one, `WORLD_SEEDS=100000` lives more of them.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use proving::world::{Lies, Script, World, live};
+use sidetone_engine::row::Table;
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().and_then(|value| value.parse().ok())
@@ -10,15 +12,23 @@ fn number(name: &str) -> Option<u64> {
 
 /// Lives every seed on two threads; names the seeds that failed.
 fn lives(count: u64, script: impl Fn(u64) -> Script + Sync) {
+    let tally = Tally::default();
+    let one = |seed: u64| {
+        let world = live(seed, script(seed));
+        for phone in &world.phones[..2] {
+            tally.connected.fetch_add(phone.connected, Ordering::Relaxed);
+            let texts = phone.disk().keys().filter(|place| place.table == Table::Message).count();
+            tally.texts.fetch_add(texts as u32, Ordering::Relaxed);
+        }
+    };
     if let Some(seed) = number("WORLD_SEED") {
-        live(seed, script(seed));
-        return;
+        return one(seed);
     }
     let count = number("WORLD_SEEDS").unwrap_or(count);
     let failed: Vec<u64> = std::thread::scope(|scope| {
         let half = |half: u64| {
-            let script = &script;
-            let lived = |seed: &u64| catch_unwind(AssertUnwindSafe(|| drop(live(*seed, script(*seed))))).is_err();
+            let one = &one;
+            let lived = |seed: &u64| catch_unwind(AssertUnwindSafe(|| one(*seed))).is_err();
             scope.spawn(move || (0..count).filter(|seed| seed % 2 == half).filter(lived).collect::<Vec<u64>>())
         };
         let halves = [half(0), half(1)];
@@ -30,6 +40,16 @@ fn lives(count: u64, script: impl Fn(u64) -> Script + Sync) {
         failed.len(),
         &failed[..1.min(failed.len())]
     );
+    let (connected, texts) = (tally.connected.into_inner(), tally.texts.into_inner());
+    println!("{count} lives: {connected} ends of calls connected, {texts} messages kept");
+    assert!(u64::from(connected) > count / 4 && u64::from(texts) > 4 * count);
+}
+
+/// What happened in all lives together: a world in which nothing happens proves nothing.
+#[derive(Default)]
+struct Tally {
+    connected: AtomicU32,
+    texts: AtomicU32,
 }
 
 const CALM: Script = Script { deeds: 25, crash_one_in: 0, troubles: false, lies: Lies { drop: 0, twice: 0, late: 0 } };

@@ -88,6 +88,10 @@ pub(crate) enum Purpose {
 pub(crate) enum Wish {
     /// That it is done.
     Done,
+    /// That there is nothing between us and a person any more.
+    Part(UserId),
+    /// That a person is blocked.
+    Block(UserId),
     /// A friend request to somebody, whose key must be this one if it is named.
     Befriend(Option<sidetone_crypto::identity::PublicKey>),
     /// The account's end on this device.

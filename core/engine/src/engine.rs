@@ -226,6 +226,14 @@ impl Engine {
             (Asked::Befriend(key), Reply::Person(person)) => self.roster.found(ask, person, key, cx),
             (Asked::Export(page), Reply::Export(part)) => self.account.exported(ask, page, &part.json, part.more, cx),
             (Asked::Done, Reply::Done(_)) => cx.answer(ask, Ok(Answer::Done)),
+            (Asked::Part(user), _) => {
+                self.roster.gone(user, cx);
+                cx.answer(ask, Ok(Answer::Done));
+            }
+            (Asked::Block(user), _) => {
+                self.roster.blocked(user, cx);
+                cx.answer(ask, Ok(Answer::Done));
+            }
             (Asked::Done, Reply::Person(person)) => {
                 self.roster.person(person, cx);
                 cx.answer(ask, Ok(Answer::Done));
@@ -251,6 +259,9 @@ impl Engine {
 
     /// Does for every peer what is wanted now.
     fn settle(&mut self, cx: &mut Cx<'_>) {
+        if let Some((peer, link, route)) = self.calls.seeks_link().and_then(|peer| self.peers.up(peer)) {
+            self.calls.up(peer, link, route, cx);
+        }
         let Some(us) = self.account.ourselves() else { return };
         let waiting: BTreeSet<UserId> = self.chats.waiting().filter(|peer| self.roster.is_online(*peer)).collect();
         let peers: BTreeSet<UserId> = self.peers.active().chain(self.calls.peer()).chain(waiting).collect();
@@ -329,10 +340,12 @@ impl Engine {
             Command::ExportAccount => cx.request(Request::Export(Page::default()), Purpose::Ask(ask, Asked::Export(0))),
             Command::Befriend { name, key } => self.roster.befriend(ask, name, key, cx),
             Command::Accept(user) => cx.request(Request::Accept(User { user }), Purpose::Ask(ask, Asked::Done)),
-            Command::Decline(user) => cx.request(Request::Decline(User { user }), Purpose::Ask(ask, Asked::Done)),
-            Command::Unfriend(user) => cx.request(Request::Unfriend(User { user }), Purpose::Ask(ask, Asked::Done)),
-            Command::Block(user) => cx.request(Request::Block(User { user }), Purpose::Ask(ask, Asked::Done)),
-            Command::Unblock(user) => cx.request(Request::Unblock(User { user }), Purpose::Ask(ask, Asked::Done)),
+            Command::Decline(user) => cx.request(Request::Decline(User { user }), Purpose::Ask(ask, Asked::Part(user))),
+            Command::Unfriend(user) => {
+                cx.request(Request::Unfriend(User { user }), Purpose::Ask(ask, Asked::Part(user)))
+            }
+            Command::Block(user) => cx.request(Request::Block(User { user }), Purpose::Ask(ask, Asked::Block(user))),
+            Command::Unblock(user) => cx.request(Request::Unblock(User { user }), Purpose::Ask(ask, Asked::Part(user))),
             Command::SetVerified(user, verified) => self.roster.set_verified(ask, user, verified, cx),
             Command::AcceptKey(user, key) => self.roster.accept_key(ask, user, key, cx),
             Command::SetAddresses(addresses) => {
@@ -372,7 +385,7 @@ impl Engine {
         if self.roster.trusted(peer).is_none() {
             return cx.answer(ask, Err(CommandError::KeyChanged));
         }
-        if !self.meeting.is_open() && !self.peers.is_up(peer) {
+        if !self.meeting.is_open() && self.peers.up(peer).is_none() {
             return cx.answer(ask, Err(CommandError::Offline));
         }
         self.calls.call(ask, peer, cx);

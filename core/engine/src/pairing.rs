@@ -41,7 +41,7 @@ pub(crate) struct Pairing {
 pub(crate) enum Link {
     None,
     Opening { id: LinkId, until: Time },
-    Up { id: LinkId },
+    Up { id: LinkId, route: Route },
 }
 
 #[derive(Default)]
@@ -82,7 +82,7 @@ impl Pairing {
     pub fn link_id(&self) -> Option<LinkId> {
         match self.link {
             Link::None => None,
-            Link::Opening { id, .. } | Link::Up { id } => Some(id),
+            Link::Opening { id, .. } | Link::Up { id, .. } => Some(id),
         }
     }
 
@@ -205,10 +205,17 @@ impl Pairing {
     }
 
     /// The link is up. False if the peer showed another certificate than it announced.
-    pub fn up(&mut self, fingerprint: Fingerprint, _route: Route) -> bool {
+    pub fn up(&mut self, fingerprint: Fingerprint, now: Route) -> bool {
         let Link::Opening { id, .. } = self.link else { return self.is_up() };
-        self.link = Link::Up { id };
+        self.link = Link::Up { id, route: now };
         self.certificate == Some(fingerprint)
+    }
+
+    /// The link travels another way now.
+    pub fn routed(&mut self, now: Route) {
+        if let Link::Up { route, .. } = &mut self.link {
+            *route = now;
+        }
     }
 
     /// Frees the link.

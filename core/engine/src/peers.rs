@@ -13,7 +13,7 @@ use sidetone_wire::record::Record;
 
 use crate::cx::{Cx, Fact};
 use crate::effect::{Effect, Order};
-use crate::input::{Down, LinkId, News};
+use crate::input::{Down, LinkId, News, Route};
 use crate::pairing::{Link, Pairing, route};
 use crate::time::Time;
 
@@ -85,9 +85,12 @@ impl Peers {
         self.peers.keys().copied()
     }
 
-    /// Whether a link to this peer is up.
-    pub fn is_up(&self, user: UserId) -> bool {
-        self.peers.get(&user).and_then(|peer| peer.pairing.as_ref()).is_some_and(Pairing::is_up)
+    /// The link to this peer, if it is up.
+    pub fn up(&self, user: UserId) -> Option<(UserId, LinkId, Route)> {
+        match self.peers.get(&user)?.pairing.as_ref()?.link {
+            Link::Up { id, route } => Some((user, id, route)),
+            Link::None | Link::Opening { .. } => None,
+        }
     }
 
     // What the server carries.
@@ -233,7 +236,10 @@ impl Peers {
                 let opened = pairing.open_direct(&bytes, cx);
                 self.opened(user, opened.map_err(drop), cx);
             }
-            News::Route(route) => cx.fact(Fact::Routed(user, route)),
+            News::Route(route) => {
+                pairing.routed(route);
+                cx.fact(Fact::Routed(user, route));
+            }
             News::Interrupted => cx.fact(Fact::Interrupted(user)),
             News::Restored => cx.fact(Fact::Restored(user)),
             News::Down(Down::Closed | Down::Lost | Down::Failed | Down::Unreachable | Down::WrongCertificate) => {

@@ -97,6 +97,12 @@ impl Calls {
         }
     }
 
+    /// With whom a call waits for a link: one that was there before the call is as good as a new one.
+    pub fn seeks_link(&self) -> Option<UserId> {
+        let seeks = |call: &&Call| call.link.is_none() && call.stage != Stage::Ringing;
+        self.call.as_ref().filter(seeks).map(|call| call.peer)
+    }
+
     pub fn deadline(&self) -> Option<Time> {
         let call = self.call.as_ref()?;
         let lead = call.keys.ours.as_ref().filter(|_| call.stage == Stage::Connected);

@@ -155,13 +155,21 @@ impl Roster {
     }
 
     pub fn gone(&mut self, user: UserId, cx: &mut Cx<'_>) {
+        self.part(user, Standing::Former, cx);
+    }
+
+    pub fn blocked(&mut self, user: UserId, cx: &mut Cx<'_>) {
+        self.part(user, Standing::Blocked, cx);
+    }
+
+    fn part(&mut self, user: UserId, standing: Standing, cx: &mut Cx<'_>) {
         let Some(entry) = self.people.get_mut(&user) else { return };
-        if entry.standing == Standing::Former {
+        if entry.standing == standing {
             return;
         }
-        entry.standing = Standing::Former;
+        entry.standing = standing;
         entry.online = false;
-        entry.row.standing = Standing::Former as u8;
+        entry.row.standing = standing as u8;
         cx.save(entry.row.put(user, 0));
         cx.tell(Event::Friend(user));
         cx.fact(Fact::Distrusted(user));

@@ -26,6 +26,10 @@ pub struct Links {
     pub gathered: BTreeMap<PhoneId, u32>,
     /// Until when nothing passes between phones.
     pub outage_until: u64,
+    /// Somebody between the phones shows a certificate of their own.
+    pub impostor: bool,
+    /// Every address that a phone was told to try.
+    pub tried: Vec<(PhoneId, SocketAddr)>,
 }
 
 struct End {
@@ -44,6 +48,11 @@ impl Links {
 
     pub(super) fn forget(&mut self, phone: PhoneId, link: LinkId) {
         self.ends.remove(&(phone, link));
+    }
+
+    /// The links of a phone, open or opening.
+    pub fn of(&self, phone: PhoneId) -> Vec<LinkId> {
+        self.ends.keys().filter(|(owner, _)| *owner == phone).map(|(_, link)| *link).collect()
     }
 
     /// Ends of links, open or opening.
@@ -91,7 +100,8 @@ impl World {
         match order {
             Order::Open { role, .. } => self.open_end(key, role),
             Order::Remote(remote) => self.remote(key, &remote),
-            Order::Candidate(_) => {
+            Order::Candidate(candidate) => {
+                self.links.tried.push((phone, candidate.address.get()));
                 if let Some(end) = self.links.ends.get_mut(&key) {
                     end.candidates += 1;
                 }
@@ -139,6 +149,7 @@ impl World {
             if let Some(end) = self.links.ends.get_mut(&end) {
                 end.up = Some(partner);
             }
+            let shown = if self.links.impostor { u32::MAX } else { shown };
             let up = News::Up { route: Route::Direct(Reach::Lan), fingerprint: fingerprint(shown) };
             self.deliver(end, delay, up);
         }

@@ -57,6 +57,9 @@ pub struct Phone {
     /// The keys that its media runs with, by call.
     pub media: Option<(CallId, Vec<u8>, Vec<u8>)>,
     ringing_since: Option<(CallId, u64)>,
+    connecting_since: Option<u64>,
+    /// Calls that were connected since it was started.
+    pub connected: u32,
 }
 
 impl Phone {
@@ -78,6 +81,8 @@ impl Phone {
             events: Vec::new(),
             media: None,
             ringing_since: None,
+            connecting_since: None,
+            connected: 0,
         }
     }
 
@@ -139,6 +144,7 @@ impl Phone {
         self.events.clear();
         self.media = None;
         self.ringing_since = None;
+        self.connecting_since = None;
     }
 
     /// Starts it from its disk; false if it runs.
@@ -158,7 +164,7 @@ impl Phone {
             Effect::Answer(ask, outcome) => drop(self.answers.insert(ask, outcome)),
             Effect::Tell(event) => {
                 if let Event::Call(view) = &event {
-                    self.watch_ringing(now.time.0, view);
+                    self.watch_call(now.time.0, view);
                 }
                 self.events.push((now.time.0, event));
             }
@@ -166,12 +172,19 @@ impl Phone {
         }
     }
 
-    fn watch_ringing(&mut self, now_ms: u64, view: &CallView) {
+    fn watch_call(&mut self, now_ms: u64, view: &CallView) {
         match (view.state, self.ringing_since) {
             (CallState::Ringing, Some((call, _))) if call == view.call => {}
             (CallState::Ringing, _) => self.ringing_since = Some((view.call, now_ms)),
             _ => self.ringing_since = None,
         }
+        self.connected += u32::from(view.state == CallState::Connected);
+        self.connecting_since = (view.state == CallState::Connecting).then(|| self.connecting_since.unwrap_or(now_ms));
+    }
+
+    /// How long the app has shown that an answered call is being connected.
+    pub fn connecting_for(&self, now_ms: u64) -> Option<u64> {
+        self.connecting_since.map(|since| now_ms - since)
     }
 
     /// How long the app has shown a ringing call.
@@ -185,7 +198,17 @@ impl Phone {
                 self.media = Some((call, send.base.to_bytes().to_vec(), receive.base.to_bytes().to_vec()));
             }
             MediaOrder::Stop => self.media = None,
-            MediaOrder::SealWith(_) | MediaOrder::OpenWith(_) | MediaOrder::Microphone(_) => {}
+            MediaOrder::SealWith(key) => {
+                if let Some((_, send, _)) = &mut self.media {
+                    *send = key.base.to_bytes().to_vec();
+                }
+            }
+            MediaOrder::OpenWith(key) => {
+                if let Some((_, _, receive)) = &mut self.media {
+                    *receive = key.base.to_bytes().to_vec();
+                }
+            }
+            MediaOrder::Microphone(_) => {}
         }
     }
 

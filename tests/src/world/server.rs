@@ -127,14 +127,15 @@ impl World {
         self.carry();
     }
 
-    pub(super) fn at_server(&mut self, phone: PhoneId, socket: u64, bytes: &[u8]) {
+    pub(super) fn at_server(&mut self, phone: PhoneId, socket: u64, bytes: Vec<u8>) {
         let at = clock(self.now());
         let Some(id) = self.server.sockets.get(&(phone, socket)).copied() else { return };
-        if self.lie(phone, socket, bytes) {
+        let bytes = self.tap.up(phone, bytes);
+        if self.lie(phone, socket, &bytes) {
             return self.carry();
         }
         if let Some(desk) = self.server.desk() {
-            now(desk.receive(at, id, bytes));
+            now(desk.receive(at, id, &bytes));
         }
         self.carry();
     }
@@ -185,6 +186,7 @@ impl World {
     }
 
     fn to_phone(&mut self, phone: PhoneId, socket: u64, bytes: Vec<u8>) {
+        let bytes = self.tap.down(phone, bytes);
         let delay = self.dice.within(5, 60);
         let at = self.phones[phone].down.next(self.now_ms + delay);
         self.later(at - self.now_ms, Due::ToPhone(phone, socket, bytes));

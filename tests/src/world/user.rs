@@ -1,7 +1,7 @@
 //! What people do with their phones, and what must be true whatever they do.
 
-use sidetone_engine::{CallState, Command, Direction, Microphone, Password, Standing};
-use sidetone_wire::id::UserId;
+use sidetone_engine::{Answer, CallState, Command, Direction, EndReason, Event, Microphone, Password, Standing};
+use sidetone_wire::id::{CallId, UserId};
 use sidetone_wire::record::Text;
 use zeroize::Zeroizing;
 
@@ -20,18 +20,24 @@ pub struct Script {
     pub lies: super::Lies,
 }
 
+impl Script {
+    fn is_troubled(self) -> bool {
+        let super::Lies { drop, twice, late } = self.lies;
+        self.troubles || self.crash_one_in + drop + twice + late > 0
+    }
+}
+
 impl World {
     /// Switches a phone on and makes an account on it.
     pub fn register(&mut self, phone: PhoneId, name: &str) -> UserId {
         self.connect(phone);
-        let welcomed = |world: &Self| {
-            world.phones[phone].events.iter().any(|(_, event)| *event == sidetone_engine::Event::Connected(true))
-        };
+        let welcomed =
+            |world: &Self| world.phones[phone].events.iter().any(|(_, event)| *event == Event::Connected(true));
         assert!(self.run_until(10_000, welcomed), "the server answers");
         let password = Password(Zeroizing::new(format!("password of {name}")));
         let email = format!("{name}@example.org");
         let registered = self.ask(phone, Command::Register { name: name.to_owned(), email, password });
-        assert_eq!(registered, Ok(sidetone_engine::Answer::Done));
+        assert_eq!(registered, Ok(Answer::Done));
         self.phones[phone].user().expect("an account")
     }
 
@@ -59,9 +65,58 @@ impl World {
         self.standing(one, b) == Some(Standing::Friend) && self.standing(other, a) == Some(Standing::Friend)
     }
 
-    /// Two phones whose owners are friends.
+    /// Says something to the owner of another phone.
+    pub fn say(&mut self, from: PhoneId, to: PhoneId, text: &str) {
+        let peer = self.phones[to].user().expect("an account");
+        let text = Text::parse(text).expect("a text");
+        self.ask(from, Command::SendText(peer, text)).expect("friends may write");
+    }
+
+    /// Whether a phone holds a text from another.
+    pub fn holds(&self, phone: PhoneId, from: PhoneId, text: &str) -> bool {
+        self.phones[from]
+            .user()
+            .is_some_and(|peer| self.phones[phone].texts(peer, true).iter().any(|held| held == text))
+    }
+
+    /// Calls the owner of another phone.
+    pub fn call(&mut self, from: PhoneId, to: PhoneId) -> CallId {
+        let peer = self.phones[to].user().expect("an account");
+        match self.ask(from, Command::Call(peer)) {
+            Ok(Answer::Call(call)) => call,
+            other => panic!("no call: {other:?}"),
+        }
+    }
+
+    /// How the call on a phone stands.
+    pub fn state(&self, phone: PhoneId) -> Option<CallState> {
+        self.phones[phone].call().map(|view| view.state)
+    }
+
+    /// How a call ended on a phone, as its app was told.
+    pub fn ended(&self, phone: PhoneId, call: CallId) -> Option<EndReason> {
+        self.phones[phone].events.iter().rev().find_map(|(_, event)| match event {
+            Event::Call(view) if view.call == call => match view.state {
+                CallState::Ended(reason) => Some(reason),
+                _ => None,
+            },
+            _ => None,
+        })
+    }
+
+    /// Calls, answers, and waits until both can speak.
+    pub fn talk(&mut self, from: PhoneId, to: PhoneId) -> CallId {
+        let call = self.call(from, to);
+        assert!(self.run_until(10_000, |world| world.state(to) == Some(CallState::Ringing)), "it rings");
+        self.ask(to, Command::AnswerCall(call)).expect("it can be answered");
+        let both = |world: &Self| [from, to].iter().all(|phone| world.state(*phone) == Some(CallState::Connected));
+        assert!(self.run_until(20_000, both), "both can speak");
+        call
+    }
+
+    /// Two phones whose owners are friends, and a third in its box.
     pub fn friends(seed: u64) -> Self {
-        let mut world = Self::new(seed, 2);
+        let mut world = Self::new(seed, 3);
         world.register(0, "ada");
         world.register(1, "ben");
         world.befriend(0, 1);
@@ -75,7 +130,7 @@ impl World {
         self.links.outage_until = self.now_ms;
         self.server.start();
         let everybody = |world: &Self| {
-            world.phones.iter().all(|phone| {
+            world.phones.iter().take(2).all(|phone| {
                 !phone.is_dead() && phone.online && phone.socket.is_some() && phone.asleep_for(world.now_ms).is_none()
             })
         };
@@ -100,7 +155,7 @@ pub fn live(seed: u64, script: Script) -> World {
             1 => world.dice.within(50, 1_000),
             _ => world.dice.within(1_000, 20_000),
         };
-        run_watched(&mut world, pause, users);
+        run_watched(&mut world, pause, users, script);
         deed(&mut world, script, users, &mut said);
     }
     world.heal();
@@ -152,16 +207,20 @@ fn deed(world: &mut World, script: Script, users: [UserId; 2], said: &mut u32) {
 }
 
 /// Runs in small pieces and looks at what must hold at any moment.
-fn run_watched(world: &mut World, ms: u64, users: [UserId; 2]) {
+fn run_watched(world: &mut World, ms: u64, users: [UserId; 2], script: Script) {
     let end = world.now_ms + ms;
     while world.now_ms < end {
-        let piece = (end - world.now_ms).min(5_000);
+        let piece = (end - world.now_ms).min(2_000);
         world.run(piece);
         for phone in 0..2 {
             let peer = users[1 - phone];
             let awake = !world.phones[phone].is_dead() && world.phones[phone].asleep_for(world.now_ms).is_none();
             if let Some(ringing) = world.phones[phone].ringing_for(world.now_ms).filter(|_| awake) {
                 assert!(ringing <= 45_000, "phone {phone} rings for {ringing} ms");
+            }
+            if !script.is_troubled() {
+                let connecting = world.phones[phone].connecting_for(world.now_ms).unwrap_or(0);
+                assert!(connecting <= 3_000, "phone {phone} connects for {connecting} ms");
             }
             let heard = world.phones[phone].texts(peer, true);
             let said = world.phones[1 - phone].texts(users[phone], false);

@@ -1,0 +1,93 @@
+//! The server as the enemy sits in it: sees every byte, rewrites and invents what it tells the phones.
+
+use sidetone_engine::Input;
+use sidetone_wire::frame::{Delivered, Event, Frame, Told};
+use sidetone_wire::id::Seq;
+
+use super::{Due, PhoneId, World};
+
+type Rewrite = Box<dyn FnMut(PhoneId, Event) -> Event>;
+
+/// What the enemy holds.
+#[derive(Default)]
+pub struct Tap {
+    /// Every frame that passed, both ways.
+    pub seen: Vec<Vec<u8>>,
+    /// Every envelope that a phone was given, in order.
+    pub delivered: Vec<(PhoneId, Delivered)>,
+    /// Changes what phones are told.
+    pub rewrite: Option<Rewrite>,
+    /// Per phone: the last event that really passed, and how many were invented.
+    counts: Vec<(u64, u64)>,
+}
+
+impl Tap {
+    /// Whether anything that passed contains these bytes.
+    pub fn saw(&self, needle: &[u8]) -> bool {
+        self.seen.iter().any(|frame| frame.windows(needle.len()).any(|window| window == needle))
+    }
+
+    fn count(&mut self, phone: PhoneId) -> &mut (u64, u64) {
+        if self.counts.len() <= phone {
+            self.counts.resize(phone + 1, (0, 0));
+        }
+        &mut self.counts[phone]
+    }
+
+    /// What goes on to the server, with the invented events counted out.
+    pub(super) fn up(&mut self, phone: PhoneId, bytes: Vec<u8>) -> Vec<u8> {
+        self.seen.push(bytes.clone());
+        let invented = self.count(phone).1;
+        match Frame::from_bytes(&bytes) {
+            Ok(Frame::Ack(mut acked)) if invented > 0 => {
+                acked.seq = Seq(acked.seq.0.saturating_sub(invented));
+                Frame::Ack(acked).to_bytes().expect("short")
+            }
+            Ok(Frame::Hello(mut hello)) => {
+                if let Some(resume) = &mut hello.resume {
+                    resume.last = Seq(resume.last.0.saturating_sub(invented));
+                }
+                Frame::Hello(hello).to_bytes().expect("short")
+            }
+            _ => bytes,
+        }
+    }
+
+    /// What goes on to the phone.
+    pub(super) fn down(&mut self, phone: PhoneId, bytes: Vec<u8>) -> Vec<u8> {
+        self.seen.push(bytes.clone());
+        let frame = Frame::from_bytes(&bytes);
+        if matches!(&frame, Ok(Frame::Welcome(welcome)) if !welcome.resumed) {
+            *self.count(phone) = (0, 0);
+        }
+        let Ok(Frame::Event(told)) = frame else { return bytes };
+        self.count(phone).0 = told.seq.0;
+        let seq = Seq(told.seq.0 + self.count(phone).1);
+        let event = match &mut self.rewrite {
+            Some(rewrite) => rewrite(phone, told.event),
+            None => told.event,
+        };
+        if let Event::Sealed(delivered) = &event {
+            self.delivered.push((phone, delivered.clone()));
+        }
+        Frame::Event(Told { seq, event }).to_bytes().expect("about as long as before")
+    }
+}
+
+impl World {
+    /// The server invents an event for a phone.
+    pub fn invent(&mut self, phone: PhoneId, event: Event) {
+        let (last, invented) = self.tap.count(phone);
+        *invented += 1;
+        let seq = Seq(*last + *invented);
+        let bytes = Frame::Event(Told { seq, event }).to_bytes().expect("within limits");
+        let Some(socket) = self.phones[phone].socket else { return };
+        let at = self.phones[phone].down.next(self.now_ms + 10);
+        self.later(at - self.now_ms, Due::ToPhone(phone, socket, bytes));
+    }
+
+    /// A phone's link says something that no link said.
+    pub fn invent_news(&mut self, phone: PhoneId, link: sidetone_engine::LinkId, news: sidetone_engine::News) {
+        self.step(phone, Input::Link(link, news));
+    }
+}

@@ -1,0 +1,229 @@
+//! One-to-one calls between two or three phones, in virtual time.
+
+use proving::world::{Lies, World};
+use sidetone_engine::{CallState, Command, CommandError, EndReason, Event, Microphone};
+
+fn friends() -> World {
+    World::friends(7)
+}
+
+fn rings(world: &World, phone: usize) -> bool {
+    world.state(phone) == Some(CallState::Ringing)
+}
+
+#[test]
+fn a_call_rings_is_answered_and_ends_for_both() {
+    let mut world = friends();
+    let call = world.talk(0, 1);
+    let keys = [0, 1].map(|phone| world.phones[phone].media.clone().expect("sound"));
+    assert_eq!((&keys[0].1, &keys[1].1), (&keys[1].2, &keys[0].2), "each opens what the other seals");
+    world.ask(0, Command::HangUp(call)).expect("it can be ended");
+    assert!(world.run_until(1_000, |world| world.ended(1, call).is_some()));
+    assert_eq!(world.ended(0, call), Some(EndReason::HungUp));
+    assert_eq!(world.ended(1, call), Some(EndReason::PeerHungUp));
+    assert!(world.phones.iter().all(|phone| phone.media.is_none()));
+}
+
+#[test]
+fn a_declined_call_ends_for_both() {
+    let mut world = friends();
+    let call = world.call(0, 1);
+    assert!(world.run_until(10_000, |world| rings(world, 1)));
+    world.ask(1, Command::DeclineCall(call)).expect("it can be declined");
+    assert!(world.run_until(1_000, |world| world.ended(0, call).is_some()));
+    assert_eq!(
+        (world.ended(0, call), world.ended(1, call)),
+        (Some(EndReason::PeerDeclined), Some(EndReason::Declined))
+    );
+}
+
+#[test]
+fn a_caller_who_gives_up_stops_the_ringing() {
+    let mut world = friends();
+    let call = world.call(0, 1);
+    assert!(world.run_until(10_000, |world| rings(world, 1)));
+    world.ask(0, Command::HangUp(call)).expect("it can be given up");
+    assert!(world.run_until(1_000, |world| world.ended(1, call).is_some()));
+    assert_eq!((world.ended(0, call), world.ended(1, call)), (Some(EndReason::Cancelled), Some(EndReason::Missed)));
+}
+
+#[test]
+fn a_call_that_nobody_answers_ends_after_45_seconds() {
+    let mut world = friends();
+    let call = world.call(0, 1);
+    let begun = world.now_ms;
+    assert!(world.run_until(60_000, |world| world.ended(0, call).is_some() && world.ended(1, call).is_some()));
+    assert!((44_000..47_000).contains(&(world.now_ms - begun)), "after {} ms", world.now_ms - begun);
+    assert_eq!((world.ended(0, call), world.ended(1, call)), (Some(EndReason::Unanswered), Some(EndReason::Missed)));
+}
+
+#[test]
+fn who_is_in_a_call_is_busy_for_others() {
+    let mut world = friends();
+    world.register(2, "cid");
+    world.befriend(2, 1);
+    world.talk(0, 1);
+    let second = world.call(2, 1);
+    assert!(world.run_until(10_000, |world| world.ended(2, second).is_some()));
+    assert_eq!(world.ended(2, second), Some(EndReason::PeerBusy));
+    assert_eq!(world.state(1), Some(CallState::Connected));
+}
+
+#[test]
+fn two_who_call_each_other_at_once_are_in_one_call() {
+    for seed in 0..40 {
+        let mut world = World::friends(seed);
+        let one = world.call(0, 1);
+        let pause = world.dice.within(0, 300);
+        world.run(pause);
+        let peer = world.phones[0].user().expect("an account");
+        let other = match world.ask(1, Command::Call(peer)) {
+            Ok(sidetone_engine::Answer::Call(other)) => other,
+            // It rang before: then there is only one call.
+            Err(CommandError::Busy) => continue,
+            answer => panic!("{answer:?}"),
+        };
+        let connected = |world: &World| (0..2).all(|phone| world.state(phone) == Some(CallState::Connected));
+        assert!(world.run_until(20_000, connected), "seed {seed}: {:?} {:?}", world.state(0), world.state(1));
+        let calls = [0, 1].map(|phone| world.phones[phone].call().expect("a call").call);
+        assert_eq!(calls, [one.min(other); 2], "seed {seed}");
+        let loser = if one < other { 1 } else { 0 };
+        assert_eq!(world.ended(loser, one.max(other)), Some(EndReason::Merged(one.min(other))), "seed {seed}");
+    }
+}
+
+#[test]
+fn a_friend_who_is_not_there_is_unreachable_at_once() {
+    let mut world = friends();
+    world.cut(1, 500_000);
+    world.run(125_000);
+    let call = world.call(0, 1);
+    assert!(world.run_until(1_000, |world| world.ended(0, call).is_some()));
+    assert_eq!(world.ended(0, call), Some(EndReason::Unreachable));
+}
+
+#[test]
+fn a_friend_who_lost_the_network_a_moment_ago_may_still_come_back_and_answer() {
+    let mut world = friends();
+    world.cut(1, 10_000);
+    let call = world.call(0, 1);
+    assert!(world.run_until(20_000, |world| rings(world, 1)));
+    world.ask(1, Command::AnswerCall(call)).expect("it can be answered");
+    assert!(world.run_until(10_000, |world| world.state(0) == Some(CallState::Connected)));
+}
+
+#[test]
+fn a_lost_answer_does_not_leave_the_phone_ringing() {
+    let mut world = friends();
+    let call = world.call(0, 1);
+    assert!(world.run_until(10_000, |world| rings(world, 1)));
+    world.lies = Lies { drop: 1, ..Lies::default() };
+    world.ask(1, Command::AnswerCall(call)).expect("it can be answered");
+    assert!(world.run_until(50_000, |world| world.ended(0, call).is_some() && world.ended(1, call).is_some()));
+    assert_eq!(world.ended(0, call), Some(EndReason::Unanswered));
+    assert_eq!(world.ended(1, call), Some(EndReason::ConnectionLost));
+}
+
+#[test]
+fn a_call_survives_a_lost_link_under_new_keys() {
+    let mut world = friends();
+    let call = world.talk(0, 1);
+    let before = world.phones[0].media.clone().expect("sound");
+    world.outage(31_000);
+    assert!(world.run_until(5_000, |world| matches!(world.state(0), Some(CallState::Reconnecting(_)))));
+    world.links.outage_until = world.now_ms + 28_000;
+    let again = |world: &World| (0..2).all(|phone| world.state(phone) == Some(CallState::Connected));
+    assert!(world.run_until(60_000, again) || world.ended(0, call) == Some(EndReason::ConnectionLost));
+    if again(&world) {
+        let after = world.phones[0].media.clone().expect("sound");
+        assert_eq!(before.0, after.0, "the same call");
+        assert_ne!(before.1, after.1, "another key");
+    }
+}
+
+#[test]
+fn a_short_silence_is_shown_and_passes() {
+    let mut world = friends();
+    world.talk(0, 1);
+    world.outage(6_000);
+    assert!(world.run_until(5_000, |world| matches!(world.state(0), Some(CallState::Reconnecting(_)))));
+    assert!(world.run_until(5_000, |world| world.state(0) == Some(CallState::Connected)));
+}
+
+#[test]
+fn a_call_goes_on_without_the_server_and_can_be_ended_without_it() {
+    let mut world = friends();
+    let call = world.talk(0, 1);
+    world.crash_server(600_000);
+    world.run(120_000);
+    assert_eq!((world.state(0), world.state(1)), (Some(CallState::Connected), Some(CallState::Connected)));
+    world.ask(1, Command::HangUp(call)).expect("it can be ended");
+    assert!(world.run_until(1_000, |world| world.ended(0, call).is_some()));
+    assert_eq!(world.ended(0, call), Some(EndReason::PeerHungUp));
+}
+
+#[test]
+fn a_phone_that_slept_ten_minutes_is_in_no_call() {
+    let mut world = friends();
+    let call = world.talk(0, 1);
+    world.sleep(1, 600_000);
+    world.run(700_000);
+    assert!(world.ended(0, call).is_some() && world.ended(1, call).is_some());
+    assert_eq!((world.state(0), world.state(1)), (None, None));
+}
+
+#[test]
+fn a_mute_is_seen_by_the_other_side() {
+    let mut world = friends();
+    let call = world.talk(0, 1);
+    world.ask(0, Command::SetMicrophone(call, Microphone::Off)).expect("it can be muted");
+    let seen = |world: &World| world.phones[1].call().is_some_and(|view| view.their_microphone == Microphone::Off);
+    assert!(world.run_until(1_000, seen));
+}
+
+#[test]
+fn the_keys_of_a_long_call_are_renewed() {
+    let mut world = friends();
+    world.talk(0, 1);
+    let before = world.phones[0].media.clone().expect("sound");
+    world.run(3_700_000);
+    let after = [0, 1].map(|phone| world.phones[phone].media.clone().expect("sound"));
+    assert_ne!(before.1, after[0].1, "another key after an hour");
+    assert_eq!((&after[0].1, &after[1].1), (&after[1].2, &after[0].2), "each opens what the other seals");
+}
+
+#[test]
+fn nothing_is_gathered_before_the_answer() {
+    let mut world = friends();
+    let call = world.call(0, 1);
+    assert!(world.run_until(10_000, |world| rings(world, 1)));
+    world.run(20_000);
+    assert!(world.links.gathered.is_empty(), "no phone gathers addresses while it rings");
+    world.ask(1, Command::AnswerCall(call)).expect("it can be answered");
+    world.run(2_000);
+    assert_eq!(world.links.gathered.values().copied().collect::<Vec<_>>(), [1, 1], "the control: both do after it");
+}
+
+#[test]
+fn late_commands_for_a_call_that_is_over_are_refused_without_harm() {
+    let mut world = friends();
+    let call = world.talk(0, 1);
+    world.ask(0, Command::HangUp(call)).expect("it can be ended");
+    world.run(1_000);
+    for phone in 0..2 {
+        for command in [Command::AnswerCall(call), Command::DeclineCall(call), Command::HangUp(call)] {
+            assert_eq!(world.ask(phone, command), Err(CommandError::NoSuchCall));
+        }
+    }
+    assert!(!world.phones[1].events.iter().rev().take(3).any(|(_, event)| matches!(event, Event::Connected(false))));
+}
+
+#[test]
+fn only_friends_may_be_called_or_written_to() {
+    let mut world = friends();
+    world.register(2, "cid");
+    let stranger = world.phones[2].user().expect("an account");
+    assert_eq!(world.ask(0, Command::Call(stranger)), Err(CommandError::NotFriends));
+    let text = sidetone_wire::record::Text::parse("hello").expect("a text");
+    assert_eq!(world.ask(0, Command::SendText(stranger, text)), Err(CommandError::NotFriends));
+}

@@ -1,0 +1,144 @@
+//! What friends write to each other, in virtual time.
+
+use proving::world::World;
+use sidetone_engine::row::MessageState;
+use sidetone_engine::{Addresses, Command, CommandError, Event, Receipts};
+use sidetone_wire::record::Text;
+
+fn friends() -> World {
+    World::friends(11)
+}
+
+fn states(world: &World) -> Vec<MessageState> {
+    let peer = world.phones[1].user().expect("an account");
+    world.phones[0].conversation(peer).into_iter().map(|(_, state)| state).collect()
+}
+
+#[test]
+fn a_text_to_a_friend_who_is_there_arrives_at_once_and_is_marked() {
+    let mut world = friends();
+    world.say(0, 1, "hello");
+    assert_eq!(states(&world), [MessageState::Queued]);
+    assert!(world.run_until(3_000, |world| world.holds(1, 0, "hello")));
+    assert!(world.run_until(1_000, |world| states(world) == [MessageState::Delivered]));
+    let ada = world.phones[0].user().expect("an account");
+    assert_eq!(world.phones[1].engine().and_then(|engine| engine.friend(ada)).expect("a friend").unread, 1);
+    world.ask(1, Command::MarkRead(ada)).expect("it can be marked");
+    assert!(world.run_until(3_000, |world| states(world) == [MessageState::Read]));
+}
+
+#[test]
+fn a_text_to_a_friend_who_is_away_arrives_when_both_are_there() {
+    let mut world = friends();
+    world.cut(1, 3_600_000);
+    world.run(200_000);
+    for text in ["one", "two", "three"] {
+        world.say(0, 1, text);
+    }
+    world.run(60_000);
+    assert_eq!(states(&world), [MessageState::Queued; 3]);
+    assert!(world.run_until(4_000_000, |world| states(world) == [MessageState::Delivered; 3]));
+    let ada = world.phones[0].user().expect("an account");
+    assert_eq!(world.phones[1].texts(ada, true), ["one", "two", "three"]);
+}
+
+#[test]
+fn a_phone_that_dies_after_writing_delivers_after_its_restart() {
+    let mut world = friends();
+    world.cut(1, 100_000);
+    world.say(0, 1, "before the crash");
+    world.crash(0);
+    assert!(world.run_until(400_000, |world| world.holds(1, 0, "before the crash")));
+}
+
+#[test]
+fn who_keeps_receipts_to_themselves_tells_nobody_what_was_read() {
+    let mut world = friends();
+    world.ask(1, Command::SetReceipts(Receipts::Keep)).expect("a preference");
+    world.say(0, 1, "hello");
+    assert!(world.run_until(3_000, |world| states(world) == [MessageState::Delivered]));
+    let ada = world.phones[0].user().expect("an account");
+    world.ask(1, Command::MarkRead(ada)).expect("it can be marked");
+    world.run(30_000);
+    assert_eq!(states(&world), [MessageState::Delivered]);
+}
+
+#[test]
+fn a_text_waits_for_who_shows_addresses_only_when_they_act() {
+    let mut world = friends();
+    world.ask(1, Command::SetAddresses(Addresses::WhenIAct)).expect("a preference");
+    world.say(0, 1, "hello");
+    world.run(30_000);
+    assert!(!world.holds(1, 0, "hello"), "it waits");
+    assert_eq!(world.links.gathered.get(&1), None, "nothing is gathered for it");
+    world.say(1, 0, "you first");
+    assert!(world.run_until(15_000, |world| world.holds(1, 0, "hello") && world.holds(0, 1, "you first")));
+}
+
+#[test]
+fn a_text_of_full_length_arrives_whole() {
+    let mut world = friends();
+    let text = "\u{1d11e}".repeat(16_384);
+    world.say(0, 1, &text);
+    assert!(world.run_until(5_000, |world| world.holds(1, 0, &text)));
+}
+
+#[test]
+fn a_thousand_texts_wait_and_the_next_is_refused_clearly() {
+    let mut world = friends();
+    world.cut(1, 500_000);
+    world.run(200_000);
+    for number in 0..1_000 {
+        world.say(0, 1, &format!("text {number}"));
+    }
+    let peer = world.phones[1].user().expect("an account");
+    let text = Text::parse("one too many").expect("a text");
+    assert_eq!(world.ask(0, Command::SendText(peer, text)), Err(CommandError::OutboxFull));
+    assert!(world.run_until(600_000, |world| world.holds(1, 0, "text 999")));
+    let ada = world.phones[0].user().expect("an account");
+    let kept = world.phones[1].texts(ada, true);
+    assert!(kept.iter().enumerate().all(|(number, text)| *text == format!("text {number}")) && kept.len() == 1_000);
+}
+
+#[test]
+fn typing_is_seen_by_who_is_linked_and_keeps_nothing() {
+    let mut world = friends();
+    world.say(0, 1, "hello");
+    assert!(world.run_until(3_000, |world| world.holds(1, 0, "hello")));
+    let (ada, ben) = (world.phones[0].user().expect("an account"), world.phones[1].user().expect("an account"));
+    let disk = world.phones[1].disk().clone();
+    world.ask(0, Command::Typing(ben)).expect("a word");
+    let seen = |world: &World| world.phones[1].events.iter().any(|(_, event)| *event == Event::Typing(ada));
+    assert!(world.run_until(1_000, seen));
+    assert_eq!(*world.phones[1].disk(), disk);
+}
+
+#[test]
+fn the_end_of_a_friendship_fails_what_waits_and_is_seen_by_both() {
+    let mut world = friends();
+    world.cut(1, 300_000);
+    world.run(200_000);
+    world.say(0, 1, "too late");
+    let ben = world.phones[1].user().expect("an account");
+    world.ask(0, Command::Unfriend(ben)).expect("it can be ended");
+    world.run(1_000);
+    assert!(matches!(states(&world)[..], [MessageState::Failed(_)]));
+    assert!(world.run_until(200_000, |world| world.phones[1].socket.is_some()));
+    world.run(5_000);
+    let ada = world.phones[0].user().expect("an account");
+    assert_eq!(world.standing(1, ada), Some(sidetone_engine::Standing::Former));
+    assert!(!world.holds(1, 0, "too late"));
+}
+
+#[test]
+fn a_deleted_account_leaves_nothing_on_the_phone_and_friends_see_it_go() {
+    let mut world = friends();
+    world.say(0, 1, "hello");
+    world.run(5_000);
+    assert!(!world.phones[0].disk().is_empty());
+    let ada = world.phones[0].user().expect("an account");
+    world.ask(0, Command::DeleteAccount).expect("it can be deleted");
+    assert!(world.phones[0].disk().is_empty());
+    assert!(world.run_until(5_000, |world| world.standing(1, ada) == Some(sidetone_engine::Standing::Former)));
+    assert_eq!(world.ask(0, Command::SignOut), Err(CommandError::SignedOut));
+}
