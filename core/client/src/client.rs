@@ -98,7 +98,8 @@ pub struct Client {
     stop: watch::Sender<bool>,
     /// Its other end is dropped by the driver's thread as the last thing it does.
     alive: watch::Receiver<()>,
-    nudge: Arc<Notify>,
+    woken: Arc<Notify>,
+    moved: Arc<Notify>,
     /// Taken once, before the audio starts.
     sound: Mutex<Option<(Microphone, Loudspeaker)>>,
 }
@@ -122,7 +123,8 @@ impl Client {
         let (words, word_inbox) = mpsc::channel(WORDS);
         let (stop, stopped) = watch::channel(false);
         let (living, alive) = watch::channel(());
-        let (queue, nudge) = (Arc::new(Queue::default()), Arc::new(Notify::new()));
+        let queue = Arc::<Queue>::default();
+        let (woken, moved) = (Arc::<Notify>::default(), Arc::<Notify>::default());
         let socket = Arc::<SocketCounts>::default();
         let inside =
             Inside { engine, store, journal: Journal::default(), socket, links, media, routes: BTreeMap::new() };
@@ -130,7 +132,8 @@ impl Client {
         let ears = Ears {
             words: word_inbox,
             stop: stopped,
-            nudge: Arc::clone(&nudge),
+            woken: Arc::clone(&woken),
+            moved: Arc::clone(&moved),
             socket: from_socket,
             links: from_links,
         };
@@ -151,7 +154,7 @@ impl Client {
             drop(living);
         };
         std::thread::Builder::new().name("sidetone".into()).spawn(drive).map_err(|_| OpenError::System)?;
-        Ok(Self { words, queue, stop, alive, nudge, sound: Mutex::new(Some((microphone, speaker))) })
+        Ok(Self { words, queue, stop, alive, woken, moved, sound: Mutex::new(Some((microphone, speaker))) })
     }
 
     /// Closes the client: ends a call, closes links and socket, lets go of the store. Returns when all of it is gone;
@@ -177,14 +180,15 @@ impl Client {
         self.queue.take(usize::MAX).await
     }
 
-    /// Tells that the phone has another network, or its network is back.
+    /// Tells that the phone has another network, or its network is back: the socket proves that it lives, links look for
+    /// new paths.
     pub fn network_changed(&self) {
-        self.nudge.notify_one();
+        self.moved.notify_one();
     }
 
-    /// Tells that the app is seen again: what slept meanwhile wakes.
+    /// Tells that the app is seen again: what slept meanwhile wakes, the socket proves that it lives.
     pub fn on_foreground(&self) {
-        self.nudge.notify_one();
+        self.woken.notify_one();
     }
 
     /// Tells that the app is not seen any more and may be ended at any moment: returns when the journal of the store is

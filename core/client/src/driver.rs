@@ -85,8 +85,10 @@ pub struct Ears {
     pub words: mpsc::Receiver<Word>,
     /// True once the client is to be closed.
     pub stop: watch::Receiver<bool>,
-    /// The network or the app's place changed.
-    pub nudge: Arc<Notify>,
+    /// The app is seen again, or the phone woke.
+    pub woken: Arc<Notify>,
+    /// The phone has another network.
+    pub moved: Arc<Notify>,
     /// News of the socket.
     pub socket: mpsc::Receiver<SocketNews>,
     /// News of the links.
@@ -162,7 +164,11 @@ impl Driver {
                 },
                 Some(news) = ears.socket.recv() => self.socket(news)?,
                 Some((id, news)) = ears.links.recv() => self.link(id, news)?,
-                () = ears.nudge.notified() => self.nudge()?,
+                () = ears.woken.notified() => self.wake()?,
+                () = ears.moved.notified() => {
+                    self.inside.links.restart();
+                    self.wake()?;
+                }
                 () = tokio::time::sleep(sleep) => self.step(Input::Tick)?,
             }
         }
@@ -248,11 +254,10 @@ impl Driver {
         inside.journal.link(clock::micros(), id.peer, phase);
     }
 
-    fn nudge(&mut self) -> Result<(), StoreError> {
+    fn wake(&mut self) -> Result<(), StoreError> {
         if let Some(socket) = &self.socket {
             socket.nudge();
         }
-        self.inside.links.restart();
         self.step(Input::Tick)
     }
 

@@ -177,6 +177,32 @@ fn each_hears_the_other_and_not_themselves() {
     }
 }
 
+/// From a sample that is pushed to the same sample pulled, in milliseconds, after so many seconds of talk.
+fn delay_ms(seconds: u64) -> usize {
+    let mut world = World::new();
+    let mut pass = |ms, loud: bool| {
+        world.pass(ms, |anna, bert| {
+            let level = if loud { 12_000 } else { 40 };
+            let block: Vec<i16> = (0..480).map(|at| if at % 40 < 20 { level } else { -level }).collect();
+            let _ = anna.microphone.push_partial_slice(&block);
+            bert.speak(THEIRS);
+            anna.listen();
+            bert.listen();
+        });
+        world.bert.heard.len()
+    };
+    let before = pass(seconds * 1_000, false);
+    pass(500, true);
+    let loud = world.bert.heard[before..].iter().position(|sample| sample.abs() > 3_000).unwrap();
+    loud / 48
+}
+
+#[test]
+fn a_word_is_heard_soon() {
+    let delays = [1, 3, 10].map(delay_ms);
+    assert!(delays.iter().all(|delay| *delay <= 60), "{delays:?} ms");
+}
+
 #[test]
 fn losses_are_told_to_the_speaker_who_then_sends_copies() {
     let mut world = World::losing(Box::new(|sequence| sequence % 8 == 0));

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::{Duration, Instant};
 
 use sidetone::{
-    Bind, CallId, CallState, Client, Comparison, Config, Cost, Direction, EndReason, Error, Event, FixedKey, LinkRoute,
-    Message, MessageState, OpenError, Phase, Route, Standing, StoreError, UserId,
+    Bind, CallId, CallState, CallView, Client, Comparison, Config, Cost, Direction, EndReason, Error, Event, FixedKey,
+    LinkRoute, Message, MessageState, OpenError, Phase, Route, Standing, StoreError, UserId,
 };
 use sidetone_server::{Config as ServerConfig, Running, Server};
 
@@ -180,16 +180,42 @@ async fn what_is_written_arrives_once_also_when_the_friend_was_away() {
     server.stop().await;
 }
 
+/// Anna calls, Bert answers, both can speak.
+async fn talk(anna: &Client, to_bert: UserId, bert: &Client) -> CallId {
+    let call = anna.call(to_bert).await.unwrap();
+    assert_eq!(call_is(bert, CallState::Ringing).await, call);
+    assert_eq!(bert.calls().await.unwrap()[0].direction, Direction::Incoming);
+    bert.answer(call).await.unwrap();
+    call_is(anna, CallState::Connected).await;
+    call_is(bert, CallState::Connected).await;
+    call
+}
+
+async fn ends(client: &Client) -> EndReason {
+    let end = async {
+        loop {
+            if let Event::Call(CallView { state: CallState::Ended(reason), .. }) = client.next_event().await.unwrap() {
+                return reason;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, end).await.expect("the call ends")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn closing_in_a_call_ends_it_for_the_other() {
+    let server = Server::start(ServerConfig::in_memory()).await.unwrap();
+    let (anna, to_bert, bert, _) = friends(&server, None).await;
+    talk(&anna, to_bert, &bert).await;
+    anna.close().await;
+    assert_eq!(ends(&bert).await, EndReason::PeerHungUp);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn two_friends_hear_each_other() {
     let server = Server::start(ServerConfig::in_memory()).await.unwrap();
     let (anna, to_bert, bert, _) = friends(&server, None).await;
-    let call = anna.call(to_bert).await.unwrap();
-    assert_eq!(call_is(&bert, CallState::Ringing).await, call);
-    assert_eq!(bert.calls().await.unwrap()[0].direction, Direction::Incoming);
-    bert.answer(call).await.unwrap();
-    call_is(&anna, CallState::Connected).await;
-    call_is(&bert, CallState::Connected).await;
+    let call = talk(&anna, to_bert, &bert).await;
     let clear = Arc::new(AtomicUsize::new(0));
     let cards = [device(&anna, 440.0, 1_000.0, Arc::clone(&clear)), device(&bert, 1_000.0, 440.0, clear)];
     let heard = tokio::task::spawn_blocking(|| cards.map(|card| card.join().unwrap()));
@@ -222,15 +248,7 @@ async fn the_end_of_a_call_says_why() {
     assert_eq!(anna.call(to_bert).await, Err(Error::Busy));
     call_is(&bert, CallState::Ringing).await;
     bert.decline_call(call).await.unwrap();
-    let end = async {
-        loop {
-            match anna.next_event().await.unwrap() {
-                Event::Call(view) if view.state != CallState::Ringing => return view.state,
-                _ => {}
-            }
-        }
-    };
-    assert_eq!(tokio::time::timeout(PATIENCE, end).await.unwrap(), CallState::Ended(EndReason::PeerDeclined));
+    assert_eq!(ends(&anna).await, EndReason::PeerDeclined);
     assert_eq!(anna.hang_up(call).await, Err(Error::NoSuchCall));
 }
 
