@@ -20,6 +20,7 @@ use crate::sqlite::SqliteStore;
 
 mod driver;
 mod http;
+mod patience;
 
 use driver::Input;
 

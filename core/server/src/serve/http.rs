@@ -1,6 +1,6 @@
 //! HTTP: the websocket, health, figures.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,7 +9,6 @@ use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::Response;
 use axum::routing::get;
-use axum::serve::ListenerExt;
 use axum::{Json, Router};
 use sidetone_wire::limits::FRAME_BYTES;
 use tokio::net::TcpListener;
@@ -18,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::driver::Input;
+use super::patience::{From, Patient};
 use super::{AllFigures, ask};
 use crate::desk::{Leaving, Outgoing, SocketId};
 use crate::relay::Counters;
@@ -34,11 +34,8 @@ pub(super) fn phones(listener: TcpListener, inputs: Inputs) -> JoinHandle<()> {
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
         .with_state(inputs)
-        .into_make_service_with_connect_info::<SocketAddr>();
-    // Frames are whole answers: waiting to fill a packet only delays them.
-    let listener = listener.tap_io(|socket| {
-        let _ = socket.set_nodelay(true);
-    });
+        .into_make_service_with_connect_info::<From>();
+    let listener = Patient(listener);
     tokio::spawn(async move {
         let _ = axum::serve(listener, app).await;
     })
@@ -66,7 +63,7 @@ async fn figures(State((inputs, relay)): State<(Inputs, Option<Arc<Counters>>)>)
 
 async fn upgrade(
     upgrade: WebSocketUpgrade,
-    ConnectInfo(from): ConnectInfo<SocketAddr>,
+    ConnectInfo(From(from)): ConnectInfo<From>,
     State(inputs): State<Inputs>,
 ) -> Response {
     // The default read buffer costs 137 KB a socket. A frame that is a little too large still gets its typed answer.
