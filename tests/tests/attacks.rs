@@ -4,12 +4,15 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use proving::puppet::Puppet;
 use proving::world::World;
 use sidetone_engine::{CallState, Command, EndReason, LinkId, News, Password, Reach, Route, Standing, Verified};
-use sidetone_wire::account::Person;
+use sidetone_wire::account::{Empty, Person, Request};
+use sidetone_wire::connect::{Address, Candidate, CandidateKind, Description, IceToken};
 use sidetone_wire::envelope::{Class, Sealed};
-use sidetone_wire::frame::{Delivered, Event};
-use sidetone_wire::id::{Fingerprint, IdentityKey, PairingId, UserId};
+use sidetone_wire::frame::{Announcement, Delivered, Event, Frame};
+use sidetone_wire::id::{CallId, Fingerprint, IdentityKey, KeyBytes, PairingId, UserId};
+use sidetone_wire::record::{self, CallWord, Ended, MediaKey, Record, Why, Word};
 use zeroize::Zeroizing;
 
 fn friends() -> World {
@@ -209,9 +212,14 @@ fn whatever_is_said_again_changes_nothing() {
     assert_eq!([rang(&world, 0), rang(&world, 1)], rang_before, "no second ring");
     assert_eq!(world.phones[1].texts(user(&world, 0), true), ["once"]);
     assert_eq!(world.phones[0].texts(user(&world, 1), true), ["twice"]);
-    let answers = world.tap.delivered[delivered_before..].iter();
-    let answers = answers.filter(|(_, delivered)| matches!(Sealed::unpad(&delivered.bytes), Ok(Sealed::Answer(_))));
-    assert!(answers.count() <= 4, "a hello said again is not answered again, each phone at most makes a new one");
+    let count = |kind: fn(&Sealed) -> bool| {
+        let sealed =
+            world.tap.delivered[delivered_before..].iter().map(|(_, delivered)| Sealed::unpad(&delivered.bytes));
+        sealed.filter(|sealed| sealed.as_ref().is_ok_and(kind)).count()
+    };
+    let hellos = count(|sealed| matches!(sealed, Sealed::Hello(_)));
+    let answers = count(|sealed| matches!(sealed, Sealed::Answer(_)));
+    assert!(answers <= hellos, "{answers} answers to {hellos} new hellos: one said again is not answered again");
     // Within a session: every record twice ends it, and a new one carries on.
     world.tap.rewrite = None;
     world.say(0, 1, "after all that");
@@ -299,8 +307,6 @@ fn a_stranger_rings_nobody_even_if_the_server_helps() {
 }
 
 fn route_of(frame: &[u8]) -> Option<Vec<u8>> {
-    use sidetone_wire::account::Request;
-    use sidetone_wire::frame::Frame;
     match Frame::from_bytes(frame).ok()? {
         Frame::Request(numbered) => match numbered.request {
             Request::Route(envelope) => Some(envelope.bytes.into_vec()),
@@ -359,4 +365,95 @@ fn a_low_order_key_for_a_friend_is_not_believed() {
     let call = world.talk(0, 1);
     world.ask(0, Command::HangUp(call)).expect("it can be ended");
     assert_eq!(world.ended(0, call), Some(EndReason::HungUp));
+}
+
+#[test]
+fn a_caller_who_names_addresses_before_the_answer_learns_none() {
+    let mut world = friends();
+    let mut ada = Puppet::of(&mut world, 0);
+    let ben = user(&world, 1);
+    ada.pair(&mut world, ben);
+    let call = CallId([5; 16]);
+    ada.say(&mut world, &Record::Call(CallWord { call, word: Word::Ring(Empty::default()) }));
+    ada.say(&mut world, &Record::Connect(description()));
+    ada.say(&mut world, &Record::Wanted(Empty::default()));
+    for number in 1..=80 {
+        ada.say(&mut world, &Record::Candidate(candidate(number)));
+        world.run(200);
+    }
+    assert!(rings(&world, 1));
+    assert!(world.links.gathered.is_empty() && world.links.tried.is_empty(), "nothing before the answer");
+    world.ask(1, Command::AnswerCall(call)).expect("it can be answered");
+    world.run(1_000);
+    assert_eq!(world.links.gathered.get(&1), Some(&1), "the control: gathered after it");
+    assert_eq!(world.links.tried.len(), 64, "no more addresses are tried than the limit says");
+    world.run(60_000);
+    assert_eq!(world.ended(1, call), Some(EndReason::ConnectionLost), "a caller who is not there is not waited for");
+}
+
+fn description() -> Description {
+    let ufrag = IceToken::parse("abcd").expect("a fragment");
+    let pwd = IceToken::parse("0123456789abcdef0123456789").expect("a password");
+    Description { ufrag, pwd, fingerprint: Fingerprint([9; 32]) }
+}
+
+fn candidate(number: u8) -> Candidate {
+    let address = Address::parse(([203, 0, 113, number], 4_000).into()).expect("an address");
+    Candidate { kind: CandidateKind::Host, address, priority: 1, foundation: 1 }
+}
+
+#[test]
+fn a_friend_who_says_nonsense_about_calls_gets_a_word_back_and_nothing_else() {
+    let mut world = friends();
+    let mut ada = Puppet::of(&mut world, 0);
+    let ben = user(&world, 1);
+    ada.pair(&mut world, ben);
+    let key = |generation| MediaKey { generation, base: KeyBytes::new(&[3; 33]).expect("short") };
+    let words = [
+        Word::Answer(Empty::default()),
+        Word::Alerting(Empty::default()),
+        Word::Key(key(1)),
+        Word::Key(MediaKey { generation: 2, base: KeyBytes::new(&[]).expect("short") }),
+        Word::Microphone(record::Microphone { on: false }),
+        Word::End(Ended { why: Why::Busy }),
+    ];
+    for (number, word) in words.into_iter().enumerate() {
+        let call = CallId([number as u8; 16]);
+        ada.say(&mut world, &Record::Call(CallWord { call, word }));
+        world.run(1_000);
+    }
+    assert_eq!((rang(&world, 1), world.state(1)), (0, None));
+    // The end of a call that overtook its beginning: it does not ring.
+    ada.say(&mut world, &Record::Call(CallWord { call: CallId([5; 16]), word: Word::Ring(Empty::default()) }));
+    world.run(1_000);
+    assert_eq!(rang(&world, 1), 0);
+    ada.say(&mut world, &Record::Call(CallWord { call: CallId([77; 16]), word: Word::Ring(Empty::default()) }));
+    world.run(1_000);
+    assert_eq!(rang(&world, 1), 1, "the control: a new call rings");
+}
+
+#[test]
+fn an_event_told_twice_is_heard_once_and_a_skipped_one_is_noticed() {
+    let mut world = friends();
+    let said = |world: &World, text: &str| {
+        let told = |event: &sidetone_engine::Event| *event == sidetone_engine::Event::Announcement(text.to_owned());
+        world.phones[0].events.iter().filter(|(_, event)| told(event)).count()
+    };
+    let word = |text: &str| Event::Announcement(Announcement { text: text.to_owned() });
+    world.invent(0, word("once"));
+    world.run(100);
+    world.invent_numbered(0, -1, word("once"));
+    world.run(100);
+    assert_eq!(said(&world, "once"), 1);
+    let rosters = |world: &World| {
+        let asked = |frame: &&Vec<u8>| {
+            let frame = Frame::from_bytes(frame);
+            matches!(frame, Ok(Frame::Request(numbered)) if matches!(numbered.request, Request::Roster(_)))
+        };
+        world.tap.seen.iter().filter(asked).count()
+    };
+    let before = rosters(&world);
+    world.invent_numbered(0, 3, word("after a gap"));
+    world.run(1_000);
+    assert_eq!((said(&world, "after a gap"), rosters(&world)), (1, before + 1), "the roster is read again");
 }

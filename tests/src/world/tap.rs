@@ -86,6 +86,28 @@ impl World {
         self.later(at - self.now_ms, Due::ToPhone(phone, socket, bytes));
     }
 
+    /// The server tells a phone something under a number of its choice, as far from the next one as `skip` says.
+    pub fn invent_numbered(&mut self, phone: PhoneId, skip: i64, event: Event) {
+        let (last, invented) = self.tap.count(phone);
+        let seq = Seq((*last + *invented + 1).saturating_add_signed(skip));
+        let bytes = Frame::Event(Told { seq, event }).to_bytes().expect("within limits");
+        let Some(socket) = self.phones[phone].socket else { return };
+        self.later(10, Due::ToPhone(phone, socket, bytes));
+    }
+
+    /// A frame leaves a phone that somebody took over.
+    pub fn upload(&mut self, phone: PhoneId, bytes: Vec<u8>) {
+        if let Some(socket) = self.phones[phone].socket {
+            let at = self.phones[phone].up.next(self.now_ms + 10);
+            self.later(at - self.now_ms, Due::ToServer(phone, socket, bytes));
+        }
+    }
+
+    /// Takes a phone over: its engine stops, its socket stays.
+    pub fn possess(&mut self, phone: PhoneId) {
+        self.phones[phone].die();
+    }
+
     /// A phone's link says something that no link said.
     pub fn invent_news(&mut self, phone: PhoneId, link: sidetone_engine::LinkId, news: sidetone_engine::News) {
         self.step(phone, Input::Link(link, news));
