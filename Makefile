@@ -1,0 +1,38 @@
+# Everything there is to do. Continuous integration calls these and nothing else.
+# `make demo` and `make test` install what is missing on Debian; Rust itself comes from https://rustup.rs.
+
+CARGO ?= cargo
+
+.PHONY: demo test check bench hunt fuzz clean tools
+
+# A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
+demo: tools
+	$(CARGO) build --release --locked --package sidetone-cli
+	./target/release/sidetone demo --out target/demo $(DEMO)
+
+# SIDETONE_VECTORS may name a folder with more published vectors than the repository holds.
+test: tools
+	$(CARGO) test --workspace --locked --no-fail-fast
+
+check: tools
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --locked
+	.ci/deny
+
+bench: tools
+	$(CARGO) bench --workspace --locked
+
+# Many more simulated worlds than the tests run.
+hunt: tools
+	WORLD_SEEDS=$${WORLD_SEEDS:-100000} $(CARGO) test --release --locked --package proving --test world -- --nocapture
+
+fuzz: tools
+	@test -d tests/fuzz || { echo "there are no fuzz targets yet"; exit 1; }
+	.ci/fuzz
+
+clean:
+	$(CARGO) clean
+
+tools:
+	@.ci/install

@@ -1,0 +1,300 @@
+//! The processes of the demonstration: a server, phones.
+
+use std::collections::VecDeque;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Lines};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::time::timeout;
+
+use crate::phone::{News, Numbered, Order, Report, Sample};
+use crate::serve::Ready;
+use crate::trouble::Trouble;
+
+/// How long anything but a call may take before the demonstration gives up.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The server's process.
+pub struct Server {
+    child: Child,
+    /// Where it listens.
+    pub ready: Ready,
+    /// The folder of its database.
+    pub data: PathBuf,
+    /// Everything it logged.
+    pub log: PathBuf,
+}
+
+impl Server {
+    /// Starts a server on loopback that logs everything it can, and waits until it answers.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] with what it said, [`Trouble::File`].
+    pub async fn start(program: &Path, dir: &Path) -> Result<Self, Trouble> {
+        let (data, log) = (dir.join("server"), dir.join("server.log"));
+        let to_log = std::fs::File::create(&log).map_err(|error| Trouble::file(&log, &error))?;
+        let mut command = Command::new(program);
+        command.args(["--log", "trace", "serve", "--json", "--until-input-ends", "--listen", "127.0.0.1:0"]);
+        command.args(["--relay", "127.0.0.1:0", "--relay-to-loopback", "--admin", "127.0.0.1:0", "--data"]).arg(&data);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(to_log).kill_on_drop(true);
+        let mut child = command.spawn().map_err(Trouble::system)?;
+        let out = child.stdout.take().expect("its output is piped");
+        let line = timeout(PATIENCE, BufReader::new(out).lines().next_line()).await;
+        let ready = match line {
+            Ok(Ok(Some(line))) => serde_json::from_str(&line).map_err(Trouble::system)?,
+            _ => return Err(Trouble::stage("the server", last_line(&log))),
+        };
+        Ok(Self { child, ready, data, log })
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.id().unwrap_or(0)
+    }
+
+    /// Everything it counts, as its operator reads it.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] if it does not answer.
+    pub async fn figures(&self) -> Result<Value, Trouble> {
+        let silent = || Trouble::stage("the server", "gives no figures");
+        let admin = self.ready.admin.ok_or_else(silent)?;
+        let read = async {
+            let mut socket = TcpStream::connect(admin).await.ok()?;
+            let request = format!("GET /figures HTTP/1.1\r\nhost: {admin}\r\nconnection: close\r\n\r\n");
+            socket.write_all(request.as_bytes()).await.ok()?;
+            let mut answer = String::new();
+            socket.read_to_string(&mut answer).await.ok()?;
+            let (_, body) = answer.split_once("\r\n\r\n")?;
+            serde_json::from_str(body).ok()
+        };
+        timeout(PATIENCE, read).await.ok().flatten().ok_or_else(silent)
+    }
+
+    /// Stops it as an operator does, and waits for its end.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] if it does not end, or not well.
+    pub async fn stop(mut self) -> Result<(), Trouble> {
+        use rustix::process::{Pid, Signal, kill_process};
+        if let Some(pid) = i32::try_from(self.process()).ok().and_then(Pid::from_raw) {
+            kill_process(pid, Signal::TERM).map_err(Trouble::system)?;
+        }
+        ended("the server", timeout(PATIENCE, self.child.wait()).await)
+    }
+}
+
+/// A phone's process.
+pub struct Phone {
+    /// Whose it is.
+    pub who: &'static str,
+    child: Child,
+    orders: ChildStdin,
+    reports: Lines<BufReader<ChildStdout>>,
+    waiting: VecDeque<News>,
+    /// Figures of calls, in order.
+    pub samples: Vec<Sample>,
+    errors: PathBuf,
+    next: u64,
+}
+
+/// What a phone is started with.
+#[derive(Debug, Clone)]
+pub struct PhoneSettings {
+    /// The program.
+    pub program: PathBuf,
+    /// Whose it is.
+    pub who: &'static str,
+    /// The demonstration's folder.
+    pub dir: PathBuf,
+    /// The server's address.
+    pub server: String,
+    /// The recording it speaks.
+    pub voice: PathBuf,
+}
+
+impl Phone {
+    /// Switches a phone on and waits until the server answers it.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] with what it said.
+    pub async fn start(settings: &PhoneSettings) -> Result<Self, Trouble> {
+        let PhoneSettings { program, who, dir, server, voice } = settings;
+        let errors = dir.join(format!("{who}.log"));
+        let to_log = std::fs::File::create(&errors).map_err(|error| Trouble::file(&errors, &error))?;
+        let mut command = Command::new(program);
+        command.args(["phone", "--server", server, "--bind", "127.0.0.1", "--data"]).arg(dir.join(who));
+        command.arg("--voice").arg(voice);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(to_log).kill_on_drop(true);
+        let mut child = command.spawn().map_err(Trouble::system)?;
+        let orders = child.stdin.take().expect("its input is piped");
+        let reports = BufReader::new(child.stdout.take().expect("its output is piped")).lines();
+        let (waiting, samples) = (VecDeque::new(), Vec::new());
+        let mut phone = Self { who, child, orders, reports, waiting, samples, errors, next: 0 };
+        phone.until("is connected", |news| matches!(news, News::Connected { yes: true })).await?;
+        Ok(phone)
+    }
+
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.id().unwrap_or(0)
+    }
+
+    /// Gives an order and waits for what it gave.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] with the phone's own sentence.
+    pub async fn ask(&mut self, order: Order) -> Result<Value, Trouble> {
+        self.next += 1;
+        let mine = self.next;
+        let line = serde_json::to_string(&Numbered { id: mine, order }).map_err(Trouble::system)?;
+        let written = self.orders.write_all(format!("{line}\n").as_bytes()).await;
+        if written.is_err() {
+            return Err(self.failed("has ended"));
+        }
+        let answer = async {
+            loop {
+                match self.next_report().await? {
+                    Report::Done { id, value } if id == mine => return Ok(value),
+                    Report::Refused { id, why, .. } if id == mine => return Err(Trouble::stage(self.who, why)),
+                    Report::News(news) => self.keep(news),
+                    Report::Done { .. } | Report::Refused { .. } => {}
+                }
+            }
+        };
+        timeout(PATIENCE, answer).await.unwrap_or_else(|_| Err(Trouble::stage(self.who, "does not answer")))
+    }
+
+    /// The same where the answer has a type.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`].
+    pub async fn ask_for<T: DeserializeOwned>(&mut self, order: Order) -> Result<T, Trouble> {
+        serde_json::from_value(self.ask(order).await?).map_err(Trouble::system)
+    }
+
+    /// Gives an order that carries nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`].
+    pub async fn tell(&mut self, order: Order) -> Result<(), Trouble> {
+        self.ask(order).await.map(drop)
+    }
+
+    /// Waits for news, the oldest that fits; what does not fit is kept for later.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] if it does not come in time.
+    pub async fn until(&mut self, what: &str, fits: impl Fn(&News) -> bool) -> Result<News, Trouble> {
+        self.within(PATIENCE, what, fits).await
+    }
+
+    /// The same with a patience of its own.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] if it does not come in time.
+    pub async fn within(
+        &mut self,
+        patience: Duration,
+        what: &str,
+        fits: impl Fn(&News) -> bool,
+    ) -> Result<News, Trouble> {
+        let who = self.who;
+        let found = async {
+            loop {
+                if let Some(place) = self.waiting.iter().position(&fits) {
+                    return Ok(self.waiting.remove(place).expect("it was just found"));
+                }
+                if let Report::News(news) = self.next_report().await? {
+                    self.keep(news);
+                }
+            }
+        };
+        let late = |_| Err(Trouble::stage(who, format!("{} s passed and still not: {what}", patience.as_secs())));
+        timeout(patience, found).await.unwrap_or_else(late)
+    }
+
+    /// Forgets the news that waits: what comes next is about what comes next.
+    pub fn forget(&mut self) {
+        self.waiting.clear();
+    }
+
+    /// Waits for figures that fit, in a call.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] if they do not come in time.
+    pub async fn sampled(&mut self, what: &str, fits: impl Fn(&Sample) -> bool) -> Result<(), Trouble> {
+        let who = self.who;
+        let found = async {
+            while !self.samples.last().is_some_and(&fits) {
+                if let Report::News(news) = self.next_report().await? {
+                    self.keep(news);
+                }
+            }
+            Ok(())
+        };
+        let late = |_| Err(Trouble::stage(who, format!("{} s passed and still not: {what}", PATIENCE.as_secs())));
+        timeout(PATIENCE, found).await.unwrap_or_else(late)
+    }
+
+    /// Switches the phone off.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] if it does not end, or not well.
+    pub async fn quit(&mut self) -> Result<(), Trouble> {
+        self.tell(Order::Quit).await?;
+        let status = timeout(PATIENCE, self.child.wait()).await;
+        ended(self.who, status)
+    }
+
+    fn keep(&mut self, news: News) {
+        match news {
+            News::Sample(sample) => self.samples.push(sample),
+            news => self.waiting.push_back(news),
+        }
+    }
+
+    async fn next_report(&mut self) -> Result<Report, Trouble> {
+        let Ok(Some(line)) = self.reports.next_line().await else { return Err(self.failed("has ended")) };
+        match serde_json::from_str(&line).map_err(Trouble::system)? {
+            Report::News(News::Stopped { why }) => Err(Trouble::stage(self.who, why)),
+            report => Ok(report),
+        }
+    }
+
+    fn failed(&self, what: &str) -> Trouble {
+        let said = last_line(&self.errors);
+        Trouble::stage(self.who, if said.is_empty() { what.to_owned() } else { said })
+    }
+}
+
+fn ended(who: &str, status: Result<std::io::Result<ExitStatus>, impl Sized>) -> Result<(), Trouble> {
+    match status {
+        Ok(Ok(status)) if status.success() => Ok(()),
+        Ok(Ok(status)) => Err(Trouble::stage(who, format!("ended with {status}"))),
+        Ok(Err(error)) => Err(Trouble::system(error)),
+        Err(_) => Err(Trouble::stage(who, "does not end")),
+    }
+}
+
+/// What a process said last before it ended.
+fn last_line(path: &Path) -> String {
+    let text = std::fs::read_to_string(path).unwrap_or_default();
+    text.lines().last().unwrap_or_default().trim_start_matches("sidetone: ").to_owned()
+}

@@ -1,0 +1,108 @@
+//! `sidetone serve`: the meeting server as a process.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use sidetone_server::turn::PeerRange;
+use sidetone_server::{Config, Keep, Limits, RelayConfig, Server};
+use tokio::io::AsyncReadExt;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::say;
+use crate::trouble::Trouble;
+
+/// What was typed.
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    /// Where phones connect; port 0 takes any. Put TLS in front of it where that is not this machine.
+    #[arg(long, default_value = "127.0.0.1:7400")]
+    listen: SocketAddr,
+    /// Folder for the accounts; without it they are kept in memory and end with the process.
+    #[arg(long, value_name = "DIR")]
+    data: Option<PathBuf>,
+    /// Where STUN and TURN listen (UDP); without it phones find no relay.
+    #[arg(long, value_name = "ADDR")]
+    relay: Option<SocketAddr>,
+    /// Address of this machine as phones see it, if it is not the one the relay listens at.
+    #[arg(long, value_name = "IP", requires = "relay")]
+    public: Option<IpAddr>,
+    /// Let the relay reach peers on loopback: for tests on one machine.
+    #[arg(long, requires = "relay")]
+    relay_to_loopback: bool,
+    /// Where the operator reads `/figures`; loopback only.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<SocketAddr>,
+    /// Say where it listens as one line of JSON.
+    #[arg(long)]
+    json: bool,
+    /// End when standard input ends too, as a child of a program that may be killed.
+    #[arg(long, hide = true)]
+    until_input_ends: bool,
+}
+
+/// What `sidetone serve --json` says once it answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Ready {
+    /// The address for phones, as `--server` takes it.
+    pub server: String,
+    /// Where STUN and TURN listen.
+    pub relay: Option<SocketAddr>,
+    /// Where `/figures` is.
+    pub admin: Option<SocketAddr>,
+}
+
+/// Serves until SIGTERM or SIGINT, then says goodbye to every phone.
+///
+/// # Errors
+///
+/// [`Trouble::Serve`].
+pub async fn run(args: Args) -> Result<(), Trouble> {
+    let (mut term, mut int) = (
+        signal(SignalKind::terminate()).map_err(Trouble::system)?,
+        signal(SignalKind::interrupt()).map_err(Trouble::system)?,
+    );
+    let relay = args.relay.map(|listen| {
+        let mut relay = RelayConfig::new(listen);
+        relay.public = args.public;
+        if args.relay_to_loopback {
+            relay.test_peers.push(PeerRange::new(Ipv4Addr::LOCALHOST.into(), 8));
+        }
+        relay
+    });
+    let keep = args.data.map_or(Keep::Memory, Keep::Dir);
+    let config = Config { keep, listen: args.listen, admin: args.admin, relay, limits: Limits::default() };
+    let running = Server::start(config).await?;
+    let ready =
+        Ready { server: format!("ws://{}", running.addr), relay: running.relay_addr, admin: running.admin_addr };
+    announce(&ready, args.json);
+    tokio::select! {
+        _ = term.recv() => {}
+        _ = int.recv() => {}
+        () = input_ends(), if args.until_input_ends => {}
+    }
+    running.stop().await;
+    if !args.json {
+        say("stopped");
+    }
+    Ok(())
+}
+
+fn announce(ready: &Ready, json: bool) {
+    if json {
+        return say(serde_json::to_string(ready).expect("three addresses are JSON"));
+    }
+    say(format_args!("ready: phones connect to {}", ready.server));
+    if let Some(relay) = ready.relay {
+        say(format_args!("       STUN and TURN at {relay}"));
+    }
+    if let Some(admin) = ready.admin {
+        say(format_args!("       figures at http://{admin}/figures"));
+    }
+}
+
+async fn input_ends() {
+    let mut ignored = [0; 64];
+    let mut input = tokio::io::stdin();
+    while input.read(&mut ignored).await.is_ok_and(|read| read > 0) {}
+}
