@@ -212,6 +212,16 @@ async fn closing_in_a_call_ends_it_for_the_other() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_call_on_a_link_that_is_there_already_connects() {
+    let server = Server::start(ServerConfig::in_memory()).await.unwrap();
+    let (anna, to_bert, bert, to_anna) = friends(&server, None).await;
+    anna.send_text(to_bert, "may I call?").await.unwrap();
+    arrives(&bert, to_anna, "may I call?").await;
+    becomes(&anna, to_bert, MessageState::Delivered).await;
+    talk(&anna, to_bert, &bert).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_friends_hear_each_other() {
     let server = Server::start(ServerConfig::in_memory()).await.unwrap();
     let (anna, to_bert, bert, _) = friends(&server, None).await;
