@@ -39,6 +39,9 @@ pub struct PhoneArgs {
     /// Use only this local address for links; may be repeated.
     #[arg(long, value_name = "IP")]
     bind: Vec<IpAddr>,
+    /// The most bytes the phone's store may take.
+    #[arg(long, value_name = "BYTES")]
+    quota: Option<u64>,
     /// Whose account, if the folder holds none yet.
     #[arg(long)]
     name: Option<String>,
@@ -83,6 +86,7 @@ impl PhoneArgs {
         if !self.bind.is_empty() {
             config.bind = Bind::Only(self.bind.clone());
         }
+        config.quota = self.quota;
         for root in &self.root {
             config.roots.push(std::fs::read(root).map_err(|error| Trouble::file(root, &error))?);
         }

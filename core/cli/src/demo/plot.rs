@@ -156,7 +156,7 @@ pub struct Row {
 /// Bars that lie below each other, on one scale from zero.
 pub fn rows(what: &str, rows: &[Row]) -> String {
     const LABEL: f64 = 250.0;
-    const VALUE: f64 = 110.0;
+    const VALUE: f64 = 150.0;
     const STEP: f64 = 24.0;
     let most = rows.iter().map(|row| row.to).fold(1e-9, f64::max);
     let at = |value: f64| LABEL + value / most * (WIDTH - LABEL - VALUE);

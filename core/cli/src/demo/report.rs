@@ -69,6 +69,7 @@ fn tiles(figures: &Figures, promises: &[Promise]) -> String {
         figures.setup_ms.values().filter_map(|setup| setup.cold.get("connected")).fold(0.0, |a: f64, b| a.max(*b));
     let (sent, heard) =
         figures.sound.values().fold((0, 0), |(sent, heard), one| (sent + one.frames_sent, heard + one.frames_heard));
+    let made_up: u64 = figures.sound.values().map(|sound| sound.concealed_ms).sum();
     let texts = &figures.texts;
     let held = promises.iter().filter(|promise| promise.held).count();
     let tile = |value: String, what: &str| format!("<div class=\"tile\"><b>{value}</b><span>{what}</span></div>");
@@ -77,6 +78,7 @@ fn tiles(figures: &Figures, promises: &[Promise]) -> String {
         tile(format!("{setup:.0} ms"), "from ringing to connected, with a new link"),
         tile(format!("{:.1} %", 100.0 * heard as f64 / sent.max(1) as f64), "of all frames spoken were heard"),
         tile(format!("{} of {}", texts.delivered, texts.sent), "texts delivered, each once"),
+        tile(format!("{made_up} ms"), "of sound made up, both ears together"),
         tile(kilo(figures.call_bytes_at_server), "at the server while they talked"),
         tile(
             figures.canaries.server.to_string(),

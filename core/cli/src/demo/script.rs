@@ -28,6 +28,9 @@ const TEXTS: [&str; 6] = [
     "And nobody in between.",
 ];
 
+/// How long the second call may take to be heard.
+const SOON: Duration = Duration::from_secs(5);
+
 /// What happens before the play.
 pub struct Setting {
     /// The program that is server and phones.
@@ -268,7 +271,8 @@ impl<'a> Play<'a> {
     async fn talk_again(&mut self) -> Result<(), Trouble> {
         self.connect().await?;
         for (n, who) in WHO.into_iter().enumerate() {
-            self.phones[n].sampled("the other one is heard", |sample| sample.heard > 0).await?;
+            let heard = self.phones[n].sampled(SOON, |sample| sample.heard > 0).await?;
+            self.figures.heard_again.insert(who.to_owned(), heard);
             let phases = phases(&self.phones[n].ask(Order::Figures).await?);
             self.figures.setup_ms.entry(who.to_owned()).or_default().warm = phases;
         }
@@ -306,7 +310,7 @@ impl<'a> Play<'a> {
     async fn listen_on(&mut self) -> Result<(), Trouble> {
         let until_us = clock::micros() + 1_000_000;
         for phone in &mut self.phones {
-            phone.sampled("a second passes", |sample| sample.at_us >= until_us).await?;
+            phone.sampled(PATIENCE, |sample| sample.at_us >= until_us).await?;
         }
         Ok(())
     }

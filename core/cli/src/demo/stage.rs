@@ -233,23 +233,21 @@ impl Phone {
         self.waiting.clear();
     }
 
-    /// Waits for figures that fit, in a call.
+    /// Waits for figures that fit, in a call; gives whether they came in time.
     ///
     /// # Errors
     ///
-    /// [`Trouble::Stage`] if they do not come in time.
-    pub async fn sampled(&mut self, what: &str, fits: impl Fn(&Sample) -> bool) -> Result<(), Trouble> {
-        let who = self.who;
+    /// [`Trouble::Stage`] if the phone fails.
+    pub async fn sampled(&mut self, patience: Duration, fits: impl Fn(&Sample) -> bool) -> Result<bool, Trouble> {
         let found = async {
             while !self.samples.last().is_some_and(&fits) {
                 if let Report::News(news) = self.next_report().await? {
                     self.keep(news);
                 }
             }
-            Ok(())
+            Ok(true)
         };
-        let late = |_| Err(Trouble::stage(who, format!("{} s passed and still not: {what}", PATIENCE.as_secs())));
-        timeout(PATIENCE, found).await.unwrap_or_else(late)
+        timeout(patience, found).await.unwrap_or(Ok(false))
     }
 
     /// Switches the phone off.
