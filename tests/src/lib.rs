@@ -2,4 +2,5 @@
 //! attacks and promises that are tried on them.
 
 pub mod puppet;
+pub mod real;
 pub mod world;

@@ -375,7 +375,8 @@ fn a_caller_who_names_addresses_before_the_answer_learns_none() {
     ada.pair(&mut world, ben);
     let call = CallId([5; 16]);
     ada.say(&mut world, &Record::Call(CallWord { call, word: Word::Ring(Empty::default()) }));
-    ada.say(&mut world, &Record::Connect(description()));
+    ada.say(&mut world, &Record::Connect(description(9)));
+    ada.say(&mut world, &Record::Connect(description(10)));
     ada.say(&mut world, &Record::Wanted(Empty::default()));
     for number in 1..=80 {
         ada.say(&mut world, &Record::Candidate(candidate(number)));
@@ -391,10 +392,10 @@ fn a_caller_who_names_addresses_before_the_answer_learns_none() {
     assert_eq!(world.ended(1, call), Some(EndReason::ConnectionLost), "a caller who is not there is not waited for");
 }
 
-fn description() -> Description {
+fn description(certificate: u8) -> Description {
     let ufrag = IceToken::parse("abcd").expect("a fragment");
     let pwd = IceToken::parse("0123456789abcdef0123456789").expect("a password");
-    Description { ufrag, pwd, fingerprint: Fingerprint([9; 32]) }
+    Description { ufrag, pwd, fingerprint: Fingerprint([certificate; 32]) }
 }
 
 fn candidate(number: u8) -> Candidate {

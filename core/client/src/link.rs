@@ -40,8 +40,8 @@ use life::{Life, Order};
 use pace::Pace;
 use records::Outgoing;
 
-/// Longest record, in bytes: 64 KiB of content and room for its sealing.
-pub const RECORD_BYTES: usize = 65 * 1024;
+/// Longest record, in bytes: what a sealed record may have.
+pub const RECORD_BYTES: usize = sidetone_crypto::record::MAX_RECORD;
 /// How long a link may take from the peer's description to [`News::Up`] before it is [`DownReason::Unreachable`].
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// How long the handshakes may take on a proven path before the link is [`DownReason::Unauthenticated`].

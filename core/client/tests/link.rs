@@ -20,8 +20,8 @@ mod relay;
 mod wire;
 
 use ends::{
-    LOOPBACK, connect, down, gathered, guard, local, open, pair, patterned, record, relayed_pair, settings, until,
-    until_over, wired_pair,
+    LOOPBACK, carry, connect, down, gathered, guard, local, open, pair, patterned, record, relayed_pair, settings,
+    until, until_over, wired_pair,
 };
 use relay::{Manner, relay};
 use wire::Wire;
@@ -399,6 +399,37 @@ async fn one_end_behind_a_relay_reaches_one_that_needs_none() {
     let [at_a, at_b] = guard(20, connect(&mut a, &mut b)).await;
     assert!(matches!(at_a.0, Route::Relayed { by: RelayedBy::Us, .. }), "{at_a:?}");
     assert!(matches!(at_b.0, Route::Relayed { by: RelayedBy::Them, .. }), "{at_b:?}");
+}
+
+#[tokio::test]
+async fn a_relay_that_first_looked_like_the_peers_own_address_is_shown_as_a_relay() {
+    let servers = vec![relay(Manner::Willing).await];
+    let hidden = Settings { policy: RoutePolicy::RelayOnly, servers, ..settings(Role::Offer) };
+    let (mut a, mut b) = (open(hidden, 64).await, open(settings(Role::Answer), 64).await);
+    let (mut late, mut ups) = (Vec::new(), 0);
+    let connect = async {
+        while ups < 2 {
+            tokio::select! {
+                Some(news) = a.news.recv() => match news {
+                    News::Candidate(candidate) => late.push(candidate),
+                    news => ups += usize::from(matches!(carry(news, &b.link), Some(News::Up { .. }))),
+                },
+                Some(news) = b.news.recv() => ups += usize::from(matches!(carry(news, &a.link), Some(News::Up { .. }))),
+            }
+        }
+    };
+    guard(20, connect).await;
+    assert!(!late.is_empty());
+    late.into_iter().for_each(|candidate| b.link.add_candidate(candidate).unwrap());
+    let shown = async {
+        loop {
+            if let News::Route(route) = b.news.recv().await.expect("the link lives") {
+                return route;
+            }
+        }
+    };
+    let route = guard(5, shown).await;
+    assert!(matches!(route, Route::Relayed { by: RelayedBy::Them, .. }), "{route:?}");
 }
 
 #[tokio::test]

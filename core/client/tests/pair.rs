@@ -202,6 +202,18 @@ async fn ends(client: &Client) -> EndReason {
     tokio::time::timeout(PATIENCE, end).await.expect("the call ends")
 }
 
+/// Waits until so many more frames were heard.
+async fn hears(client: &Client, frames: u64) {
+    let heard = || async { client.diagnostics().await.unwrap().sound.frames_heard };
+    let from = heard().await;
+    let more = async {
+        while heard().await < from + frames {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, more).await.expect("frames are heard");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn closing_in_a_call_ends_it_for_the_other() {
     let server = Server::start(ServerConfig::in_memory()).await.unwrap();
@@ -209,6 +221,20 @@ async fn closing_in_a_call_ends_it_for_the_other() {
     talk(&anna, to_bert, &bert).await;
     anna.close().await;
     assert_eq!(ends(&bert).await, EndReason::PeerHungUp);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_survives_a_change_of_network_at_both_ends() {
+    let server = Server::start(ServerConfig::in_memory()).await.unwrap();
+    let (anna, to_bert, bert, _) = friends(&server, None).await;
+    let call = talk(&anna, to_bert, &bert).await;
+    for changed in [&anna, &bert, &anna] {
+        changed.network_changed();
+        hears(&anna, 5).await;
+        hears(&bert, 5).await;
+    }
+    assert_eq!(call_is(&anna, CallState::Connected).await, call);
+    assert_eq!(call_is(&bert, CallState::Connected).await, call);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -95,7 +95,8 @@ impl Pairing {
     /// Seals a record and sends it by the best way. An error ends the pairing.
     pub fn say(&mut self, record: &Record, cx: &mut Cx<'_>) -> Result<(), RecordError> {
         let connecting = matches!(record, Record::Connect(_) | Record::Candidate(_));
-        let path = if self.is_up() && !connecting { Path::Direct } else { Path::Signal };
+        let direct = self.is_up() && (!connecting || self.signal.is_none());
+        let path = if direct { Path::Direct } else { Path::Signal };
         if !matches!(record, Record::Typing(_)) {
             self.used = cx.now.time;
         }
@@ -183,9 +184,9 @@ impl Pairing {
         self.held.description.is_some()
     }
 
-    /// The peer described its end: one description a pairing.
+    /// The peer described its end, for the first time or because it restarts ICE: always under the same certificate.
     pub fn described(&mut self, description: Description, cx: &mut Cx<'_>) {
-        if self.certificate.is_some() {
+        if self.certificate.is_some_and(|known| known != description.fingerprint) {
             return;
         }
         self.certificate = Some(description.fingerprint);

@@ -1,5 +1,6 @@
 //! The life of a link: one task that owns the connection, from the first description to the last socket.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
@@ -8,14 +9,14 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCIceConnectionState, RTCSessionDescription};
 
-use super::description::{CANDIDATES, Candidate, Description};
+use super::description::{CANDIDATES, Candidate, Description, Kind};
 use super::media::Sound;
 use super::pace::{Milestone, Pace};
 use super::peer::{Fact, Peer};
 use super::records::Queue;
 use super::template::{self, Half};
 use super::traffic::{listen, receive, speak, transmit};
-use super::{CONNECT_LIMIT, DownReason, HANDSHAKE_LIMIT, News, Role, Settings};
+use super::{CONNECT_LIMIT, DownReason, HANDSHAKE_LIMIT, News, Role, Route, Settings};
 
 /// How long gathering may take: of a server that does not answer the library does not tell.
 const GATHER_LIMIT: Duration = Duration::from_secs(10);
@@ -52,6 +53,8 @@ pub(super) struct Shared {
     pub(super) role: Role,
     /// The certificate the peer's description named.
     pub(super) trusted: watch::Sender<Option<[u8; 32]>>,
+    /// Addresses that the peer borrows from a relay: a path that ends at one is relayed, whatever it first looked like.
+    pub(super) borrowed: watch::Sender<Vec<SocketAddr>>,
     /// Bytes of records sent that the peer has not said to have taken.
     pub(super) untaken: AtomicUsize,
     /// Told when half of the window is empty, or the peer took something.
@@ -60,6 +63,12 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// How the link travels now.
+    pub(super) async fn route(&self) -> Option<Route> {
+        let borrowed = self.borrowed.borrow().clone();
+        self.peer.route(&borrowed).await
+    }
+
     pub(super) async fn tell(&self, news: News) -> Result<(), End> {
         self.news.send(news).await.map_err(|_| End::Owner)
     }
@@ -108,6 +117,7 @@ impl Life {
             pace,
             role: settings.role,
             trusted: watch::Sender::new(None),
+            borrowed: watch::Sender::new(Vec::new()),
             untaken: AtomicUsize::new(0),
             emptied: Notify::new(),
             up: watch::Sender::new(false),
@@ -338,8 +348,26 @@ impl<'a> Talk<'a> {
             return Ok(());
         }
         self.taken += 1;
-        let candidate = RTCIceCandidateInit { candidate: template::candidate(&candidate), ..Default::default() };
-        Ok(self.shared.peer.connection.add_ice_candidate(candidate).await?)
+        let init = RTCIceCandidateInit { candidate: template::candidate(&candidate), ..Default::default() };
+        self.shared.peer.connection.add_ice_candidate(init).await?;
+        if candidate.kind() == Kind::Relay {
+            self.shared.borrowed.send_modify(|borrowed| borrowed.push(candidate.address()));
+            if self.shared.is_up() {
+                return self.travels().await;
+            }
+        }
+        Ok(())
+    }
+
+    /// Says how the link travels now.
+    async fn travels(&mut self) -> Result<(), End> {
+        match self.shared.route().await {
+            Some(route) => {
+                self.shared.pace.travel(route);
+                self.shared.tell(News::Route(route)).await
+            }
+            None => Ok(()),
+        }
     }
 
     /// Starts a new generation, unless one is being agreed on already.
@@ -369,13 +397,7 @@ impl<'a> Talk<'a> {
                 if std::mem::take(&mut self.interrupted) {
                     self.shared.tell(News::Restored).await?;
                 }
-                match self.shared.peer.route().await {
-                    Some(route) => {
-                        self.shared.pace.travel(route);
-                        self.shared.tell(News::Route(route)).await
-                    }
-                    None => Ok(()),
-                }
+                self.travels().await
             }
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => {
                 self.path = true;

@@ -45,7 +45,8 @@ const KEEPALIVE: Duration = Duration::from_secs(1);
 const REPLAY_WINDOW: usize = 512;
 /// How long worse paths wait for better ones, after which they are taken.
 const SRFLX_WAIT: Duration = Duration::from_millis(100);
-const PRFLX_WAIT: Duration = Duration::from_millis(50);
+/// As long as for a relay: what looks like a peer's own address may be one that it borrows.
+const PRFLX_WAIT: Duration = Duration::from_millis(500);
 const RELAY_WAIT: Duration = Duration::from_secs(1);
 
 /// What the library reports, except the state of ICE, of which only the latest counts.
@@ -109,8 +110,9 @@ impl Peer {
         certificates.first().map(|certificate| Sha256::digest(certificate).into())
     }
 
-    /// How the link travels now.
-    pub(super) async fn route(&self) -> Option<Route> {
+    /// How the link travels now, given the addresses that the peer borrows from a relay: checks from such an address may
+    /// come before its candidate does, and the library then calls it peer-reflexive for good.
+    pub(super) async fn route(&self, borrowed: &[SocketAddr]) -> Option<Route> {
         let ice = self.connection.sctp().await?.transport().ice_transport();
         let pair = ice.get_selected_candidate_pair().await.ok()??;
         let stats = self.connection.get_stats(Instant::now(), StatsSelector::None).await;
@@ -120,11 +122,13 @@ impl Peer {
             .map(|pair| pair.current_round_trip_time)
             .fold(0.0, f64::max);
         let rtt = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let by = match (pair.local().typ, pair.remote().typ) {
-            (RTCIceCandidateType::Relay, RTCIceCandidateType::Relay) => RelayedBy::Both,
-            (RTCIceCandidateType::Relay, _) => RelayedBy::Us,
-            (_, RTCIceCandidateType::Relay) => RelayedBy::Them,
-            _ => return Some(Route::Direct { kind: reach(&pair.remote().address), rtt }),
+        let ours = pair.local().typ == RTCIceCandidateType::Relay;
+        let theirs = pair.remote().typ == RTCIceCandidateType::Relay || is_among(borrowed, pair.remote());
+        let by = match (ours, theirs) {
+            (true, true) => RelayedBy::Both,
+            (true, false) => RelayedBy::Us,
+            (false, true) => RelayedBy::Them,
+            (false, false) => return Some(Route::Direct { kind: reach(&pair.remote().address), rtt }),
         };
         Some(Route::Relayed { by, protocol: Protocol::Udp, rtt })
     }
@@ -133,6 +137,11 @@ impl Peer {
     pub(super) fn own(text: &str, generation: u32) -> Result<Description, LinkError> {
         template::own(text, generation).ok_or_else(|| LinkError::Setup("unreadable local description".into()))
     }
+}
+
+fn is_among(borrowed: &[SocketAddr], candidate: &RTCIceCandidate) -> bool {
+    let ip = candidate.address.parse::<IpAddr>();
+    ip.is_ok_and(|ip| borrowed.contains(&SocketAddr::new(ip, candidate.port)))
 }
 
 pub(super) fn setup(error: webrtc::error::Error) -> LinkError {

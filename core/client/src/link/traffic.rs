@@ -97,7 +97,7 @@ async fn welcome(shared: &Shared) -> Result<News, DownReason> {
     if *shared.trusted.borrow() != Some(shown) {
         return Err(DownReason::Unauthenticated);
     }
-    let route = shared.peer.route().await.ok_or(DownReason::Broken)?;
+    let route = shared.route().await.ok_or(DownReason::Broken)?;
     shared.pace.travel(route);
     Ok(News::Up { route, fingerprint: shown })
 }

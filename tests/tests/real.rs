@@ -1,0 +1,129 @@
+//! Promises on the real path: two clients and the real server, on loopback.
+
+use std::collections::BTreeSet;
+
+use proving::real::{Card, Duo, until};
+use sidetone::{CallState, MessageState, Route};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn voice_and_text_go_from_phone_to_phone() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    let call = duo.talk().await;
+    let _cards = [Card::plug(&duo.phones[0]), Card::plug(&duo.phones[1])];
+    let server = duo.server.as_ref().expect("it runs");
+    let before = server.figures().await;
+    duo.hears(0, 150).await;
+    duo.hears(1, 150).await;
+    for number in 0..20 {
+        duo.say(number % 2, &format!("text {number}")).await;
+    }
+    let after = server.figures().await;
+    let through = after.desk.bytes_in + after.desk.bytes_out - before.desk.bytes_in - before.desk.bytes_out;
+    assert!(through < 20_000, "{through} bytes went through the server");
+    println!("{before:?} {after:?}");
+    for p in &duo.phones {
+        let d = p.diagnostics().await.unwrap();
+        println!("{:?} {:?}", d.links, d.calls[0].phases);
+    }
+    let relayed = after.relay.bytes_to_peers + after.relay.bytes_to_clients;
+    assert!(
+        relayed < 4_000,
+        "{relayed} bytes, more than the checks of a path that was not taken, went through the relay"
+    );
+    let links = duo.phones[0].diagnostics().await.expect("open").links;
+    assert!(links.iter().all(|link| matches!(link.route, Route::Direct(_))) && links.len() == 1);
+    // The same counter sees what does go through the server: the words that made the call.
+    assert!(before.desk.bytes_in > 5_000);
+    duo.hang_up(call).await;
+    duo.part().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_goes_on_and_ends_without_the_server() {
+    let mut duo = Duo::meet(["ada", "ben"]).await;
+    let call = duo.talk().await;
+    let _cards = [Card::plug(&duo.phones[0]), Card::plug(&duo.phones[1])];
+    duo.hears(1, 20).await;
+    duo.server.take().expect("it runs").stop().await;
+    let heard = duo.phones[1].diagnostics().await.expect("open").sound.frames_heard;
+    duo.hears(1, heard + 150).await;
+    duo.say(0, "still here").await;
+    duo.hang_up(call).await;
+    duo.part().await;
+}
+
+/// The UDP sockets of this process.
+fn udp_sockets() -> usize {
+    let own: BTreeSet<String> = std::fs::read_dir("/proc/self/fd")
+        .expect("Linux")
+        .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
+        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.trim_end_matches(']').to_owned()))
+        .collect();
+    let table = std::fs::read_to_string("/proc/net/udp").expect("Linux");
+    table.lines().skip(1).filter(|line| line.split_whitespace().nth(9).is_some_and(|inode| own.contains(inode))).count()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_it_rings_no_phone_has_a_socket_that_could_give_it_away() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    let before = udp_sockets();
+    let call = duo.phones[0].call(duo.friend[0]).await.expect("a friend");
+    duo.state(1, CallState::Ringing).await;
+    assert_eq!(udp_sockets(), before);
+    duo.phones[1].answer(call).await.expect("it rings");
+    duo.state(0, CallState::Connected).await;
+    assert!(udp_sockets() >= before + 2, "the control: after the answer each has one");
+    duo.hang_up(call).await;
+    duo.part().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_text_of_full_length_arrives_whole() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    duo.say(0, &"\u{1d11e}".repeat(16_384)).await;
+    let ada = &duo.phones[0];
+    until(ada, "the mark", || async {
+        let newest = ada.history(duo.friend[0], None, 1).await.expect("open").pop();
+        newest.filter(|message| message.state == MessageState::Delivered)
+    })
+    .await;
+    duo.part().await;
+}
+
+/// Resident memory, threads and open files of this process.
+fn held() -> (usize, usize, usize) {
+    let pages = std::fs::read_to_string("/proc/self/statm").expect("Linux");
+    let pages: usize = pages.split_whitespace().nth(1).and_then(|pages| pages.parse().ok()).expect("a number");
+    let count = |path| std::fs::read_dir(path).expect("Linux").count();
+    (pages * 4_096, count("/proc/self/task"), count("/proc/self/fd"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "run alone by two_hundred_calls_leave_nothing_behind: it counts what this process holds"]
+async fn two_hundred_calls_in_a_process_of_their_own() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    let _cards = [Card::plug(&duo.phones[0]), Card::plug(&duo.phones[1])];
+    for _ in 0..40 {
+        let call = duo.talk().await;
+        duo.hang_up(call).await;
+    }
+    let before = held();
+    for _ in 0..200 {
+        let call = duo.talk().await;
+        duo.hang_up(call).await;
+    }
+    let after = held();
+    println!("before {before:?}, after {after:?}");
+    assert!(after.0 < before.0 + (2 << 20), "{} KiB more", (after.0 - before.0) / 1_024);
+    assert!(after.1 <= before.1 && after.2 <= before.2, "{before:?} {after:?}");
+    duo.part().await;
+}
+
+#[test]
+fn two_hundred_calls_leave_nothing_behind() {
+    let itself = std::env::current_exe().expect("this test");
+    let alone = ["--ignored", "--exact", "two_hundred_calls_in_a_process_of_their_own", "--nocapture"];
+    let run = std::process::Command::new(itself).args(alone).output().expect("it runs");
+    let said = String::from_utf8_lossy(&run.stdout);
+    assert!(run.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&run.stderr));
+}
