@@ -30,6 +30,7 @@ pub fn all() -> Vec<Seed> {
     seeds.push(("engine", "incoming".to_owned(), incoming_call()));
     seeds.push(("engine", "outgoing".to_owned(), outgoing_call()));
     seeds.push(("engine", "lost".to_owned(), lost()));
+    seeds.push(("engine", "unanswered".to_owned(), unanswered()));
     seeds.extend(sounds());
     seeds
 }
@@ -234,6 +235,11 @@ fn lost() -> Vec<u8> {
     script.extend(LINK);
     script.extend([10, 3, 0, 0, 0, 10, 5, 0, 11, 0, 1, b'x', 23, 0, 3, 232, 15, 2, 0, 0, 6, 1, 0, 60]);
     script
+}
+
+/// A text and then a call to a friend who is online and says nothing.
+fn unanswered() -> Vec<u8> {
+    vec![11, 0, 1, b'x', 23, 0, 27, 88, 1, 0, 120, 11, 0, 0, 15, 0, 27, 88, 1, 0, 50, 1, 0, 200]
 }
 
 fn sounds() -> Vec<Seed> {
