@@ -245,8 +245,9 @@ fn unanswered() -> Vec<u8> {
 fn sounds() -> Vec<Seed> {
     let steady: Vec<u8> = (0..20).flat_map(|_| [0, 7, 1]).collect();
     let lossy: Vec<u8> = (0..20).flat_map(|n: u8| [0, 7, 1, 2, 0, n % 3, 0, n % 3, 4, n, n]).collect();
+    let gaps: Vec<u8> = (0..60).flat_map(|_| [0, 7, 1, 2, 0, 3, 0, 3, 7, 5]).collect();
     let crowd = [6, 3, 38, 3, 70, 3].into_iter().chain((0..20).flat_map(|_| [0, 32, 64, 7, 1])).collect();
     let clocks = vec![0, 0, 7, 3, 5, 255, 255, 7, 8, 6, 0, 0, 1, 0, 7, 3, 6, 2, 255, 255, 0, 0, 7, 2];
-    let named = [("steady", steady), ("lossy", lossy), ("crowd", crowd), ("clocks", clocks)];
+    let named = [("steady", steady), ("lossy", lossy), ("gaps", gaps), ("crowd", crowd), ("clocks", clocks)];
     named.map(|(name, bytes)| ("playout", name.to_owned(), bytes)).into()
 }
