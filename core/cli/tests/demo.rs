@@ -3,11 +3,17 @@
 
 mod common;
 
+use std::sync::{Mutex, PoisonError};
+
 use common::*;
 use serde_json::Value;
 
+/// Two at once would be in each other's way: a call runs in real time.
+static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
 /// Runs a demonstration of a few seconds; gives its status, what it printed, its figures and its folder.
 fn demo(args: &[&str]) -> (Option<i32>, String, Value, tempfile::TempDir) {
+    let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
     let dir = tempfile::tempdir().unwrap();
     let (out, json) = (dir.path().join("out"), dir.path().join("figures.json"));
     let mut command = program();

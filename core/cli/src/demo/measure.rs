@@ -1,14 +1,15 @@
-//! How much of what was spoken was heard, and when: by finding each second of one recording in the other.
+//! How much of what was spoken was heard, and when: by finding each half second of one recording in the other.
 
 use serde::Serialize;
 
 use crate::phone::Cut;
 use crate::wav::RATE;
 
-/// The length of the pieces that are looked for, in samples.
-const WINDOW: usize = RATE as usize;
+/// The length of the pieces that are looked for, in samples: long enough to be like nothing else in the recording, short
+/// enough that a jitter buffer that stretches or skips spoils few of them.
+const WINDOW: usize = RATE as usize / 2;
 /// From one piece to the next.
-const HOP: usize = WINDOW / 4;
+const HOP: usize = WINDOW / 2;
 /// The longest delay that is looked for.
 const LONGEST_MS: usize = 800;
 /// The first search runs on every twelfth sample, averaged.
@@ -18,7 +19,7 @@ const SOFT: f64 = 150.0;
 /// A piece counts as found from this correlation on.
 pub const FOUND: f64 = 0.5;
 
-/// One second of speech, found again.
+/// Half a second of speech, found again.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Piece {
     /// When it was spoken, in seconds since the voice began.
@@ -161,7 +162,7 @@ mod tests {
             state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             f64::from(state >> 16) / 32_768.0 - 1.0
         };
-        (0..seconds * WINDOW)
+        (0..seconds * RATE as usize)
             .map(|n| {
                 low += (next() - low) * 0.1;
                 (low * 12_000.0 * (n as f64 / 4_000.0).sin()) as i16
@@ -201,8 +202,8 @@ mod tests {
     fn another_voice_silence_and_nothing_at_all_are_not_taken_for_the_voice() {
         let voice = speech(4);
         let (mouth, ear) = cuts(1_000_000, 1_000_000);
-        let other: Vec<i16> = speech(8)[3 * WINDOW..].iter().rev().copied().collect();
-        for recording in [other, vec![0; 5 * WINDOW], Vec::new()] {
+        let other: Vec<i16> = speech(8)[3 * RATE as usize..].iter().rev().copied().collect();
+        for recording in [other, vec![0; 5 * RATE as usize], Vec::new()] {
             let heard = heard(&voice, &mouth, &recording, &ear);
             assert_eq!((heard.found, heard.pieces > 5), (0, true), "{}", heard.correlation);
         }

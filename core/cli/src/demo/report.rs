@@ -142,7 +142,7 @@ fn delay(played: &Played) -> String {
     let found = |ear: usize| -> Vec<(f64, f64)> {
         let since = seconds_since(&played.samples, played.cuts[1 - ear].spoken_us);
         let each = pieces(ear).into_iter().flatten().filter(|piece| piece.correlation >= FOUND);
-        each.map(|piece| (piece.at_s + since + 0.5, piece.delay_ms)).collect()
+        each.map(|piece| (piece.at_s + since + 0.25, piece.delay_ms)).collect()
     };
     let buffer = |ear: usize| -> Vec<(f64, f64)> {
         let samples = played.samples[ear].iter();
@@ -176,7 +176,7 @@ fn delay(played: &Played) -> String {
     section(
         "Delay",
         &format!(
-            "Each dot is one second of speech found again in the other phone's recording, so it holds everything between \
+            "Each dot is half a second of speech found again in the other phone's recording, so it holds everything between \
              microphone and loudspeaker: 10 ms blocks, Opus with 20 ms frames, sealing, the link, the jitter buffer. The lines \
              are the part that the jitter buffer adds. {}.",
             told.join("; ")
