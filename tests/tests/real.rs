@@ -1,9 +1,7 @@
 //! Promises on the real path: two clients and the real server, on loopback.
 
-use std::collections::BTreeSet;
-
 use proving::real::{Card, Duo, until};
-use sidetone::{CallState, MessageState, Route};
+use sidetone::{MessageState, Route};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn voice_and_text_go_from_phone_to_phone() {
@@ -20,16 +18,11 @@ async fn voice_and_text_go_from_phone_to_phone() {
     let after = server.figures().await;
     let through = after.desk.bytes_in + after.desk.bytes_out - before.desk.bytes_in - before.desk.bytes_out;
     assert!(through < 20_000, "{through} bytes went through the server");
-    println!("{before:?} {after:?}");
-    for p in &duo.phones {
-        let d = p.diagnostics().await.unwrap();
-        println!("{:?} {:?}", d.links, d.calls[0].phases);
-    }
-    let relayed = after.relay.bytes_to_peers + after.relay.bytes_to_clients;
-    assert!(
-        relayed < 4_000,
-        "{relayed} bytes, more than the checks of a path that was not taken, went through the relay"
-    );
+    let relayed = |figures: &sidetone_server::RelayFigures| figures.bytes_to_peers + figures.bytes_to_clients;
+    let relayed = relayed(&after.relay) - relayed(&before.relay);
+    assert!(relayed < 3_000, "{relayed} bytes, more than the last checks of a path not taken, went through the relay");
+    let said = duo.phones[0].diagnostics().await.expect("open").sound.bytes_sent;
+    assert!(said > 6_000, "the control: {said} bytes of sound went somewhere");
     let links = duo.phones[0].diagnostics().await.expect("open").links;
     assert!(links.iter().all(|link| matches!(link.route, Route::Direct(_))) && links.len() == 1);
     // The same counter sees what does go through the server: the words that made the call.
@@ -48,31 +41,6 @@ async fn a_call_goes_on_and_ends_without_the_server() {
     let heard = duo.phones[1].diagnostics().await.expect("open").sound.frames_heard;
     duo.hears(1, heard + 150).await;
     duo.say(0, "still here").await;
-    duo.hang_up(call).await;
-    duo.part().await;
-}
-
-/// The UDP sockets of this process.
-fn udp_sockets() -> usize {
-    let own: BTreeSet<String> = std::fs::read_dir("/proc/self/fd")
-        .expect("Linux")
-        .filter_map(|fd| std::fs::read_link(fd.ok()?.path()).ok())
-        .filter_map(|target| Some(target.to_str()?.strip_prefix("socket:[")?.trim_end_matches(']').to_owned()))
-        .collect();
-    let table = std::fs::read_to_string("/proc/net/udp").expect("Linux");
-    table.lines().skip(1).filter(|line| line.split_whitespace().nth(9).is_some_and(|inode| own.contains(inode))).count()
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn while_it_rings_no_phone_has_a_socket_that_could_give_it_away() {
-    let duo = Duo::meet(["ada", "ben"]).await;
-    let before = udp_sockets();
-    let call = duo.phones[0].call(duo.friend[0]).await.expect("a friend");
-    duo.state(1, CallState::Ringing).await;
-    assert_eq!(udp_sockets(), before);
-    duo.phones[1].answer(call).await.expect("it rings");
-    duo.state(0, CallState::Connected).await;
-    assert!(udp_sockets() >= before + 2, "the control: after the answer each has one");
     duo.hang_up(call).await;
     duo.part().await;
 }

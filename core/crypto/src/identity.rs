@@ -54,7 +54,7 @@ impl Identity {
     }
 }
 
-/// The public half of an [`Identity`]; a value of this type is never a point of low order.
+/// The public half of an [`Identity`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PublicKey([u8; 32]);
 
@@ -68,6 +68,12 @@ impl PublicKey {
         // A clamped scalar is a multiple of the cofactor, so any scalar at all tells a point of low order.
         let shared = StaticSecret::from([1; 32]).diffie_hellman(&bytes.into());
         if shared.was_contributory() { Ok(Self(bytes)) } else { Err(IdentityError::LowOrder) }
+    }
+
+    /// Takes back 32 bytes that [`PublicKey::from_bytes`] accepted before they were kept, without the cost of looking
+    /// again. Bytes of low order that come this way fail when a secret is agreed.
+    pub fn kept(bytes: [u8; 32]) -> Self {
+        Self(bytes)
     }
 
     /// Takes a key with which a secret has just been agreed, so that its order is known to be right.

@@ -20,6 +20,8 @@ pub(crate) struct Chats {
     chats: BTreeMap<UserId, Chat>,
     /// To whom a link is up.
     linked: BTreeSet<UserId>,
+    /// For whom something waits.
+    waiting: BTreeSet<UserId>,
 }
 
 struct Chat {
@@ -71,7 +73,7 @@ fn size(body: &Body) -> usize {
 
 impl Chats {
     pub fn new() -> Self {
-        Self { chats: BTreeMap::new(), linked: BTreeSet::new() }
+        Self { chats: BTreeMap::new(), linked: BTreeSet::new(), waiting: BTreeSet::new() }
     }
 
     pub fn restore(&mut self, peer: UserId, row: ChatRow) {
@@ -82,6 +84,7 @@ impl Chats {
     pub fn restore_outgoing(&mut self, peer: UserId, seq: ItemSeq, row: OutgoingRow) {
         if let Some(chat) = self.chats.get_mut(&peer) {
             chat.outbox.push_back((seq, row));
+            self.waiting.insert(peer);
         }
     }
 
@@ -91,12 +94,12 @@ impl Chats {
 
     /// Whether something waits for this friend.
     pub fn has_items(&self, peer: UserId) -> bool {
-        self.chats.get(&peer).is_some_and(|chat| !chat.outbox.is_empty())
+        self.waiting.contains(&peer)
     }
 
     /// For whom something waits.
     pub fn waiting(&self) -> impl Iterator<Item = UserId> + '_ {
-        self.chats.iter().filter(|(_, chat)| !chat.outbox.is_empty()).map(|(peer, _)| *peer)
+        self.waiting.iter().copied()
     }
 
     pub fn send(&mut self, ask: Ask, peer: UserId, text: Text, cx: &mut Cx<'_>) {
@@ -115,8 +118,14 @@ impl Chats {
         self.flush(peer, cx);
     }
 
+    /// Notes whether something waits, and gives the link what it takes.
     fn flush(&mut self, peer: UserId, cx: &mut Cx<'_>) {
-        if let Some(chat) = self.chats.get_mut(&peer).filter(|_| self.linked.contains(&peer)) {
+        let Some(chat) = self.chats.get_mut(&peer) else { return };
+        match chat.outbox.is_empty() {
+            true => self.waiting.remove(&peer),
+            false => self.waiting.insert(peer),
+        };
+        if self.linked.contains(&peer) {
             chat.flush(peer, cx);
         }
     }
@@ -203,6 +212,7 @@ impl Chats {
     /// The friendship is over: what waits will never arrive.
     pub fn fail(&mut self, peer: UserId, cx: &mut Cx<'_>) {
         let Some(chat) = self.chats.get_mut(&peer) else { return };
+        self.waiting.remove(&peer);
         for (seq, outgoing) in std::mem::take(&mut chat.outbox) {
             cx.save(OutgoingRow::drop_at(peer, seq.0));
             if let (Body::Text(text), Some(position)) = (outgoing.body, outgoing.message) {

@@ -276,12 +276,13 @@ impl Engine {
         let online = self.roster.is_online(peer);
         let items = online && self.chats.has_items(peer);
         let open = self.account.addresses() == Addresses::Friends;
+        let ours = self.account.ourselves().is_some();
         Wish {
             session: need != Need::Nothing,
-            link: need == Need::Link || items && need == Need::Nothing,
+            link: ours && (need == Need::Link || items && need == Need::Nothing),
             consent: need == Need::Link || need == Need::Nothing && (items || open),
             key: self.roster.trusted(peer),
-            reachable: self.meeting.is_open() && (online || need != Need::Nothing),
+            reachable: ours && self.meeting.is_open() && (online || need != Need::Nothing),
         }
     }
 

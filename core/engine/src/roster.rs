@@ -23,6 +23,8 @@ pub(crate) struct Roster {
 
 struct Entry {
     row: FriendRow,
+    /// The key of the row, as a point.
+    key: PublicKey,
     standing: Standing,
     online: bool,
 }
@@ -31,7 +33,7 @@ impl Entry {
     /// The key, if this person is a friend under the pinned one.
     fn trusted(&self) -> Option<PublicKey> {
         let trusted = self.standing == Standing::Friend && self.row.changed.is_none();
-        trusted.then(|| PublicKey::from_bytes(self.row.identity.0).ok()).flatten()
+        trusted.then_some(self.key)
     }
 }
 
@@ -48,7 +50,8 @@ impl Roster {
             4 => Standing::Blocked,
             _ => Standing::Former,
         };
-        self.people.insert(user, Entry { row, standing, online: false });
+        let key = PublicKey::kept(row.identity.0);
+        self.people.insert(user, Entry { row, key, standing, online: false });
     }
 
     /// The key of a friend under whom nothing changed.
@@ -65,11 +68,10 @@ impl Roster {
     }
 
     pub fn friend(&self, user: UserId, unread: u32) -> Option<Friend> {
-        let Entry { row, standing, online } = self.people.get(&user)?;
-        let key = PublicKey::from_bytes(row.identity.0).ok()?;
-        let changed_key = row.changed.and_then(|key| PublicKey::from_bytes(key.0).ok());
+        let Entry { row, key, standing, online } = self.people.get(&user)?;
+        let changed_key = row.changed.map(|key| PublicKey::kept(key.0));
         let (name, verified) = (row.name.clone(), row.verified);
-        Some(Friend { user, name, standing: *standing, online: *online, verified, key, changed_key, unread })
+        Some(Friend { user, name, standing: *standing, online: *online, verified, key: *key, changed_key, unread })
     }
 
     /// Everybody but those of the past.
@@ -118,11 +120,10 @@ impl Roster {
             Relation::Blocked => Standing::Blocked,
             Relation::Unknown => return,
         };
-        if PublicKey::from_bytes(person.identity.0).is_err() || self.is_full_for(person.user) {
-            return;
-        }
+        let Some(key) = self.checked(&person) else { return };
         let entry = self.people.entry(person.user).or_insert_with(|| Entry {
             row: new_row(&person.name, person.identity),
+            key,
             standing: Standing::Former,
             online: false,
         });
@@ -136,6 +137,7 @@ impl Roster {
             entry.row.changed = (entry.row.identity != person.identity).then_some(person.identity);
         } else {
             entry.row.identity = person.identity;
+            entry.key = key;
             entry.row.pinned = standing == Standing::Friend;
         }
         if before.0 != entry.row {
@@ -150,8 +152,14 @@ impl Roster {
         }
     }
 
-    fn is_full_for(&self, user: UserId) -> bool {
-        self.people.len() >= 2 * ROSTER_PEOPLE && !self.people.contains_key(&user)
+    /// The key that the server names for a person: known already, or a proper point and there is room for its owner.
+    fn checked(&self, person: &Person) -> Option<PublicKey> {
+        let entry = self.people.get(&person.user);
+        match entry.filter(|entry| entry.row.identity == person.identity) {
+            Some(entry) => Some(entry.key),
+            None if entry.is_none() && self.people.len() >= 2 * ROSTER_PEOPLE => None,
+            None => PublicKey::from_bytes(person.identity.0).ok(),
+        }
     }
 
     pub fn gone(&mut self, user: UserId, cx: &mut Cx<'_>) {
@@ -234,6 +242,7 @@ impl Roster {
             return cx.answer(ask, Err(CommandError::KeyChanged));
         }
         entry.row.identity = IdentityKey(*key.as_bytes());
+        entry.key = key;
         entry.row.changed = None;
         entry.row.verified = false;
         cx.save(entry.row.put(user, 0));

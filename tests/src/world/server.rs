@@ -158,7 +158,7 @@ impl World {
         }
         if drop || late {
             let done = Frame::Reply(Granted { id: numbered.id, reply: Reply::Done(Empty::default()) });
-            self.to_phone(phone, socket, done.to_bytes().expect("short"));
+            self.deliver_frame(phone, socket, done.to_bytes().expect("short"));
         }
         drop || late
     }
@@ -175,7 +175,7 @@ impl World {
             let found = self.server.sockets.iter().find(|(_, socket)| **socket == id).map(|(key, _)| *key);
             let Some((phone, socket)) = found else { continue };
             for frame in outgoing.frames {
-                self.to_phone(phone, socket, frame);
+                self.deliver_frame(phone, socket, frame);
             }
             if outgoing.close {
                 self.server.sockets.remove(&(phone, socket));
@@ -185,7 +185,7 @@ impl World {
         }
     }
 
-    fn to_phone(&mut self, phone: PhoneId, socket: u64, bytes: Vec<u8>) {
+    fn deliver_frame(&mut self, phone: PhoneId, socket: u64, bytes: Vec<u8>) {
         let bytes = self.tap.down(phone, bytes);
         let delay = self.dice.within(5, 60);
         let at = self.phones[phone].down.next(self.now_ms + delay);

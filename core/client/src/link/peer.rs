@@ -45,8 +45,8 @@ const KEEPALIVE: Duration = Duration::from_secs(1);
 const REPLAY_WINDOW: usize = 512;
 /// How long worse paths wait for better ones, after which they are taken.
 const SRFLX_WAIT: Duration = Duration::from_millis(100);
-/// As long as for a relay: what looks like a peer's own address may be one that it borrows.
-const PRFLX_WAIT: Duration = Duration::from_millis(500);
+/// Short: checks overtake candidates, and the best of paths then looks like this one.
+const PRFLX_WAIT: Duration = Duration::from_millis(50);
 const RELAY_WAIT: Duration = Duration::from_secs(1);
 
 /// What the library reports, except the state of ICE, of which only the latest counts.
