@@ -28,8 +28,9 @@ hunt: tools
 	WORLD_SEEDS=$${WORLD_SEEDS:-100000} $(CARGO) test --release --locked --package proving --test world -- --nocapture
 
 # Every decoder for FUZZ_SECONDS (60); libFuzzer is built with the first run.
+# Every decoder for a minute each, or FUZZ_SECONDS.
 fuzz: tools
-	tests/fuzz/run
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tests/fuzz/run
 
 clean:
 	$(CARGO) clean
