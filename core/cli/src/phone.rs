@@ -390,6 +390,7 @@ impl Phone {
             "concealed_ms": sound.concealed_ms,
             "microphone_dropped": sound.microphone_dropped,
             "speaker_missing": sound.speaker_missing,
+            "route": terminal::route(figures.links.first().map(|link| link.route)),
             "rtt_ms": figures.links.first().map(|link| link.rtt.as_secs_f64() * 1e3),
             "phases": phases,
         }))

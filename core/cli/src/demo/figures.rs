@@ -32,8 +32,10 @@ pub struct Figures {
     pub safety_numbers_equal: bool,
     /// Texts.
     pub texts: Texts,
-    /// How the call travelled, as each phone says.
+    /// How the call travelled at its end, as each phone says.
     pub route: BTreeMap<String, String>,
+    /// How it travelled in its first moment: a relayed route may be known before the direct one.
+    pub route_at_first: BTreeMap<String, String>,
     /// Round-trip time of the link when it came up.
     pub rtt_ms: BTreeMap<String, f64>,
     /// The phases of the call's set-up at each phone.
@@ -50,7 +52,7 @@ pub struct Figures {
     pub setup_bytes_at_server: u64,
     /// The same from connected to the end of the first call.
     pub call_bytes_at_server: u64,
-    /// Bytes the relay sent on while the first call was set up: phones try every route before they choose one.
+    /// Bytes the relay sent, its answers included, while the first call was set up: phones try every route before they choose one.
     pub setup_relay_bytes: u64,
     /// The same from connected to the end of the first call.
     pub call_relay_bytes: u64,
@@ -223,7 +225,12 @@ impl Figures {
     fn judge_sound(&self, promises: &mut Vec<Promise>) {
         let mut promise = |text: String, measured: String, held| promises.push(Promise { text, measured, held });
         let direct = self.route.len() == 2 && self.route.values().all(|route| route.starts_with("direct"));
-        let routes: Vec<_> = self.route.iter().map(|(who, route)| format!("{who}: {route}")).collect();
+        let told = |(who, route): (&String, &String)| match self.route_at_first.get(who).filter(|first| *first != route)
+        {
+            Some(first) => format!("{who}: {route} (at first: {first})"),
+            None => format!("{who}: {route}"),
+        };
+        let routes: Vec<_> = self.route.iter().map(told).collect();
         promise("The call goes from phone to phone".into(), routes.join("; "), direct);
         for (who, heard) in &self.mouth_to_ear_ms {
             promise(
@@ -268,7 +275,7 @@ impl Figures {
                 "while they talked {} bytes passed the server and {} its relay, beside {spoken} of sealed sound",
                 self.call_bytes_at_server, self.call_relay_bytes
             ),
-            self.call_bytes_at_server < CALL_BYTES_AT_SERVER && self.call_relay_bytes < CALL_BYTES_AT_SERVER,
+            self.call_bytes_at_server < CALL_BYTES_AT_SERVER && self.call_relay_bytes * 20 <= spoken,
         );
         let canaries = &self.canaries;
         promise(

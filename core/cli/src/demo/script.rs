@@ -284,7 +284,7 @@ impl<'a> Play<'a> {
         let began_us = clock::micros();
         self.phones.iter_mut().for_each(Phone::forget);
         self.phones[0].tell(Order::Call).await?;
-        let (mut rang_us, mut connected_us) = ([0; 2], [0; 2]);
+        let (mut rang_us, mut connected_us, mut routes) = ([0; 2], [0; 2], [String::new(), String::new()]);
         let stands = |news: &News| matches!(news, News::Call { state, over, .. } if *over || state == "connected");
         for n in 0..2 {
             let phone = &mut self.phones[n];
@@ -298,11 +298,13 @@ impl<'a> Play<'a> {
                 return Err(Trouble::stage(WHO[n], format!("the call did not come about: {state}")));
             }
             connected_us[n] = at_us;
-            self.figures.route.insert(WHO[n].to_owned(), route);
+            routes[n] = route;
         }
         let took = (connected_us[0].max(connected_us[1]) - began_us) as f64 / 1e3;
-        let routes: Vec<_> = self.figures.route.values().cloned().collect();
         self.progress("call", &format!("connected after {took:.0} ms: {}", routes.join(" / ")));
+        for (who, route) in WHO.into_iter().zip(routes) {
+            self.figures.route_at_first.entry(who.to_owned()).or_insert(route);
+        }
         Ok(rang_us)
     }
 
@@ -330,7 +332,8 @@ impl<'a> Play<'a> {
     /// What passed the server and its relay so far, as the phones and the relay count it.
     async fn passed(&mut self) -> Result<Passed, Trouble> {
         let figures = self.server.figures().await?;
-        let mut passed = Passed { server: 0, relay: figures["relay"]["bytes_to_peers"].as_u64().unwrap_or(0) };
+        let relayed = |way: &str| figures["relay"][way].as_u64().unwrap_or(0);
+        let mut passed = Passed { server: 0, relay: relayed("bytes_to_peers") + relayed("bytes_to_clients") };
         for phone in &mut self.phones {
             passed.server += way(&phone.ask(Order::Figures).await?["signaling"])?.total();
         }
@@ -362,6 +365,8 @@ impl<'a> Play<'a> {
             speaker_missing: count("speaker_missing"),
         };
         let who = WHO[n].to_owned();
+        let route = counted["route"].as_str().unwrap_or_default();
+        self.figures.route.insert(who.clone(), route.to_owned());
         self.figures.sound.insert(who.clone(), sound);
         self.figures.bytes.entry(who.clone()).or_default().peer_sound.add(way(&counted["sound"])?);
         self.figures.rtt_ms.insert(who.clone(), counted["rtt_ms"].as_f64().unwrap_or(0.0));
