@@ -81,7 +81,6 @@ async fn two_hundred_calls_in_a_process_of_their_own() {
         duo.hang_up(call).await;
     }
     let after = held();
-    println!("before {before:?}, after {after:?}");
     assert!(after.0 < before.0 + (2 << 20), "{} KiB more", (after.0 - before.0) / 1_024);
     assert!(after.1 <= before.1 && after.2 <= before.2, "{before:?} {after:?}");
     duo.part().await;
