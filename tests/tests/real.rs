@@ -94,3 +94,16 @@ fn two_hundred_calls_leave_nothing_behind() {
     let said = String::from_utf8_lossy(&run.stdout);
     assert!(run.status.success() && said.contains("1 passed"), "{said}{}", String::from_utf8_lossy(&run.stderr));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_closes_the_app_is_away_at_once() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    let (ben, ada) = (&duo.phones[1], duo.friend[1]);
+    let online = |wanted: bool| async move {
+        ben.friend(ada).await.expect("open").filter(|friend| friend.online == wanted).map(drop)
+    };
+    until(ben, "her presence", || online(true)).await;
+    duo.phones[0].close().await;
+    until(ben, "her absence", || online(false)).await;
+    duo.part().await;
+}

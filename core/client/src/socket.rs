@@ -20,7 +20,8 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
 
 pub mod backoff;
 mod count;
@@ -193,6 +194,7 @@ impl Keeper {
         let (mut heard, mut said) = (Instant::now(), Instant::now());
         let mut probed: Option<Instant> = None;
         let mut farewell = None;
+        let mut goodbye = None;
         loop {
             let silent = probed.map_or(heard + self.pace.silence, |probed| probed + self.pace.probe);
             let frame = tokio::select! {
@@ -208,7 +210,10 @@ impl Keeper {
                 }
                 frame = outgoing.recv() => match frame {
                     Some(frame) => frame,
-                    None => break,
+                    None => {
+                        goodbye = Some(CloseFrame { code: CloseCode::Normal, reason: "".into() });
+                        break;
+                    }
                 },
                 () = sleep_until(said + self.pace.rest) => Frame::Ping(Empty::default()),
                 () = self.nudge.notified() => {
@@ -223,7 +228,8 @@ impl Keeper {
                 break;
             }
         }
-        let _ = timeout(FAREWELL, socket.close(None)).await;
+        // Only who leaves for good says so: any other session is to be resumed.
+        let _ = timeout(FAREWELL, socket.close(goodbye)).await;
         farewell.map_or(End::Lost, End::Refused)
     }
 

@@ -15,6 +15,8 @@ use sidetone_media::Muted;
 use sidetone_wire::id::CallId;
 
 const CALL: CallId = CallId([1; 16]);
+/// Where the calls before this one stopped counting.
+const NEXT: u16 = 40_000;
 const OURS: f64 = 440.0;
 const THEIRS: f64 = 1_000.0;
 
@@ -27,6 +29,7 @@ struct Wired {
     heard: Wire,
     clock: Arc<Mutex<Instant>>,
     lose: Mutex<Drop>,
+    next: u16,
 }
 
 impl Port for Wired {
@@ -35,6 +38,10 @@ impl Port for Wired {
             let arrival = *self.clock.lock().unwrap();
             self.out.lock().unwrap().push_back(Inbound { sequence, timestamp, marker, payload, arrival });
         }
+    }
+
+    fn next_sequence(&self) -> u16 {
+        self.next
     }
 
     fn take(&self) -> Option<Inbound> {
@@ -124,6 +131,7 @@ impl World {
             heard: Arc::clone(heard),
             clock: Arc::clone(&clock),
             lose: Mutex::new(lose),
+            next: NEXT,
         };
         let (one, other) = (wired(&up, &down, lose), wired(&down, &up, Box::new(|_| false)));
         anna.voice.start(origin, CALL, Box::new(one), &key(1, 1), &key(1, 2)).unwrap();
@@ -280,6 +288,7 @@ fn a_shut_microphone_is_shut_also_when_it_was_shut_before_the_call() {
         heard: Wire::default(),
         clock: Arc::clone(clock),
         lose: Mutex::new(Box::new(|_| false)),
+        next: NEXT,
     };
     let sent = Wire::default();
     let port = nowhere(&world.clock, &sent);
@@ -316,6 +325,7 @@ fn a_call_that_found_another_link_goes_on() {
         heard: Arc::clone(heard),
         clock: Arc::clone(&clock),
         lose: Mutex::new(Box::new(|_| false)),
+        next: NEXT,
     };
     let now = *clock.lock().unwrap();
     let heard = world.bert.figures.snapshot().frames_heard;
@@ -384,6 +394,7 @@ fn the_thread_carries_a_tone_both_ways_and_ends_when_told() {
         heard: Arc::clone(heard),
         clock: Arc::clone(&clock),
         lose: Mutex::new(Box::new(|_| false)),
+        next: NEXT,
     };
     anna.begin(CALL, Box::new(wired(&up, &down)), key(1, 1), key(1, 2));
     bert.begin(CALL, Box::new(wired(&down, &up)), key(1, 2), key(1, 1));
@@ -411,4 +422,17 @@ fn the_thread_carries_a_tone_both_ways_and_ends_when_told() {
     }
     drop((anna, bert));
     assert_eq!(anna_microphone.push(&[1; 480]), 0, "a closed client takes nothing");
+}
+
+#[test]
+fn a_call_goes_on_counting_where_the_last_one_on_its_link_stopped() {
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&sent);
+    let mut world = World::losing(Box::new(move |sequence| {
+        seen.lock().unwrap().push(sequence);
+        false
+    }));
+    world.pass(200, |anna, _| anna.speak(OURS));
+    let sent = sent.lock().unwrap();
+    assert!(sent.len() > 5 && sent.iter().copied().eq((NEXT..).take(sent.len())), "{sent:?}");
 }

@@ -1,12 +1,14 @@
 //! The port through which sound passes a link: two bounded rings, no lock, the oldest goes when one is full.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::Notify;
+
+use crate::vault::random;
 
 /// Frames that may wait each way: 1.28 s of 20 ms frames, far more than any jitter buffer wants.
 const FRAMES: usize = 64;
@@ -42,6 +44,7 @@ struct Rings {
     heard: ArrayQueue<Inbound>,
     heard_ready: Notify,
     dropped: AtomicU64,
+    next_sequence: AtomicU16,
 }
 
 /// Where the media thread hands in and takes out sound; clones share the same rings.
@@ -55,10 +58,18 @@ impl MediaPort {
     ///
     /// Before the link is up, while it is interrupted and after it is closed, packets are lost as on a bad network.
     pub fn send_audio(&self, sequence: u16, timestamp: u32, marker: bool, payload: Bytes) {
+        self.rings.next_sequence.store(sequence.wrapping_add(1), Ordering::Relaxed);
         if self.rings.out.force_push(Outbound { sequence, timestamp, marker, payload }).is_some() {
             self.rings.dropped.fetch_add(1, Ordering::Relaxed);
         }
         self.rings.out_ready.notify_one();
+    }
+
+    /// The sequence number that follows the last one handed in; random on a new link. A call that begins elsewhere on a
+    /// link that carried one already is taken for a replay at the other end (RFC 3711 section 3.3.2) and not heard.
+    #[must_use]
+    pub fn next_sequence(&self) -> u16 {
+        self.rings.next_sequence.load(Ordering::Relaxed)
     }
 
     /// Takes the oldest packet heard, if any; neither blocks nor allocates.
@@ -114,6 +125,7 @@ pub(super) fn port() -> (MediaPort, Sound) {
         heard: ArrayQueue::new(FRAMES),
         heard_ready: Notify::new(),
         dropped: AtomicU64::new(0),
+        next_sequence: AtomicU16::new(u16::from_be_bytes(random())),
     });
     (MediaPort { rings: Arc::clone(&rings) }, Sound { rings })
 }

@@ -47,6 +47,8 @@ const PACKETS: usize = 64;
 pub trait Port: Send {
     /// Hands in a packet; neither blocks nor allocates.
     fn send(&self, sequence: u16, timestamp: u32, marker: bool, payload: Bytes);
+    /// The sequence number that follows the last one handed in here, by whichever call.
+    fn next_sequence(&self) -> u16;
     /// Takes the oldest packet, if any; neither blocks nor allocates.
     fn take(&self) -> Option<Inbound>;
 }
@@ -54,6 +56,10 @@ pub trait Port: Send {
 impl Port for MediaPort {
     fn send(&self, sequence: u16, timestamp: u32, marker: bool, payload: Bytes) {
         self.send_audio(sequence, timestamp, marker, payload);
+    }
+
+    fn next_sequence(&self) -> u16 {
+        MediaPort::next_sequence(self)
     }
 
     fn take(&self) -> Option<Inbound> {
@@ -216,8 +222,8 @@ impl Talk {
         mixer.join(THEM)?;
         let mouth = Mouth {
             sealer,
+            sequence: port.next_sequence(),
             port,
-            sequence: u16::from_be_bytes(random()),
             timestamp: u32::from_be_bytes(random()),
             next_timestamp: None,
             loss: 0,
