@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check bench hunt fuzz clean tools
+.PHONY: demo test check bench size hunt fuzz clean tools
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -22,6 +22,10 @@ check: tools
 
 bench: tools
 	$(CARGO) bench --workspace --locked
+
+# What an app links, as small as it gets: fat LTO takes its time.
+size: tools
+	tests/size/run
 
 # Many more simulated worlds than the tests run.
 hunt: tools
