@@ -227,3 +227,27 @@ fn only_friends_may_be_called_or_written_to() {
     let text = sidetone_wire::record::Text::parse("hello").expect("a text");
     assert_eq!(world.ask(0, Command::SendText(stranger, text)), Err(CommandError::NotFriends));
 }
+
+#[test]
+fn relays_are_asked_for_again_before_their_credentials_end() {
+    let mut world = friends();
+    let asked = |world: &World| {
+        let relays = |frame: &&Vec<u8>| {
+            let frame = sidetone_wire::frame::Frame::from_bytes(frame);
+            matches!(frame, Ok(sidetone_wire::frame::Frame::Request(numbered))
+                if matches!(numbered.request, sidetone_wire::account::Request::Relays(_)))
+        };
+        world.tap.seen.iter().filter(relays).count()
+    };
+    assert_eq!(asked(&world), 0, "nobody asks who needs no link");
+    for round in 1..=3 {
+        let call = world.talk(0, 1);
+        world.ask(0, Command::HangUp(call)).expect("it can be ended");
+        assert_eq!(asked(&world), 2 * round, "each phone asked once");
+        world.talk(0, 1);
+        let call = world.phones[0].call().expect("a call").call;
+        world.ask(0, Command::HangUp(call)).expect("it can be ended");
+        assert_eq!(asked(&world), 2 * round, "and not again at once");
+        world.run(700_000);
+    }
+}

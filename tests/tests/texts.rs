@@ -142,3 +142,29 @@ fn a_deleted_account_leaves_nothing_on_the_phone_and_friends_see_it_go() {
     assert!(world.run_until(5_000, |world| world.standing(1, ada) == Some(sidetone_engine::Standing::Former)));
     assert_eq!(world.ask(0, Command::SignOut), Err(CommandError::SignedOut));
 }
+
+#[test]
+fn a_roster_of_several_pages_is_read_whole_whatever_the_server_skips_meanwhile() {
+    let mut world = World::new(5, 130);
+    world.register(0, "ada");
+    for phone in 1..130 {
+        world.register(phone, &format!("friend{phone}"));
+        world.befriend(phone, 0);
+    }
+    let word = |text: &str| {
+        sidetone_wire::frame::Event::Announcement(sidetone_wire::frame::Announcement { text: text.into() })
+    };
+    let all = |world: &World| {
+        let friends = world.phones[0].engine().expect("it runs").friends();
+        friends.iter().filter(|friend| friend.standing == sidetone_engine::Standing::Friend).count() == 129
+    };
+    for pause in (10..200).step_by(10) {
+        world.invent_numbered(0, 10 * pause as i64, word("after a gap"));
+        world.run(pause);
+        world.invent_numbered(0, 10 * pause as i64 + 50, word("after another"));
+        for _ in 0..40 {
+            world.run(10);
+            assert!(all(&world), "a page of an earlier reading was taken for the whole, after {pause} ms");
+        }
+    }
+}

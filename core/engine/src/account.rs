@@ -2,11 +2,11 @@
 
 use sidetone_crypto::identity::{Identity, PublicKey};
 use sidetone_crypto::login::{Cost, Identifiers, Login, LoginError, Registration};
-use sidetone_wire::account::{Code, Empty, LoginFinish, OpaqueReply, OpaqueStart, Page, RegisterFinish};
+use sidetone_wire::account::{Code, LoginFinish, OpaqueReply, OpaqueStart, Page, RegisterFinish};
 use sidetone_wire::account::{Reply, Request, SignedIn};
 use sidetone_wire::id::{DeviceId, IdentityKey, Secret, UserId};
 
-use crate::cx::{Cx, NoReply, Purpose, Wish};
+use crate::cx::{Cx, Fact, NoReply, Purpose, Wish};
 use crate::effect::{AccountEvent, Answer, CommandError, Effect, Event, Scope};
 use crate::input::{Addresses, Ask, Password, Receipts};
 use crate::row::{AccountRow, OURSELVES, Row};
@@ -191,8 +191,7 @@ impl Account {
         };
         cx.save(row.put(OURSELVES, 0));
         self.restore(row);
-        cx.request(Request::Roster(Page { page: 0 }), Purpose::Roster);
-        cx.request(Request::Relays(Empty::default()), Purpose::Relays);
+        cx.fact(Fact::Entered);
         cx.answer(entry.ask, Ok(Answer::Done));
         cx.tell(Event::Account(AccountEvent::SignedIn));
         Ok(())

@@ -35,6 +35,8 @@ pub(crate) enum Fact {
     Sealed(Delivered),
     /// Our token is no longer valid.
     Revoked(Refusal),
+    /// The account of this device was entered.
+    Entered,
     /// A person may not be talked to any more: no friend, or another key.
     Distrusted(UserId),
     /// A record should go to a peer.
@@ -73,8 +75,8 @@ pub(crate) enum Purpose {
     Enter,
     /// A user waits for its outcome.
     Ask(Ask, Wish),
-    /// Filling the roster.
-    Roster,
+    /// Filling the roster, in this reading of it.
+    Roster(u32),
     /// A part of a pairing.
     Route(UserId, PairingId),
     /// Where STUN and TURN are.

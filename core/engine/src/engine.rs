@@ -126,11 +126,9 @@ impl Engine {
                 if self.account.user().is_some() && welcome.user.is_none() && !welcome.resumed {
                     return self.account.revoked(Code::Unauthorised, cx);
                 }
-                if welcome.user.is_some() && !welcome.resumed {
-                    cx.request(Request::Relays(Empty::default()), Purpose::Relays);
-                }
                 self.read_roster(cx);
             }
+            Fact::Entered => self.read_roster(cx),
             Fact::SignalLost => {
                 self.peers.signal_lost(cx);
                 self.roster.unread();
@@ -206,11 +204,11 @@ impl Engine {
             (Purpose::Enter, outcome) => self.account.entered(outcome, cx),
             (Purpose::Ask(ask, _), Err(reason)) => cx.answer(ask, Err(refused(reason))),
             (Purpose::Ask(ask, asked), Ok(reply)) => self.granted(ask, asked, reply, cx),
-            (Purpose::Roster, Ok(Reply::Roster(page))) => self.roster.page(page, cx),
-            (Purpose::Roster, _) => self.roster.unread(),
-            (Purpose::Relays, Ok(Reply::Relays(relays))) => self.peers.relays = Some(relays),
-            (Purpose::Route(..) | Purpose::Relays | Purpose::Nothing, Ok(_))
-            | (Purpose::Relays | Purpose::Nothing, _) => {}
+            (Purpose::Roster(run), Ok(Reply::Roster(page))) => self.roster.page(run, page, cx),
+            (Purpose::Roster(_), _) => self.roster.unread(),
+            (Purpose::Relays, Ok(Reply::Relays(relays))) => self.peers.lent(Some(relays), cx.now.time),
+            (Purpose::Relays, Err(_)) => self.peers.lent(None, cx.now.time),
+            (Purpose::Route(..) | Purpose::Relays | Purpose::Nothing, Ok(_)) | (Purpose::Nothing, Err(_)) => {}
             (Purpose::Route(peer, pairing), Err(reason)) => {
                 if matches!(reason, NoReply::Refused(refusal) if refusal.code == Code::Offline) {
                     cx.fact(Fact::Unreachable(peer));
@@ -267,6 +265,9 @@ impl Engine {
         let peers: BTreeSet<UserId> = self.peers.active().chain(self.calls.peer()).chain(waiting).collect();
         for peer in peers {
             let wish = self.wish(peer);
+            if wish.is_anything() && self.meeting.is_open() {
+                self.peers.borrow_relays(cx);
+            }
             self.peers.settle(peer, wish, us, cx);
         }
     }

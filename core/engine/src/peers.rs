@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sidetone_crypto::handshake::{self, Initiator, Pattern, Responder};
 use sidetone_crypto::identity::{Identity, PublicKey};
-use sidetone_wire::account::{Empty, Relays};
+use sidetone_wire::account::{Empty, Relays, Request};
 use sidetone_wire::envelope::{Class, Part, Sealed};
 use sidetone_wire::frame::Delivered;
 use sidetone_wire::id::{PairingId, UserId};
 use sidetone_wire::limits::HANDSHAKE_SKEW_MS;
 use sidetone_wire::record::Record;
 
-use crate::cx::{Cx, Fact};
+use crate::cx::{Cx, Fact, Purpose};
 use crate::effect::{Effect, Order};
 use crate::input::{Down, LinkId, News, Route};
 use crate::pairing::{Link, Pairing, route};
@@ -28,6 +28,8 @@ const WANTED_MS: u64 = 5_000;
 /// The wait after a first failure; it doubles up to [`RETRY_MAX_MS`].
 const RETRY_MS: u64 = 500;
 const RETRY_MAX_MS: u64 = 30_000;
+/// A server that did not say where its relays are is asked again after this.
+const RELAYS_RETRY_MS: u64 = 30_000;
 /// Ephemeral keys remembered against replays.
 const SEEN: usize = 4_096;
 
@@ -36,7 +38,16 @@ pub(crate) struct Peers {
     peers: BTreeMap<UserId, Peer>,
     links: u64,
     seen: Seen,
-    pub relays: Option<Relays>,
+    relays: Lent,
+}
+
+/// Where STUN and TURN are, as the server last said.
+#[derive(Default)]
+struct Lent {
+    relays: Option<Relays>,
+    /// When they are asked for again.
+    until: Time,
+    asked: bool,
 }
 
 #[derive(Default)]
@@ -83,6 +94,24 @@ impl Peers {
     /// Peers with something under way.
     pub fn active(&self) -> impl Iterator<Item = UserId> + '_ {
         self.peers.keys().copied()
+    }
+
+    /// Asks the server where STUN and TURN are, if that is not known or not good for long any more.
+    pub fn borrow_relays(&mut self, cx: &mut Cx<'_>) {
+        if !self.relays.asked && self.relays.until <= cx.now.time {
+            self.relays.asked = true;
+            cx.request(Request::Relays(Empty::default()), Purpose::Relays);
+        }
+    }
+
+    /// The server said where they are, or did not.
+    pub fn lent(&mut self, relays: Option<Relays>, now: Time) {
+        self.relays.asked = false;
+        let valid_ms = relays.as_ref().map_or(0, |relays| relays.valid_ms);
+        self.relays.until = now.after((valid_ms / 2).max(RELAYS_RETRY_MS));
+        if relays.is_some() {
+            self.relays.relays = relays;
+        }
     }
 
     /// The link to this peer, if it is up.
@@ -294,7 +323,7 @@ impl Peers {
         if wish.consent && (asked || pairing.ours && wish.link) {
             self.links = self.links.saturating_add(1);
             let id = LinkId { peer: user, number: self.links };
-            pairing.open_link(id, self.relays.clone(), cx);
+            pairing.open_link(id, self.relays.relays.clone(), cx);
         } else if !pairing.ours && wish.link && pairing.asked.is_none_or(|at| at.after(WANTED_MS) <= cx.now.time) {
             pairing.asked = Some(cx.now.time);
             cx.say(user, Record::Wanted(Empty::default()));

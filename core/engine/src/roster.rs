@@ -19,6 +19,8 @@ pub(crate) struct Roster {
     /// Who was named so far while the whole roster is read.
     reading: Option<BTreeSet<UserId>>,
     page: u32,
+    /// Counts the readings: a page of an earlier one says nothing about this one.
+    run: u32,
 }
 
 struct Entry {
@@ -39,7 +41,7 @@ impl Entry {
 
 impl Roster {
     pub fn new() -> Self {
-        Self { people: BTreeMap::new(), reading: None, page: 0 }
+        Self { people: BTreeMap::new(), reading: None, page: 0, run: 0 }
     }
 
     pub fn restore(&mut self, user: UserId, row: FriendRow) {
@@ -84,17 +86,18 @@ impl Roster {
         if self.reading.is_none() {
             self.reading = Some(BTreeSet::new());
             self.page = 0;
-            cx.request(Request::Roster(Page { page: 0 }), Purpose::Roster);
+            self.run = self.run.wrapping_add(1);
+            cx.request(Request::Roster(Page { page: 0 }), Purpose::Roster(self.run));
         }
     }
 
-    /// Reading failed: it is read again with the next conversation.
+    /// Reading it failed: it is read again with the next conversation.
     pub fn unread(&mut self) {
         self.reading = None;
     }
 
-    pub fn page(&mut self, page: RosterPage, cx: &mut Cx<'_>) {
-        let mut named = self.reading.take().unwrap_or_default();
+    pub fn page(&mut self, run: u32, page: RosterPage, cx: &mut Cx<'_>) {
+        let Some(mut named) = self.reading.take_if(|_| run == self.run) else { return };
         for person in page.people {
             named.insert(person.user);
             self.person(person, cx);
@@ -102,7 +105,7 @@ impl Roster {
         if page.more && named.len() < ROSTER_PEOPLE {
             self.page = self.page.saturating_add(1);
             self.reading = Some(named);
-            return cx.request(Request::Roster(Page { page: self.page }), Purpose::Roster);
+            return cx.request(Request::Roster(Page { page: self.page }), Purpose::Roster(self.run));
         }
         let gone: Vec<UserId> = self.users().filter(|user| !named.contains(user)).collect();
         for user in gone {
