@@ -19,6 +19,7 @@ fn a_text_to_a_friend_who_is_there_arrives_at_once_and_is_marked() {
     let mut world = friends();
     world.say(0, 1, "hello");
     assert_eq!(states(&world), [MessageState::Queued]);
+    assert!(world.run_until(3_000, |world| states(world) == [MessageState::Sent]));
     assert!(world.run_until(3_000, |world| world.holds(1, 0, "hello")));
     assert!(world.run_until(1_000, |world| states(world) == [MessageState::Delivered]));
     let ada = world.phones[0].user().expect("an account");

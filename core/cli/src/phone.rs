@@ -299,6 +299,7 @@ impl Phone {
         let line = |message: sidetone::Message| {
             let state = match message.state {
                 MessageState::Queued => "queued",
+                MessageState::Sent => "sent",
                 MessageState::Delivered => "delivered",
                 MessageState::Read => "read",
                 MessageState::Failed(_) => "failed",

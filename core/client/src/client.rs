@@ -7,12 +7,12 @@ use std::time::Duration;
 
 use sidetone_crypto::identity::PublicKey;
 use sidetone_crypto::safety::{Comparison, SafetyCode, SafetyNumber};
-use sidetone_engine::row::{MessageRow, MessageState};
+use sidetone_engine::row::{ChatRow, MessageRow, MessageState};
 use sidetone_engine::{
     Account, Addresses, Answer, CallView, Command, Cost, Engine, Friend, Microphone as Heard, Password, Receipts,
     Verified,
 };
-use sidetone_wire::id::{CallId, UserId};
+use sidetone_wire::id::{CallId, ItemSeq, UserId};
 use sidetone_wire::record::Text;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
@@ -467,8 +467,9 @@ impl Client {
     pub async fn history(&self, peer: UserId, before: Option<u64>, limit: usize) -> Result<Vec<Message>, Error> {
         let read = move |inside: &Inside| {
             let chat = inside.engine.chat(peer);
+            let given = inside.engine.given(peer);
             let page = inside.store.page(peer, before, limit)?;
-            Ok(page.into_iter().filter_map(|(at, row)| chat.map(|chat| message(at, row, chat))).collect())
+            Ok(page.into_iter().filter_map(|(at, row)| chat.map(|chat| message(at, row, chat, given))).collect())
         };
         self.look(read).await?.map_err(Error::Storage)
     }
@@ -565,7 +566,7 @@ fn hidden(password: &str) -> Password {
     Password(Zeroizing::new(password.to_owned()))
 }
 
-fn message(position: u64, row: MessageRow, chat: &sidetone_engine::row::ChatRow) -> Message {
-    let state = row.state(chat);
+fn message(position: u64, row: MessageRow, chat: &ChatRow, given: ItemSeq) -> Message {
+    let state = row.state(chat, given);
     Message { position, text: row.text.into_string(), written_ms: row.at.0, kept_ms: row.kept.0, state }
 }

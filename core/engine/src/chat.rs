@@ -49,17 +49,20 @@ impl Chat {
 
     /// Gives the link what its window takes.
     fn flush(&mut self, peer: UserId, cx: &mut Cx<'_>) {
-        let mut flying = 0;
+        let (mut flying, before) = (0, self.given);
         for (seq, outgoing) in &self.outbox {
             flying += size(&outgoing.body);
             if flying > WINDOW_BYTES {
-                return;
+                break;
             }
             if *seq > self.given {
                 let (lane, at, body) = (self.row.lane, outgoing.at, outgoing.body.clone());
                 cx.say(peer, Record::Item(Item { lane, seq: *seq, at, body }));
                 self.given = *seq;
             }
+        }
+        if self.given != before {
+            cx.tell(Event::Marks(peer));
         }
     }
 }
@@ -90,6 +93,12 @@ impl Chats {
 
     pub fn row(&self, peer: UserId) -> Option<&ChatRow> {
         self.chats.get(&peer).map(|chat| &chat.row)
+    }
+
+    /// The last item given to the link that is up.
+    pub fn given(&self, peer: UserId) -> ItemSeq {
+        let chat = self.chats.get(&peer).filter(|_| self.linked.contains(&peer));
+        chat.map_or(ItemSeq(0), |chat| chat.given)
     }
 
     /// Whether something waits for this friend.

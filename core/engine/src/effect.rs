@@ -175,7 +175,7 @@ pub enum Event {
         /// Its place there.
         position: u64,
     },
-    /// More of our messages are delivered or read.
+    /// More of our messages are sent, delivered or read.
     Marks(UserId),
     /// A friend is writing.
     Typing(UserId),

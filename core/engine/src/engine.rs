@@ -307,6 +307,11 @@ impl Engine {
         self.chats.row(user)
     }
 
+    /// The last item to a person that the link that is up was given; 0 when there is none.
+    pub fn given(&self, user: UserId) -> ItemSeq {
+        self.chats.given(user)
+    }
+
     /// The call that is on.
     pub fn call(&self) -> Option<CallView> {
         self.calls.view()

@@ -223,6 +223,8 @@ impl Row for MessageRow {
 pub enum MessageState {
     /// It waits.
     Queued,
+    /// It was given to the link that is up and is not confirmed yet.
+    Sent,
     /// It is on the peer's phone.
     Delivered,
     /// A person saw it.
@@ -241,8 +243,9 @@ pub enum Failure {
 }
 
 impl MessageRow {
-    /// What became of this message, given where its conversation stands.
-    pub fn state(&self, chat: &ChatRow) -> MessageState {
+    /// What became of this message, given where its conversation stands and up to where the link that is up was given it
+    /// ([`crate::Engine::given`]).
+    pub fn state(&self, chat: &ChatRow, given: ItemSeq) -> MessageState {
         if self.theirs {
             return MessageState::Received;
         }
@@ -250,6 +253,7 @@ impl MessageRow {
             Some(_) => MessageState::Failed(Failure::NotFriends),
             None if self.seq <= chat.read => MessageState::Read,
             None if self.seq <= chat.confirmed => MessageState::Delivered,
+            None if self.seq <= given => MessageState::Sent,
             None => MessageState::Queued,
         }
     }

@@ -6,7 +6,7 @@ use sidetone_engine::row::{Change, ChatRow, MessageRow, MessageState, Place, Row
 use sidetone_engine::{
     Answer, Ask, CallState, CallView, CommandError, Config, Cost, Effect, Engine, Event, Input, MediaOrder, Now,
 };
-use sidetone_wire::id::{CallId, UserId};
+use sidetone_wire::id::{CallId, ItemSeq, UserId};
 use zeroize::Zeroizing;
 
 /// Where a step breaks off.
@@ -227,9 +227,10 @@ impl Phone {
         let at = |table, position| Place { table, owner: peer, position };
         let Some(chat) = self.disk.get(&at(Table::Chat, 0)) else { return Vec::new() };
         let chat = ChatRow::read(chat).expect("a conversation");
+        let given = self.engine.as_ref().map_or(ItemSeq(0), |engine| engine.given(peer));
         let rows = self.disk.range(at(Table::Message, 0)..=at(Table::Message, u64::MAX));
         let rows = rows.map(|(_, value)| MessageRow::read(value).expect("a message"));
-        rows.map(|row| (row.clone(), row.state(&chat))).collect()
+        rows.map(|row| (row.clone(), row.state(&chat, given))).collect()
     }
 
     /// The texts of a conversation, theirs or ours.
