@@ -2,8 +2,9 @@
 
 use proving::world::World;
 use sidetone_engine::row::MessageState;
-use sidetone_engine::{Addresses, Command, CommandError, Event, Receipts};
+use sidetone_engine::{AccountEvent, Addresses, Command, CommandError, Event, Password, Receipts};
 use sidetone_wire::record::Text;
+use zeroize::Zeroizing;
 
 fn friends() -> World {
     World::friends(11)
@@ -168,4 +169,32 @@ fn a_roster_of_several_pages_is_read_whole_whatever_the_server_skips_meanwhile()
             assert!(all(&world), "a page of an earlier reading was taken for the whole, after {pause} ms");
         }
     }
+}
+
+#[test]
+fn who_enters_another_account_on_a_phone_finds_nothing_of_the_one_before() {
+    let mut world = friends();
+    world.say(0, 1, "mine");
+    assert!(world.run_until(3_000, |world| world.holds(1, 0, "mine")));
+    let (ada, ben) = (world.phones[0].user().expect("an account"), world.phones[1].user().expect("an account"));
+    // Ben signs in elsewhere: this phone's token is revoked, its rows stay for his return.
+    world.connect(2);
+    world.run(5_000);
+    let password = |name: &str| Password(Zeroizing::new(format!("password of {name}")));
+    world.ask(2, Command::SignIn { name: "ben".into(), password: password("ben") }).expect("the right password");
+    world.run(5_000);
+    let told = |world: &World| {
+        world.phones[1].events.iter().any(|(_, event)| matches!(event, Event::Account(AccountEvent::Revoked(_))))
+    };
+    assert!(told(&world));
+    assert!(world.holds(1, 0, "mine"), "the control: it is still here");
+    world.connect(1);
+    world.run(10_000);
+    world.ask(1, Command::SignIn { name: "ada".into(), password: password("ada") }).expect("the right password");
+    world.run(5_000);
+    let engine = world.phones[1].engine().expect("it runs");
+    assert_eq!(engine.account().expect("an account").user, ada);
+    assert_eq!(engine.chat(ben), None);
+    assert!(engine.chat(ada).is_none() && engine.friends().iter().all(|friend| friend.user == ben));
+    assert!(world.phones[1].texts(ada, true).is_empty(), "nothing of it on disk");
 }

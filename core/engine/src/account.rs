@@ -6,7 +6,7 @@ use sidetone_wire::account::{Code, LoginFinish, OpaqueReply, OpaqueStart, Page, 
 use sidetone_wire::account::{Reply, Request, SignedIn};
 use sidetone_wire::id::{DeviceId, IdentityKey, Secret, UserId};
 
-use crate::cx::{Cx, Fact, NoReply, Purpose, Wish};
+use crate::cx::{Cx, Fact, NoReply, Purpose, Who, Wish};
 use crate::effect::{AccountEvent, Answer, CommandError, Effect, Event, Scope};
 use crate::input::{Addresses, Ask, Password, Receipts};
 use crate::row::{AccountRow, OURSELVES, Row};
@@ -176,7 +176,11 @@ impl Account {
         if !matches!(entry.stage, EntryStage::Finishing) {
             return Err(CommandError::Server);
         }
-        if self.user().is_some_and(|user| user != signed_in.user) {
+        let who = match self.user().filter(|user| *user != signed_in.user) {
+            Some(_) => Who::Another,
+            None => Who::Same,
+        };
+        if who == Who::Another {
             cx.effect(Effect::Forget(Scope::All));
         }
         let earlier = self.row.take().filter(|row| row.user == signed_in.user);
@@ -191,7 +195,7 @@ impl Account {
         };
         cx.save(row.put(OURSELVES, 0));
         self.restore(row);
-        cx.fact(Fact::Entered);
+        cx.fact(Fact::Entered(who));
         cx.answer(entry.ask, Ok(Answer::Done));
         cx.tell(Event::Account(AccountEvent::SignedIn));
         Ok(())

@@ -35,8 +35,8 @@ pub(crate) enum Fact {
     Sealed(Delivered),
     /// Our token is no longer valid.
     Revoked(Refusal),
-    /// The account of this device was entered.
-    Entered,
+    /// The account of this device was entered; another one than before, or the same.
+    Entered(Who),
     /// A person may not be talked to any more: no friend, or another key.
     Distrusted(UserId),
     /// A record should go to a peer.
@@ -57,6 +57,15 @@ pub(crate) enum Fact {
     Interrupted(UserId),
     /// It is heard again.
     Restored(UserId),
+}
+
+/// Whose account was entered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Who {
+    /// The one that was here before, or the first.
+    Same,
+    /// Another: nothing of the one before may stay.
+    Another,
 }
 
 /// Why there is no reply.

@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 use crate::account::{Account, refused};
 use crate::call::CallView;
 use crate::chat::Chats;
-use crate::cx::{Cx, Dice, Fact, NoReply, Purpose, Wish as Asked};
+use crate::cx::{Cx, Dice, Fact, NoReply, Purpose, Who, Wish as Asked};
 use crate::effect::{Answer, CommandError, Effect, Event};
 use crate::input::{Addresses, Ask, Command, Input, Receipts};
 use crate::meeting::Meeting;
@@ -128,7 +128,12 @@ impl Engine {
                 }
                 self.read_roster(cx);
             }
-            Fact::Entered => self.read_roster(cx),
+            Fact::Entered(who) => {
+                if who == Who::Another {
+                    self.forget(cx);
+                }
+                self.read_roster(cx);
+            }
             Fact::SignalLost => {
                 self.peers.signal_lost(cx);
                 self.roster.unread();
@@ -242,17 +247,22 @@ impl Engine {
 
     /// Forgets everything but how to begin.
     fn leave(&mut self, ask: Ask, cx: &mut Cx<'_>) {
+        self.forget(cx);
+        self.meeting.leave();
+        self.account.left(ask, cx);
+        self.account = Account::new(self.cost);
+    }
+
+    /// Forgets everybody and everything of theirs.
+    fn forget(&mut self, cx: &mut Cx<'_>) {
         self.calls.leave(cx);
         let peers: Vec<UserId> = self.peers.active().collect();
         for peer in peers {
             self.peers.forget(peer, cx);
         }
-        self.meeting.leave();
-        self.account.left(ask, cx);
         self.roster = Roster::new();
         self.peers = Peers::default();
         self.chats = Chats::new();
-        self.account = Account::new(self.cost);
     }
 
     /// Does for every peer what is wanted now.

@@ -6,13 +6,16 @@ use sidetone_crypto::identity::PublicKey;
 use sidetone_wire::account::{Name, Page, Person, Relation, Request, Roster as RosterPage, User};
 use sidetone_wire::frame::Presence;
 use sidetone_wire::id::{IdentityKey, UserId};
-use sidetone_wire::limits::ROSTER_PEOPLE;
+use sidetone_wire::limits::{NAME_CHARS, ROSTER_PEOPLE};
 
 use crate::cx::{Cx, Fact, Purpose, Wish};
 use crate::effect::{Answer, CommandError, Event};
 use crate::input::{Ask, Verified};
 use crate::row::{FriendRow, Row};
 use crate::view::{Friend, Standing};
+
+/// Longest name, in UTF-8.
+const NAME_BYTES: usize = 4 * *NAME_CHARS.end();
 
 pub(crate) struct Roster {
     people: BTreeMap<UserId, Entry>,
@@ -155,8 +158,12 @@ impl Roster {
         }
     }
 
-    /// The key that the server names for a person: known already, or a proper point and there is room for its owner.
+    /// The key that the server names for a person with a proper name: known already, or a proper point and there is room for
+    /// its owner.
     fn checked(&self, person: &Person) -> Option<PublicKey> {
+        if person.name.len() > NAME_BYTES {
+            return None;
+        }
         let entry = self.people.get(&person.user);
         match entry.filter(|entry| entry.row.identity == person.identity) {
             Some(entry) => Some(entry.key),
