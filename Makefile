@@ -22,6 +22,7 @@ check: tools
 
 bench: tools
 	$(CARGO) bench --workspace --locked
+	tests/size/run
 
 # What an app links, as small as it gets: fat LTO takes its time.
 size: tools
