@@ -1,0 +1,77 @@
+//! Real sockets in real namespaces over a wire.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::net::UdpSocket;
+use std::time::{Duration, Instant};
+
+use lab::{Namespace, Wire};
+
+/// A socket at each end.
+fn sockets(ends: &[Namespace; 2], wire: &Wire) -> [UdpSocket; 2] {
+    [0, 1].map(|end| {
+        let address = wire.addresses()[end];
+        ends[end].spawn(move || UdpSocket::bind((address, 9))).unwrap().join().unwrap().unwrap().unwrap()
+    })
+}
+
+fn joined(shape: &str) -> (Wire, [UdpSocket; 2], [Namespace; 2]) {
+    let ends = [Namespace::new().unwrap(), Namespace::new().unwrap()];
+    let wire = Wire::join(&ends[0], &ends[1], &shape.parse().unwrap(), 7).unwrap();
+    let [left, right] = sockets(&ends, &wire);
+    left.connect(right.local_addr().unwrap()).unwrap();
+    right.connect(left.local_addr().unwrap()).unwrap();
+    for socket in [&left, &right] {
+        socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+    }
+    (wire, [left, right], ends)
+}
+
+#[test]
+fn a_packet_takes_its_time_there_and_back() {
+    if !lab::ready("delay over a wire") {
+        return;
+    }
+    let (wire, [left, right], _ends) = joined("delay=20ms");
+    let began = Instant::now();
+    let mut buffer = [0; 2000];
+    left.send(b"there").unwrap();
+    let length = right.recv(&mut buffer).unwrap();
+    right.send(&buffer[..length]).unwrap();
+    let length = left.recv(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], b"there");
+    let took = began.elapsed();
+    assert!(took >= Duration::from_millis(40) && took < Duration::from_millis(400), "{took:?}");
+    // A kernel may greet its neighbours beside.
+    assert!(wire.counts().iter().all(|counts| counts.delivered >= 1 && counts.bytes >= 28 + 5), "{:?}", wire.counts());
+}
+
+#[test]
+fn a_cut_wire_loses_what_enters_and_a_mended_one_does_not() {
+    if !lab::ready("cutting a wire") {
+        return;
+    }
+    let (wire, [left, right], _ends) = joined("delay=1ms");
+    let mut buffer = [0; 2000];
+    wire.cut();
+    left.send(b"lost").unwrap();
+    while wire.counts()[0].lost == 0 {
+        std::thread::yield_now();
+    }
+    wire.mend();
+    left.send(b"kept").unwrap();
+    let length = right.recv(&mut buffer).unwrap();
+    assert_eq!(&buffer[..length], b"kept");
+}
+
+#[test]
+fn namespaces_that_nothing_joins_are_apart() {
+    if !lab::ready("separate namespaces") {
+        return;
+    }
+    let (_wire, [left, right], _ends) = joined("delay=1ms");
+    let (_other_wire, [_other_left, other_right], _other_ends) = joined("delay=1ms");
+    // The address of the other right end exists on the other wire only.
+    let _ = left.send_to(b"astray", other_right.local_addr().unwrap());
+    assert!(other_right.recv(&mut [0; 10]).is_err());
+    drop(right);
+}
