@@ -181,11 +181,13 @@ impl Carrier {
         let now = self.began.elapsed();
         let tally = &self.shared.tally[way];
         while let Some(packet) = self.pipes[way].pop(now) {
+            // Counted first: who receives it may look at once.
+            tally.delivered.fetch_add(1, Ordering::Relaxed);
+            tally.bytes.fetch_add(packet.len() as u64, Ordering::Relaxed);
             // A device that takes nothing drops it, as a network card would.
-            if self.devices[1 - way].send(&packet).is_ok() {
-                tally.delivered.fetch_add(1, Ordering::Relaxed);
-                tally.bytes.fetch_add(packet.len() as u64, Ordering::Relaxed);
-            } else {
+            if self.devices[1 - way].send(&packet).is_err() {
+                tally.delivered.fetch_sub(1, Ordering::Relaxed);
+                tally.bytes.fetch_sub(packet.len() as u64, Ordering::Relaxed);
                 tally.overflowed.fetch_add(1, Ordering::Relaxed);
             }
         }
