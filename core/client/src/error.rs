@@ -249,6 +249,19 @@ pub(crate) fn refused(code: Code, retry_ms: u64) -> Error {
         Code::UnknownKind | Code::Version => Error::Outdated,
         Code::RosterFull => Error::RosterFull,
         Code::Already => Error::Already,
+        Code::PlateBusy => Error::TooMany { retry_ms },
+        Code::NoSuchRoom
+        | Code::RoomFull
+        | Code::RoomLocked
+        | Code::Banned
+        | Code::NotOwner
+        | Code::NotInRoom
+        | Code::NoSuchMember
+        | Code::RelayForbidden
+        | Code::RoomTaken
+        | Code::TooManyRooms
+        | Code::NoSuchPlate
+        | Code::NoSuchAttempt => Error::Protocol,
         Code::Malformed | Code::TooLarge | Code::Unknown => Error::Protocol,
     }
 }

@@ -171,6 +171,15 @@ impl Meeting {
             Event::Sealed(delivered) => cx.fact(Fact::Sealed(delivered)),
             Event::Announcement(announcement) => cx.tell(effect::Event::Announcement(announcement.text)),
             Event::Revoked(refusal) => cx.fact(Fact::Revoked(refusal)),
+            // This phone enters no room and tries no code.
+            Event::Came(_)
+            | Event::Went(_)
+            | Event::RoomSealed(_)
+            | Event::PutOut(_)
+            | Event::Knocked(_)
+            | Event::Said(_)
+            | Event::AttemptOver(_)
+            | Event::Burned(_) => {}
         }
     }
 

@@ -5,6 +5,10 @@ use serde_indexed::{DeserializeIndexed, SerializeIndexed};
 
 use crate::envelope::Envelope;
 use crate::id::{DeviceId, IdentityKey, Secret, UserId};
+use crate::room::{
+    EnterRoom, Entered, Judged, Knock, LockRoom, OpenPlate, OpenRoom, Plate, PlateNumber, Room, RoomEnvelope, Rooms,
+    Said, Seat,
+};
 use crate::tagged::{numbered, tagged};
 
 tagged! {
@@ -42,6 +46,38 @@ tagged! {
         15 => Export(Page),
         /// Deletes the account and every row about it.
         16 => Delete(Empty),
+        /// Opens a room and enters it, or takes it back with its owner's secret. Done again it changes nothing.
+        17 => OpenRoom(OpenRoom),
+        /// Enters a room. Done again as the same member it only says who is there.
+        18 => EnterRoom(EnterRoom),
+        /// Leaves a room.
+        19 => LeaveRoom(Room),
+        /// Hands sealed bytes to one member of a room.
+        20 => RouteRoom(RoomEnvelope),
+        /// Time-limited credentials for TURN, for this room's links only; refused where the room forbids relays.
+        21 => RoomRelays(Room),
+        /// Puts a member out of a room. The owner's.
+        22 => Kick(Seat),
+        /// Puts a member out and lets neither this session nor its account in again. The owner's.
+        23 => Ban(Seat),
+        /// Lets everybody in again who was banned. The owner's.
+        24 => Pardon(Room),
+        /// Lets nobody new in, or in again. The owner's.
+        25 => LockRoom(LockRoom),
+        /// Ends a room for everybody, and forgets it if it was kept. The owner's.
+        26 => CloseRoom(Room),
+        /// Asks for a nameplate under which a room's spoken code is tried. The owner's.
+        27 => OpenPlate(OpenPlate),
+        /// Takes a nameplate down. The owner's.
+        28 => BurnPlate(PlateNumber),
+        /// Begins one try at a spoken code.
+        29 => Knock(Knock),
+        /// The next message of a try, to its other end.
+        30 => Say(Said),
+        /// How a try ended, by the room's owner.
+        31 => Judge(Judged),
+        /// One page of the rooms the server keeps for this account.
+        32 => Rooms(Page),
     }
 }
 
@@ -62,6 +98,12 @@ tagged! {
         6 => Relays(Relays),
         /// One page of an export.
         7 => Export(ExportPage),
+        /// We are in a room; who else is.
+        8 => Entered(Entered),
+        /// A nameplate.
+        9 => Plate(Plate),
+        /// One page of the rooms kept for this account.
+        10 => Rooms(Rooms),
     }
 }
 
@@ -298,6 +340,32 @@ numbered! {
         23 => Idle,
         /// Already so: friends already, asked already.
         24 => Already,
+        /// No room of this id is open or kept.
+        25 => NoSuchRoom,
+        /// Every seat of the room is taken.
+        26 => RoomFull,
+        /// The room's owner lets nobody new in.
+        27 => RoomLocked,
+        /// The room's owner put this session or account out for good.
+        28 => Banned,
+        /// Only the room's owner may do this.
+        29 => NotOwner,
+        /// This session is not in the room (any more).
+        30 => NotInRoom,
+        /// The member is not in the room (any more).
+        31 => NoSuchMember,
+        /// The room's policy forbids relays.
+        32 => RelayForbidden,
+        /// Another owner opened a room of this id.
+        33 => RoomTaken,
+        /// This session is in as many rooms as it may be, or as many are kept for the account.
+        34 => TooManyRooms,
+        /// There is no such nameplate: burned, too old, or never given.
+        35 => NoSuchPlate,
+        /// As many tries at this code are undecided as it has left: try again after `retry_ms`.
+        36 => PlateBusy,
+        /// There is no such try (any more).
+        37 => NoSuchAttempt,
         _ => Unknown
     }
 }

@@ -8,6 +8,7 @@ use crate::codec::{DecodeError, EncodeError, decode, encode};
 use crate::envelope::Class;
 use crate::id::{RequestId, Secret, Seq, SessionId, UserId};
 use crate::limits::FRAME_BYTES;
+use crate::room::{AttemptOver, Burned, Knocked, PutOut, RoomDelivered, Said, Seat, Went};
 use crate::tagged::tagged;
 
 tagged! {
@@ -166,6 +167,22 @@ tagged! {
         5 => Announcement(Announcement),
         /// This device's token is no longer valid: another device, suspension or deletion.
         6 => Revoked(Refusal),
+        /// Somebody entered a room we are in.
+        7 => Came(Seat),
+        /// A member is not in a room any more.
+        8 => Went(Went),
+        /// Sealed bytes from a member of a room.
+        9 => RoomSealed(RoomDelivered),
+        /// We are not in a room any more.
+        10 => PutOut(PutOut),
+        /// Somebody tries our spoken code.
+        11 => Knocked(Knocked),
+        /// The other end of a try says something.
+        12 => Said(Said),
+        /// A try is over: for the one who tried.
+        13 => AttemptOver(AttemptOver),
+        /// Our nameplate is gone.
+        14 => Burned(Burned),
     }
 }
 

@@ -54,6 +54,12 @@ id! {
     PairingId(16);
     /// One call.
     CallId(16);
+    /// A room: derived from its secret, so that whoever knows the secret knows the room and not the other way round.
+    RoomId(16);
+    /// One entry into a room: drawn anew by the phone each time it enters, so that two entries share nothing.
+    MemberId(16);
+    /// One try at a spoken code, named by whoever tries.
+    AttemptId(16);
     /// A sender's numbering of items to one friend: new whenever the sender's store is new.
     LaneId(16);
     /// The public half of an identity (X25519, RFC 7748).

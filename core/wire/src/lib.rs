@@ -3,6 +3,7 @@
 //! - [`frame`]: what phone and server say to each other over the websocket.
 //! - [`envelope`]: the sealed bytes one phone sends another through the server.
 //! - [`record`]: what two phones say to each other once their session is agreed.
+//! - [`room`]: what phones ask of the server about rooms, and what it tells them.
 //! - [`limits`]: every bound of the protocol, in one place.
 //!
 //! Every form is CBOR (RFC 8949) with integer keys. Fields that a reader does not know are skipped, kinds that it does
@@ -27,6 +28,7 @@ pub mod frame;
 pub mod id;
 pub mod limits;
 pub mod record;
+pub mod room;
 
 pub use codec::{DecodeError, EncodeError, decode, encode};
 

@@ -26,6 +26,18 @@ pub const CONFIRMED_ITEMS: usize = 256;
 pub const CANDIDATES: usize = 64;
 /// Members of a room's mesh.
 pub const MEMBERS: usize = 16;
+/// Rooms a session may be in at once.
+pub const ROOMS: usize = 8;
+/// Rooms the server keeps for one account.
+pub const ROOMS_KEPT: usize = 64;
+/// Longest name of a kept room, in UTF-8 bytes.
+pub const ROOM_NAME_BYTES: usize = 96;
+/// Nameplates one room may have at once.
+pub const PLATES: usize = 4;
+/// Failed tries after which a nameplate burns.
+pub const PLATE_TRIES: usize = 3;
+/// Largest message of one try at a spoken code.
+pub const PLATE_BYTES: usize = 1024;
 
 /// The first frame of a socket comes within this.
 pub const HELLO_MS: u64 = 5_000;
@@ -45,6 +57,15 @@ pub const OUTBOUND_BYTES: usize = 64 * 1024;
 pub const RESUME_EVENTS: usize = 512;
 /// A request repeated with its number within this time is answered again, not done again.
 pub const REQUEST_MEMORY_MS: u64 = 120_000;
+
+/// How long a nameplate holds unless a longer time is asked for.
+pub const PLATE_MS: u64 = 600_000;
+/// The longest time for which a nameplate is given.
+pub const PLATE_LONGEST_MS: u64 = 3_600_000;
+/// A try at a spoken code that is not decided within this has failed.
+pub const ATTEMPT_MS: u64 = 30_000;
+/// Somebody in a room whom no member answered holds a seat there for this long and no longer.
+pub const UNVOUCHED_MS: u64 = 10_000;
 
 /// How far the clock in a handshake may be from ours.
 pub const HANDSHAKE_SKEW_MS: u64 = 120_000;

@@ -10,6 +10,7 @@ use sidetone_wire::envelope::*;
 use sidetone_wire::frame::*;
 use sidetone_wire::id::*;
 use sidetone_wire::record::{Record, *};
+use sidetone_wire::room::*;
 use sidetone_wire::{decode, encode};
 
 const GOLDEN: &str = include_str!("golden.txt");
@@ -43,6 +44,64 @@ fn requests() -> Vec<Request> {
         Request::Relays(Empty::default()),
         Request::Export(Page { page: 0 }),
         Request::Delete(Empty::default()),
+    ]
+}
+
+const ROOM: RoomId = RoomId([0x21; 16]);
+const MEMBER: MemberId = MemberId([0x22; 16]);
+const ATTEMPT: AttemptId = AttemptId([0x23; 16]);
+const PLATE: Nameplate = Nameplate(4_711);
+
+fn room_requests() -> Vec<Request> {
+    let bytes = || ByteBuf::from([9, 8, 7]);
+    let (room, seat) = (Room { room: ROOM }, Seat { room: ROOM, member: MEMBER });
+    let open = |keep| {
+        let (owner, seats) = (Secret([4; 32]), Seats::new(16).expect("a number of seats"));
+        let (relay, scope) = (RelayRule::Forbidden, Scope::Link);
+        Request::OpenRoom(OpenRoom { room: ROOM, member: MEMBER, owner, relay, seats, scope, keep })
+    };
+    vec![
+        open(None),
+        open(Some(Keep { name: RoomName::parse("Kitchen") })),
+        Request::EnterRoom(EnterRoom { room: ROOM, member: MEMBER }),
+        Request::LeaveRoom(room),
+        Request::RouteRoom(RoomEnvelope { room: ROOM, to: MEMBER, class: Class::Connect, bytes: bytes() }),
+        Request::RoomRelays(room),
+        Request::Kick(seat),
+        Request::Ban(seat),
+        Request::Pardon(room),
+        Request::LockRoom(LockRoom { room: ROOM, locked: true }),
+        Request::CloseRoom(room),
+        Request::OpenPlate(OpenPlate { room: ROOM, valid_ms: 0 }),
+        Request::BurnPlate(PlateNumber { plate: PLATE }),
+        Request::Knock(Knock { plate: PLATE, attempt: ATTEMPT, bytes: bytes() }),
+        Request::Say(Said { attempt: ATTEMPT, bytes: bytes() }),
+        Request::Judge(Judged { attempt: ATTEMPT, verdict: Verdict::Wrong }),
+        Request::Rooms(Page { page: 0 }),
+    ]
+}
+
+fn room_replies() -> Vec<Reply> {
+    let (name, relay, scope) = (RoomName::parse("Kitchen"), RelayRule::Allowed, Scope::Friends);
+    let kept = KeptRoom { room: ROOM, name, relay, seats: Seats::new(2).expect("a number of seats"), scope };
+    vec![
+        Reply::Entered(Entered { others: vec![MEMBER] }),
+        Reply::Plate(Plate { plate: PLATE, valid_ms: 600_000 }),
+        Reply::Rooms(Rooms { rooms: vec![kept], more: false }),
+    ]
+}
+
+fn room_events() -> Vec<Event> {
+    let bytes = || ByteBuf::from([9, 8, 7]);
+    vec![
+        Event::Came(Seat { room: ROOM, member: MEMBER }),
+        Event::Went(Went { room: ROOM, member: MEMBER, why: Parting::Lost }),
+        Event::RoomSealed(RoomDelivered { room: ROOM, from: MEMBER, class: Class::Control, bytes: bytes() }),
+        Event::PutOut(PutOut { room: ROOM, member: MEMBER, why: OutWhy::Banned }),
+        Event::Knocked(Knocked { plate: PLATE, attempt: ATTEMPT, bytes: bytes() }),
+        Event::Said(Said { attempt: ATTEMPT, bytes: bytes() }),
+        Event::AttemptOver(AttemptOver { attempt: ATTEMPT, why: Over::Unanswered }),
+        Event::Burned(Burned { plate: PLATE, why: BurnedWhy::Failed }),
     ]
 }
 
@@ -88,6 +147,9 @@ fn frames() -> Vec<Frame> {
     frames.extend(requests().into_iter().map(|request| Frame::Request(Numbered { id: RequestId(300), request })));
     frames.extend(replies().into_iter().map(|reply| Frame::Reply(Granted { id: RequestId(300), reply })));
     frames.extend(events.into_iter().map(|event| Frame::Event(Told { seq: Seq(8), event })));
+    frames.extend(room_requests().into_iter().map(|request| Frame::Request(Numbered { id: RequestId(300), request })));
+    frames.extend(room_replies().into_iter().map(|reply| Frame::Reply(Granted { id: RequestId(300), reply })));
+    frames.extend(room_events().into_iter().map(|event| Frame::Event(Told { seq: Seq(8), event })));
     frames
 }
 

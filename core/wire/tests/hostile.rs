@@ -5,9 +5,10 @@ use sidetone_wire::connect::{Address, IceToken};
 use sidetone_wire::envelope::{Part, Sealed};
 use sidetone_wire::frame::Frame;
 use sidetone_wire::id::PairingId;
-use sidetone_wire::limits::{ENVELOPE_BUCKETS, FRAME_BYTES, TEXT_BYTES};
+use sidetone_wire::limits::{ENVELOPE_BUCKETS, FRAME_BYTES, MEMBERS, ROOM_NAME_BYTES, TEXT_BYTES};
 use sidetone_wire::record::{Record, Text};
-use sidetone_wire::{DecodeError, decode};
+use sidetone_wire::room::{RelayRule, RoomName, Scope, Seats};
+use sidetone_wire::{DecodeError, decode, encode};
 
 const GOLDEN: &str = include_str!("golden.txt");
 
@@ -108,4 +109,36 @@ fn a_text_is_neither_empty_nor_longer_than_its_limit() {
     assert!(Text::parse("").is_none());
     assert!(Text::parse("x".repeat(TEXT_BYTES)).is_some());
     assert!(Text::parse("x".repeat(TEXT_BYTES + 1)).is_none());
+}
+
+#[test]
+fn a_room_has_seats_for_two_to_sixteen() {
+    for number in 0..=u8::MAX {
+        let fits = (2..=MEMBERS).contains(&usize::from(number));
+        assert_eq!(Seats::new(number).is_some(), fits, "{number}");
+        let bytes = encode(&number, 10).expect("short");
+        assert_eq!(decode::<Seats>(&bytes, 10).is_ok(), fits, "{number}");
+    }
+    assert!(decode::<Seats>(&[0x38, 0x01], 10).is_err(), "a negative number");
+    assert!(decode::<Seats>(&[0x19, 0x01, 0x08], 10).is_err(), "264 is not 8");
+}
+
+#[test]
+fn the_name_of_a_room_is_short_and_cannot_disturb_a_screen() {
+    for good in ["K", "\u{1f44b} kitchen", &"x".repeat(ROOM_NAME_BYTES)] {
+        assert!(RoomName::parse(good).is_some(), "{good:?}");
+    }
+    for bad in ["", "a\nb", "\u{1b}[2J", "\u{0}", "\u{85}", &"x".repeat(ROOM_NAME_BYTES + 1)] {
+        assert!(RoomName::parse(bad).is_none(), "{bad:?}");
+        assert!(decode::<RoomName>(&encode(&bad, 200).expect("short"), 200).is_err(), "{bad:?}");
+    }
+}
+
+#[test]
+fn a_policy_of_a_later_version_is_read_as_unknown_and_not_as_another() {
+    for number in (0..=u16::MAX).filter(|number| !(1..=4).contains(number)) {
+        assert_eq!(RelayRule::from(number), RelayRule::Unknown);
+        assert_eq!(Scope::from(number), Scope::Unknown);
+    }
+    assert_eq!(RelayRule::from(4), RelayRule::Unknown);
 }

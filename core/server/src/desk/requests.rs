@@ -106,6 +106,7 @@ impl<B: Bus, S: Store> Desk<B, S> {
             | Request::RegisterFinish(_)
             | Request::LoginStart(_)
             | Request::LoginFinish(_) => refuse(Code::Already),
+            _ => refuse(Code::UnknownKind),
         }
     }
 
