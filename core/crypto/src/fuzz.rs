@@ -3,10 +3,12 @@
 //! Nothing here is used by an app.
 
 use crate::{
+    code::{Holder, Knock, Open, SpokenCode},
     handshake::{Confirming, Initiator, Pattern, Responder, Session, ephemeral_of},
     identity::{Identity, PublicKey},
     login::{Cost, Identifiers, Login, Registration},
     record::{Channel, Opened},
+    room::{Invitation, Ticket},
     safety::SafetyCode,
     sframe::{BaseKey, Opener, codec::Header},
     vault::{Place, Vault},
@@ -96,6 +98,33 @@ pub fn safety_code(bytes: &[u8]) {
     let _ = SafetyCode::decode(bytes);
     if let Some(key) = bytes.first_chunk() {
         let _ = PublicKey::from_bytes(*key);
+    }
+}
+
+/// A pasted or scanned link of a room, and an invitation that came another way. What is read prints as it was meant.
+pub fn ticket(bytes: &[u8]) {
+    let _ = Invitation::from_bytes(bytes);
+    let Some(ticket) = str::from_utf8(bytes).ok().and_then(|text| Ticket::parse(text).ok()) else { return };
+    let again = Ticket::parse(&ticket.text()).map(|again| again.text() == ticket.text());
+    assert!(again.is_ok_and(|same| same), "what is read can be read again");
+}
+
+/// A typed code, and every message of a run with it.
+pub fn spoken_code(bytes: &[u8]) {
+    if let Some(code) = str::from_utf8(bytes).ok().and_then(|text| SpokenCode::parse(text).ok()) {
+        assert!(SpokenCode::parse(&code.to_string()).is_ok_and(|same| same == code), "what is read can be read again");
+    }
+    let Ok(code) = SpokenCode::from_seed(7, Open::Shortly, [1; 32]) else { return };
+    if let Ok((holder, _)) = Holder::answer(&code, "here", bytes, [2; 32]) {
+        let _ = holder.give(bytes, b"gift");
+    }
+    let (knock, one) = Knock::start(&code, "here", [3; 32]);
+    let Ok((holder, two)) = Holder::answer(&code, "here", &one, [2; 32]) else { return };
+    let _ = holder.give(bytes, b"gift");
+    let _ = knock.prove(bytes);
+    let (knock, _) = Knock::start(&code, "here", [3; 32]);
+    if let Ok((proved, _)) = knock.prove(&two) {
+        let _ = proved.open(bytes);
     }
 }
 

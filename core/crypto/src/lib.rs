@@ -15,10 +15,12 @@
 //! | [`safety`] | Signal's numeric fingerprint, version 0 |
 //! | [`vault`] | C2SP XAES-256-GCM per value |
 //! | [`login`] | OPAQUE (RFC 9807), ristretto255-SHA512, Argon2id |
+//! | [`room`] | what follows from a room's secret; links and invitations |
+//! | [`cpace`], [`code`] | CPace (draft-irtf-cfrg-cpace-21), ristretto255-SHA512, with key confirmation; spoken codes over it |
+//! | [`sas`] | spoken words by commitment (as ZRTP, RFC 6189), and the phrase of a room |
 //! | [`padding`] | Padmé (PURBs, PETS 2019) |
 //!
-//! Still to find their place beside these: `room` (id and psk from a link's secret), `code` (CPace spoken codes), `sas`
-//! (spoken words in calls and the phrase of a group) and `file` (C2SP chunked encryption).
+//! Still to find its place beside these: `file` (C2SP chunked encryption).
 //!
 //! # Erasure
 //!
@@ -38,19 +40,24 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod code;
+pub mod cpace;
 pub mod fuzz;
 pub mod handshake;
 pub mod identity;
 pub mod login;
 pub mod padding;
 pub mod record;
+pub mod room;
 pub mod safety;
+pub mod sas;
 pub mod sframe;
 pub mod vault;
 
 mod aead;
 mod kdf;
 mod noise;
+mod words;
 
 #[cfg(test)]
 mod vectors;

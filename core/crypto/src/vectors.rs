@@ -6,6 +6,8 @@
     reason = "a test that cannot go on must stop"
 )]
 
+mod cpace;
+
 use hmac::Mac;
 use libcrux_ml_kem::mlkem768;
 use serde_json::Value;

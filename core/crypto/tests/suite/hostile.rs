@@ -59,6 +59,8 @@ proptest! {
     fn nothing_else_makes_us_panic(short in bytes(80), answer in lengthy(320)) {
         fuzz::frame(&short);
         fuzz::safety_code(&short);
+        fuzz::spoken_code(&short);
+        fuzz::ticket(&short);
         fuzz::vault(&short);
         fuzz::login(&short);
         fuzz::login(&answer);
