@@ -1,7 +1,7 @@
 //! One link: the one peer connection to one peer, with records and sound on it.
 //!
 //! This module and its submodules alone know the WebRTC library; none of its types leaves them. A [`Link`] carries
-//! an ordered reliable channel of records and a two-way audio track that is agreed from the start and silent until
+//! an ordered reliable channel of records, another of files and a two-way audio track that is agreed from the start and silent until
 //! something is sent, so that a call on an open link renegotiates nothing. It decides nothing: it is told by the
 //! engine what to open and whom to believe, and answers with [`News`].
 //!
@@ -13,7 +13,7 @@
 //!
 //! # When a queue is full
 //! Records out: [`SendRefused::Full`], wait with [`Link::room`]. Records in: the peer's sending stops (its SCTP
-//! window closes) until the receiver of [`News`] takes some. Sound, both ways: the oldest frame goes. Orders:
+//! window closes) until the receiver of [`News`] takes some. Files: see [`BulkPort`]. Sound, both ways: the oldest frame goes. Orders:
 //! [`Refused::Full`].
 
 use std::net::IpAddr;
@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+mod bulk;
 pub mod description;
 mod life;
 mod media;
@@ -32,6 +33,7 @@ mod records;
 mod template;
 mod traffic;
 
+pub use bulk::{BULK_BYTES, BulkClosed, BulkNews, BulkPath, BulkPort, BytesPerSecond};
 pub use description::{Candidate, Description, Malformed};
 pub use media::{Inbound, MediaPort};
 
@@ -274,6 +276,7 @@ pub struct Link {
     orders: mpsc::Sender<Order>,
     outgoing: Outgoing,
     media: MediaPort,
+    bulk: BulkPort,
     pace: Arc<Pace>,
     policy: RoutePolicy,
     stop: Option<oneshot::Sender<()>>,
@@ -292,6 +295,7 @@ impl Link {
         let pace = Arc::new(Pace::new());
         let (outgoing, queue) = records::queue();
         let (media, sound) = media::port();
+        let (bulk, pump) = bulk::port();
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (stop, stopped) = oneshot::channel();
         let policy = settings.policy;
@@ -303,13 +307,13 @@ impl Link {
                 Ok(peer) => {
                     // Nobody waiting any more is noticed by `stopped`.
                     let _ = built.send(Ok(()));
-                    Life::new(&settings, peer, news, inbox, task_pace).live(queue, sound, stopped).await;
+                    Life::new(&settings, peer, news, inbox, task_pace).live(queue, sound, pump, stopped).await;
                 }
                 Err(error) => drop(built.send(Err(error))),
             }
         });
         ready.await.map_err(|_| LinkError::Setup("the task ended".into()))??;
-        Ok(Self { orders, outgoing, media, pace, policy, stop: Some(stop), task: Some(task) })
+        Ok(Self { orders, outgoing, media, bulk, pace, policy, stop: Some(stop), task: Some(task) })
     }
 
     /// Takes the peer's description; one that is older than what is in force is ignored.
@@ -353,6 +357,12 @@ impl Link {
     #[must_use]
     pub fn media(&self) -> MediaPort {
         self.media.clone()
+    }
+
+    /// The port for files, cheap to clone.
+    #[must_use]
+    pub fn bulk(&self) -> BulkPort {
+        self.bulk.clone()
     }
 
     /// Looks for new addresses and a new path, as after a change of network; tells a new [`News::Local`].

@@ -12,6 +12,8 @@ use sidetone::link::{
 };
 use tokio::sync::mpsc;
 
+#[path = "link/bulk.rs"]
+mod bulk;
 #[path = "link/ends.rs"]
 mod ends;
 #[path = "link/relay.rs"]

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCIceConnectionState, RTCSessionDescription};
 
+use super::bulk::{self, Bulk};
 use super::description::{CANDIDATES, Candidate, Description, Kind};
 use super::media::Sound;
 use super::pace::{Milestone, Pace};
@@ -60,6 +61,8 @@ pub(super) struct Shared {
     /// Told when half of the window is empty, or the peer took something.
     pub(super) emptied: Notify,
     pub(super) up: watch::Sender<bool>,
+    /// Whether the channel of files is open here: what came before would be lost.
+    pub(super) bulk_open: watch::Sender<bool>,
 }
 
 impl Shared {
@@ -121,12 +124,19 @@ impl Life {
             untaken: AtomicUsize::new(0),
             emptied: Notify::new(),
             up: watch::Sender::new(false),
+            bulk_open: watch::Sender::new(false),
         };
         Self { shared, inbox, facts, ice }
     }
 
     /// Lives until the owner stops it or the link is down, then frees everything.
-    pub(super) async fn live(self, mut queue: Queue, sound: Sound, mut stopped: oneshot::Receiver<()>) {
+    pub(super) async fn live(
+        self,
+        mut queue: Queue,
+        sound: Sound,
+        mut files: Bulk,
+        mut stopped: oneshot::Receiver<()>,
+    ) {
         let Self { shared, inbox, facts, ice } = self;
         let (heard_in, heard) = mpsc::channel(1);
         let mut broken = false;
@@ -141,10 +151,12 @@ impl Life {
             end = Talk::new(&shared, inbox, facts, ice, heard_in).run() => end,
             end = receive(&shared) => end,
             end = transmit(&shared, &mut queue) => end,
+            end = bulk::carry(&shared, &mut files) => end,
             () = speak(&shared, &sound) => End::Owner,
             () = listen(heard, &sound) => End::Owner,
         };
         drop(queue);
+        drop(files);
         shared.pace.leave();
         if let Err(error) = shared.peer.connection.close().await {
             tracing::debug!(%error, "closing a connection");
@@ -509,6 +521,23 @@ mod tests {
             peer.channel.send_text(nonsense).await.unwrap();
             assert_eq!(ends(news).await, DownReason::Breach, "{nonsense:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_peer_whose_file_pieces_are_none_or_never_end_is_dropped() {
+        let endless = vec![BytesMut::from(&[1; 60_000][..]); 2];
+        for pieces in [vec![BytesMut::new()], vec![BytesMut::from(&[2, 3][..])], endless] {
+            let (_link, news, peer) = hostile().await;
+            peer.channel.send_text("ready").await.unwrap();
+            for piece in pieces {
+                peer.bulk.send(piece).await.unwrap();
+            }
+            assert_eq!(ends(news).await, DownReason::Breach);
+        }
+        let (_link, news, peer) = hostile().await;
+        peer.channel.send_text("ready").await.unwrap();
+        peer.bulk.send_text("1").await.unwrap();
+        assert_eq!(ends(news).await, DownReason::Breach, "credit for what was never sent");
     }
 
     #[tokio::test]

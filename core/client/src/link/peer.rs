@@ -33,6 +33,8 @@ use super::{
 /// The stream number of the records' channel, agreed in advance: no round trip is spent on opening it. Further
 /// channels take the next numbers.
 const RECORDS: u16 = 0;
+/// The stream number of the files' channel.
+const FILES: u16 = 1;
 /// Facts that may wait for the link's task; candidates beyond are not offered.
 const FACTS: usize = 256;
 /// How often an unproven path is tried, and how often at most: for as long as a link may take to come up.
@@ -63,6 +65,7 @@ pub(super) enum Fact {
 pub(super) struct Peer {
     pub(super) connection: Box<dyn PeerConnection>,
     pub(super) channel: Arc<dyn DataChannel>,
+    pub(super) bulk: Arc<dyn DataChannel>,
     pub(super) sound: Arc<TrackLocalStaticRTP>,
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) ice: watch::Receiver<RTCIceConnectionState>,
@@ -95,7 +98,9 @@ impl Peer {
             .map_err(setup)?;
         let connection: Box<dyn PeerConnection> = Box::new(connection);
         match furnish(&*connection, settings.role).await {
-            Ok((channel, sound)) => Ok(Self { connection, channel, sound, facts, ice, ended }),
+            Ok(Channels { records, files, sound }) => {
+                Ok(Self { connection, channel: records, bulk: files, sound, facts, ice, ended })
+            }
             Err(error) => {
                 // The library's task outlives a connection that is only dropped.
                 let _ = connection.close().await;
@@ -158,10 +163,14 @@ fn opus() -> RTCRtpCodec {
     }
 }
 
-async fn furnish(
-    connection: &dyn PeerConnection,
-    role: Role,
-) -> webrtc::error::Result<(Arc<dyn DataChannel>, Arc<TrackLocalStaticRTP>)> {
+/// What passes a connection.
+struct Channels {
+    records: Arc<dyn DataChannel>,
+    files: Arc<dyn DataChannel>,
+    sound: Arc<TrackLocalStaticRTP>,
+}
+
+async fn furnish(connection: &dyn PeerConnection, role: Role) -> webrtc::error::Result<Channels> {
     let encoding = RTCRtpEncodingParameters {
         rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(template::sound_ssrc(role)), ..Default::default() },
         codec: opus(),
@@ -175,10 +184,20 @@ async fn furnish(
         vec![encoding],
     )));
     connection.add_track(Arc::clone(&sound) as Arc<dyn TrackLocal>).await?;
-    let records = RTCDataChannelInit { ordered: true, negotiated: Some(RECORDS), ..Default::default() };
-    let channel = connection.create_data_channel("records", Some(records)).await?;
+    let records = channel(connection, "records", RECORDS).await?;
+    let files = channel(connection, "files", FILES).await?;
+    Ok(Channels { records, files, sound })
+}
+
+async fn channel(
+    connection: &dyn PeerConnection,
+    label: &str,
+    stream: u16,
+) -> webrtc::error::Result<Arc<dyn DataChannel>> {
+    let init = RTCDataChannelInit { ordered: true, negotiated: Some(stream), ..Default::default() };
+    let channel = connection.create_data_channel(label, Some(init)).await?;
     channel.set_buffered_amount_low_threshold(WINDOW_BYTES as u32 / 2).await?;
-    Ok((channel, sound))
+    Ok(channel)
 }
 
 fn engine(policy: RoutePolicy) -> SettingEngine {

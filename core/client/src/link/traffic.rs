@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use rtc::rtp;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use webrtc::data_channel::DataChannelEvent;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
@@ -54,6 +54,7 @@ async fn receiving(shared: &Shared) -> Result<End, End> {
                 match shared.role {
                     Role::Offer => greeted = Some(up),
                     Role::Answer => {
+                        opened(&shared.bulk_open).await;
                         channel.send_text(READY).await?;
                         shared.pass(up).await?;
                     }
@@ -79,6 +80,12 @@ async fn receiving(shared: &Shared) -> Result<End, End> {
             None => return Ok(End::Down(DownReason::Broken)),
         }
     }
+}
+
+/// The channel of files opens with that of records, a moment earlier or later.
+async fn opened(flag: &watch::Sender<bool>) {
+    // The flag lives as long as who waits here.
+    let _ = flag.subscribe().wait_for(|open| *open).await;
 }
 
 /// The peer took so many bytes more.

@@ -1,0 +1,321 @@
+//! The port through which files pass a link, beside records and sound, and the data channel that is its first path.
+//!
+//! Messages go in whole and come out whole, in order, over one path at a time. A path is lost only with the link, unless
+//! [`BulkNews::Restarted`] says that another one took over.
+//!
+//! # On the data channel
+//! A message travels as pieces: binary messages of which the first byte says whether more of it follows. Without a
+//! ceiling a message is one piece; below one, pieces are small and go out evenly, so that a packet of sound never waits for
+//! more than one of them. Text messages steer: a number is how many more bytes were taken since the last. An end sends
+//! no more than [`CREDIT_BYTES`] that were not taken; together with the credit of records that is less than the library's
+//! receive window, which is shared.
+//!
+//! # When a queue is full
+//! Out: [`BulkPort::send`] waits. In: the peer's credit ends, and it waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use crossbeam_queue::ArrayQueue;
+use tokio::sync::{Notify, mpsc, watch};
+use webrtc::data_channel::DataChannelEvent;
+
+use super::DownReason;
+use super::life::{End, Shared};
+
+/// Longest bulk message, in bytes.
+pub const BULK_BYTES: usize = 64 * 1024 + 256;
+
+/// Messages that may wait each way.
+const WAITING: usize = 8;
+/// Bytes of pieces that may be under way or waiting at the reader: 1 MiB of receive window less the records' credit.
+const CREDIT_BYTES: usize = 320 * 1024;
+/// What a piece costs beside its content: the library keeps 256 messages of a channel before all others wait for it.
+const PIECE_COST: usize = 1_400;
+/// Bytes the library may hold unacknowledged.
+const WINDOW_BYTES: usize = 256 * 1024;
+/// The same below a ceiling, so that a record never waits for long behind a file.
+const HELD_WINDOW_BYTES: usize = 32 * 1024;
+/// Below a ceiling, a piece takes about this long, within these bounds.
+const PIECE_TIME: Duration = Duration::from_millis(5);
+const LEAST_PIECE: usize = 512;
+/// The lowest ceiling.
+const LEAST_CEILING: u64 = 1_024;
+/// How long to trust that room in the window will be told.
+const WINDOW_PATIENCE: Duration = Duration::from_millis(50);
+/// First byte of a piece.
+const LAST: u8 = 0;
+const MORE: u8 = 1;
+
+/// A speed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct BytesPerSecond(pub u64);
+
+/// What carries bulk messages now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BulkPath {
+    /// A data channel of their own on the link's association.
+    Sctp,
+    /// QUIC on the link's socket.
+    Quic,
+}
+
+/// What a port has to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum BulkNews {
+    /// A message from the peer, in the order it was sent on its path.
+    Message(Bytes),
+    /// The path changed: what was under way either way may be lost. Go on from what was verified.
+    Restarted,
+}
+
+/// The link is closed or down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the link is closed")]
+pub struct BulkClosed;
+
+/// Where the file pump hands in and takes out messages; clones share the same queues.
+#[derive(Debug, Clone)]
+pub struct BulkPort {
+    out: mpsc::Sender<Bytes>,
+    ends: Arc<Ends>,
+}
+
+#[derive(Debug)]
+struct Ends {
+    heard: ArrayQueue<BulkNews>,
+    /// Told when something was heard, and at the end.
+    ready: Notify,
+    /// Told when something was taken.
+    taken: Notify,
+    closed: AtomicBool,
+    /// Bytes per second; [`u64::MAX`] for none.
+    ceiling: AtomicU64,
+}
+
+impl BulkPort {
+    /// Hands in a message and returns once there was room for it; it arrives whole if the path lasts. Before the link is up
+    /// it waits. A dropped future has either handed the message in or not.
+    ///
+    /// # Errors
+    /// [`BulkClosed`] when the link is closed or down.
+    ///
+    /// # Panics
+    /// With a message longer than [`BULK_BYTES`].
+    pub async fn send(&self, message: Bytes) -> Result<(), BulkClosed> {
+        assert!(message.len() <= BULK_BYTES, "a bulk message is at most {BULK_BYTES} bytes long");
+        self.out.send(message).await.map_err(|_| BulkClosed)
+    }
+
+    /// Waits for what comes next; `None` once the link is over. Meant for one waiting task at a time; a dropped future
+    /// loses nothing.
+    pub async fn receive(&self) -> Option<BulkNews> {
+        loop {
+            if let Some(news) = self.ends.heard.pop() {
+                self.ends.taken.notify_one();
+                return Some(news);
+            }
+            if self.ends.closed.load(Ordering::Acquire) {
+                // What came last may have come between the two looks; another clone may wait as well.
+                self.ends.ready.notify_one();
+                return self.ends.heard.pop();
+            }
+            self.ends.ready.notified().await;
+        }
+    }
+
+    /// What carries messages now.
+    #[must_use]
+    pub fn path(&self) -> BulkPath {
+        BulkPath::Sctp
+    }
+
+    /// Sends no faster than this from now on, and evenly; `None` for as fast as the path goes.
+    pub fn set_ceiling(&self, ceiling: Option<BytesPerSecond>) {
+        let bytes = ceiling.map_or(u64::MAX, |BytesPerSecond(bytes)| bytes.max(LEAST_CEILING));
+        self.ends.ceiling.store(bytes, Ordering::Relaxed);
+    }
+}
+
+impl Ends {
+    fn ceiling(&self) -> Option<u64> {
+        Some(self.ceiling.load(Ordering::Relaxed)).filter(|bytes| *bytes != u64::MAX)
+    }
+
+    /// Waits for room and passes on what was heard.
+    async fn tell(&self, news: BulkNews) {
+        let mut waiting = news;
+        while let Err(refused) = self.heard.push(waiting) {
+            waiting = refused;
+            self.taken.notified().await;
+        }
+        self.ready.notify_one();
+    }
+}
+
+/// The link's end of the port.
+pub(super) struct Bulk {
+    queue: mpsc::Receiver<Bytes>,
+    ends: Arc<Ends>,
+}
+
+impl Drop for Bulk {
+    fn drop(&mut self) {
+        self.ends.closed.store(true, Ordering::Release);
+        self.ends.ready.notify_one();
+    }
+}
+
+pub(super) fn port() -> (BulkPort, Bulk) {
+    let (out, queue) = mpsc::channel(WAITING);
+    let ends = Arc::new(Ends {
+        heard: ArrayQueue::new(WAITING),
+        ready: Notify::new(),
+        taken: Notify::new(),
+        closed: AtomicBool::new(false),
+        ceiling: AtomicU64::new(u64::MAX),
+    });
+    (BulkPort { out, ends: Arc::clone(&ends) }, Bulk { queue, ends })
+}
+
+/// What the two directions of the channel share.
+struct Flow {
+    /// Bytes sent that the peer has not said to have taken.
+    untaken: AtomicUsize,
+    /// Told when half of the window is empty, or the peer took something.
+    emptied: Notify,
+}
+
+/// Carries messages over the data channel for as long as the link lives.
+pub(super) async fn carry(shared: &Shared, bulk: &mut Bulk) -> End {
+    let flow = Flow { untaken: AtomicUsize::new(0), emptied: Notify::new() };
+    let Bulk { queue, ends } = bulk;
+    tokio::select! {
+        end = receiving(shared, &flow, ends) => end.unwrap_or_else(|end| end),
+        never = transmit(shared, &flow, ends, queue) => never,
+    }
+}
+
+async fn receiving(shared: &Shared, flow: &Flow, ends: &Ends) -> Result<End, End> {
+    let channel = &shared.peer.bulk;
+    let mut part = BytesMut::new();
+    let mut taken = 0;
+    loop {
+        match channel.poll().await {
+            Some(DataChannelEvent::OnOpen) => drop(shared.bulk_open.send_replace(true)),
+            Some(DataChannelEvent::OnMessage(message)) if message.is_string => credit(flow, &message.data)?,
+            Some(DataChannelEvent::OnMessage(message)) => {
+                taken += message.data.len() + PIECE_COST;
+                if let Some(whole) = join(&mut part, message.data.freeze())? {
+                    ends.tell(BulkNews::Message(whole)).await;
+                }
+                if taken >= CREDIT_BYTES / 4 {
+                    channel.send_text(&taken.to_string()).await?;
+                    taken = 0;
+                }
+            }
+            Some(DataChannelEvent::OnBufferedAmountLow) => flow.emptied.notify_one(),
+            Some(DataChannelEvent::OnClose) => return Ok(End::Down(DownReason::PeerClosed)),
+            Some(_) => {}
+            None => return Ok(End::Down(DownReason::Broken)),
+        }
+    }
+}
+
+/// Adds a piece; gives the message it completes.
+fn join(part: &mut BytesMut, mut piece: Bytes) -> Result<Option<Bytes>, End> {
+    let breach = || End::Down(DownReason::Breach);
+    let mark = *piece.first().ok_or_else(breach)?;
+    let content = piece.split_off(1);
+    if mark > MORE || part.len() + content.len() > BULK_BYTES {
+        return Err(breach());
+    }
+    if mark == LAST && part.is_empty() {
+        return Ok(Some(content));
+    }
+    part.extend_from_slice(&content);
+    Ok((mark == LAST).then(|| std::mem::take(part).freeze()))
+}
+
+/// The peer took so many bytes more.
+fn credit(flow: &Flow, text: &[u8]) -> Result<(), End> {
+    let breach = || End::Down(DownReason::Breach);
+    let more: usize = std::str::from_utf8(text).ok().and_then(|text| text.parse().ok()).ok_or_else(breach)?;
+    let repay = |owed: usize| owed.checked_sub(more);
+    flow.untaken.fetch_update(Ordering::AcqRel, Ordering::Acquire, repay).map_err(|_| breach())?;
+    flow.emptied.notify_one();
+    Ok(())
+}
+
+async fn transmit(shared: &Shared, flow: &Flow, ends: &Ends, queue: &mut mpsc::Receiver<Bytes>) -> End {
+    let ready = [&shared.up, &shared.bulk_open].map(watch::Sender::subscribe);
+    for mut flag in ready {
+        if flag.wait_for(|flag| *flag).await.is_err() {
+            return End::Owner;
+        }
+    }
+    let mut pacer = Pacer { next: Instant::now() };
+    while let Some(mut message) = queue.recv().await {
+        loop {
+            let ceiling = ends.ceiling();
+            let piece = message.split_to(piece_length(ceiling).min(message.len()));
+            let mark = if message.is_empty() { LAST } else { MORE };
+            if let Some(ceiling) = ceiling {
+                pacer.wait(ceiling, piece.len()).await;
+            }
+            if send(shared, flow, ceiling, mark, &piece).await.is_err() {
+                // Whoever reads the channel learns why it is closed, and ends this life.
+                std::future::pending::<()>().await;
+            }
+            if mark == LAST {
+                break;
+            }
+        }
+    }
+    End::Owner
+}
+
+fn piece_length(ceiling: Option<u64>) -> usize {
+    let length = |ceiling: u64| usize::try_from(ceiling * PIECE_TIME.as_millis() as u64 / 1_000).unwrap_or(BULK_BYTES);
+    ceiling.map_or(BULK_BYTES, |ceiling| length(ceiling.min(1 << 30)).clamp(LEAST_PIECE, BULK_BYTES))
+}
+
+/// Sends a piece once the window has room for it and the peer has credit.
+///
+/// The library's own wait can miss the moment and then sleeps 50 ms, which starves a fast path.
+async fn send(shared: &Shared, flow: &Flow, ceiling: Option<u64>, mark: u8, piece: &[u8]) -> webrtc::error::Result<()> {
+    let window = if ceiling.is_some() { HELD_WINDOW_BYTES } else { WINDOW_BYTES };
+    let length = piece.len() + 1;
+    loop {
+        let waiting = shared.peer.bulk.outstanding_bytes().await?;
+        let untaken = flow.untaken.load(Ordering::Acquire);
+        let fits = waiting == 0 || waiting + length <= window;
+        if fits && untaken + length + PIECE_COST <= CREDIT_BYTES {
+            break;
+        }
+        let _ = tokio::time::timeout(WINDOW_PATIENCE, flow.emptied.notified()).await;
+    }
+    flow.untaken.fetch_add(length + PIECE_COST, Ordering::AcqRel);
+    let mut marked = BytesMut::with_capacity(length);
+    marked.put_u8(mark);
+    marked.put_slice(piece);
+    shared.peer.bulk.send(marked).await
+}
+
+/// Spreads pieces evenly in time.
+struct Pacer {
+    next: Instant,
+}
+
+impl Pacer {
+    /// Waits until a piece may go. Timers are as coarse as a millisecond, so a late one may be made up for, but no more
+    /// than one piece's time.
+    async fn wait(&mut self, ceiling: u64, length: usize) {
+        tokio::time::sleep_until(self.next.into()).await;
+        let earliest = Instant::now().checked_sub(PIECE_TIME).unwrap_or(self.next);
+        let takes = Duration::from_secs_f64(length as f64 / ceiling as f64);
+        self.next = self.next.max(earliest) + takes;
+    }
+}
