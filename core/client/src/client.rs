@@ -93,9 +93,10 @@ pub struct Message {
 /// Its methods may be called from any thread and awaited on any executor. A future that is dropped loses nothing that was
 /// done: a command that was sent is carried out.
 pub struct Client {
-    words: mpsc::Sender<Word>,
+    pub(crate) words: mpsc::Sender<Word>,
     queue: Arc<Queue>,
-    stop: watch::Sender<bool>,
+    pub(crate) stop: watch::Sender<bool>,
+    pub(crate) paused: watch::Sender<bool>,
     /// Its other end is dropped by the driver's thread as the last thing it does.
     alive: watch::Receiver<()>,
     woken: Arc<Notify>,
@@ -119,9 +120,11 @@ impl Client {
         let engine = Engine::restore(settings, store.restore_rows()?)?;
         let (media, microphone, speaker) = MediaThread::start().map_err(|_| OpenError::System)?;
 
-        let (links, from_links) = Links::new(config.bind, config.policy);
+        let (mut links, from_links) = Links::new(config.bind, config.policy);
+        links.prefer(engine.preferences().routes);
         let (words, word_inbox) = mpsc::channel(WORDS);
         let (stop, stopped) = watch::channel(false);
+        let (paused, pausing) = watch::channel(false);
         let (living, alive) = watch::channel(());
         let queue = Arc::<Queue>::default();
         let (woken, moved) = (Arc::<Notify>::default(), Arc::<Notify>::default());
@@ -132,6 +135,7 @@ impl Client {
         let ears = Ears {
             words: word_inbox,
             stop: stopped,
+            paused: pausing,
             woken: Arc::clone(&woken),
             moved: Arc::clone(&moved),
             socket: from_socket,
@@ -154,7 +158,7 @@ impl Client {
             drop(living);
         };
         std::thread::Builder::new().name("sidetone".into()).spawn(drive).map_err(|_| OpenError::System)?;
-        Ok(Self { words, queue, stop, alive, woken, moved, sound: Mutex::new(Some((microphone, speaker))) })
+        Ok(Self { words, queue, stop, paused, alive, woken, moved, sound: Mutex::new(Some((microphone, speaker))) })
     }
 
     /// Closes the client: ends a call, closes links and socket, lets go of the store. Returns when all of it is gone;
@@ -186,8 +190,10 @@ impl Client {
         self.moved.notify_one();
     }
 
-    /// Tells that the app is seen again: what slept meanwhile wakes, the socket proves that it lives.
+    /// Tells that the app is seen again: what slept meanwhile wakes, the socket proves that it lives. A client that was
+    /// paused goes on.
     pub fn on_foreground(&self) {
+        self.paused.send_replace(false);
         self.woken.notify_one();
     }
 
@@ -201,7 +207,7 @@ impl Client {
         self.look(|inside| inside.store.tidy()).await?.map_err(Error::Storage)
     }
 
-    async fn order(&self, command: Command) -> Result<Answer, Error> {
+    pub(crate) async fn order(&self, command: Command) -> Result<Answer, Error> {
         if *self.stop.borrow() {
             return Err(Error::Closed);
         }
@@ -210,11 +216,14 @@ impl Client {
         answer.await.map_err(|_| Error::Closed)?
     }
 
-    async fn done(&self, command: Command) -> Result<(), Error> {
+    pub(crate) async fn done(&self, command: Command) -> Result<(), Error> {
         self.order(command).await.map(|_| ())
     }
 
-    async fn look<T: Send + 'static>(&self, look: impl FnOnce(&Inside) -> T + Send + 'static) -> Result<T, Error> {
+    pub(crate) async fn look<T: Send + 'static>(
+        &self,
+        look: impl FnOnce(&Inside) -> T + Send + 'static,
+    ) -> Result<T, Error> {
         if *self.stop.borrow() {
             return Err(Error::Closed);
         }

@@ -56,6 +56,8 @@ pub enum Word {
     Do(Command, oneshot::Sender<Result<Answer, Error>>),
     /// A look inside. It must not take long.
     Look(Look),
+    /// Let go of the store until the client is resumed, and say when that is done.
+    Pause(oneshot::Sender<Result<(), StoreError>>),
 }
 
 /// What is called with what there is to see, or with the error that is the answer to everything.
@@ -85,6 +87,8 @@ pub struct Ears {
     pub words: mpsc::Receiver<Word>,
     /// True once the client is to be closed.
     pub stop: watch::Receiver<bool>,
+    /// True while the store is to be let go.
+    pub paused: watch::Receiver<bool>,
     /// The app is seen again, or the phone woke.
     pub woken: Arc<Notify>,
     /// The phone has another network.
@@ -149,6 +153,7 @@ impl Driver {
     }
 
     async fn drive(&mut self, ears: &mut Ears) -> Result<(), StoreError> {
+        let switches = (ears.stop.clone(), ears.paused.clone());
         // What was kept may be due already.
         self.step(Input::Tick)?;
         loop {
@@ -159,6 +164,10 @@ impl Driver {
             tokio::select! {
                 _ = ears.stop.wait_for(|stop| *stop) => return Ok(()),
                 word = ears.words.recv() => match word {
+                    Some(Word::Pause(done)) => match self.pause(switches.clone(), done).await? {
+                        Stopped::Yes => return Ok(()),
+                        Stopped::No => {}
+                    },
                     Some(word) => self.word(word)?,
                     None => return Ok(()),
                 },
@@ -172,6 +181,24 @@ impl Driver {
                 () = tokio::time::sleep(sleep) => self.step(Input::Tick)?,
             }
         }
+    }
+
+    /// Does nothing until the client is resumed or closed: what comes meanwhile waits where it is.
+    async fn pause(
+        &mut self,
+        (mut stop, mut paused): (watch::Receiver<bool>, watch::Receiver<bool>),
+        done: oneshot::Sender<Result<(), StoreError>>,
+    ) -> Result<Stopped, StoreError> {
+        let outcome = self.inside.store.pause();
+        // Who does not wait any more does not want to know.
+        let _ = done.send(outcome);
+        tokio::select! {
+            _ = stop.wait_for(|stop| *stop) => return Ok(Stopped::Yes),
+            _ = paused.wait_for(|paused| !*paused) => {}
+        }
+        self.inside.store.resume()?;
+        self.wake()?;
+        Ok(Stopped::No)
     }
 
     fn until_deadline(&self) -> Duration {
@@ -194,6 +221,7 @@ impl Driver {
                 self.asks.insert(ask, outcome);
                 self.step(Input::Command(ask, command))
             }
+            Word::Pause(_) => Ok(()),
         }
     }
 
@@ -365,6 +393,9 @@ impl Driver {
                     }
                     self.inside.journal.call(self.now_us, view);
                 }
+                if event == Told::Preferences {
+                    self.inside.links.prefer(self.inside.engine.preferences().routes);
+                }
                 self.queue.push(Event::from(event));
             }
             _ => {}
@@ -392,6 +423,12 @@ impl Driver {
     }
 }
 
+/// Whether the client was closed while it was paused.
+enum Stopped {
+    Yes,
+    No,
+}
+
 fn write(effect: &Effect) -> Option<Write<'_>> {
     match effect {
         Effect::Save(change) => Some(Write::Change(change)),
@@ -408,6 +445,7 @@ async fn refuse(ears: &mut Ears, error: &Error) {
             word = ears.words.recv() => match word {
                 Some(Word::Do(_, outcome)) => drop(outcome.send(Err(error.clone()))),
                 Some(Word::Look(look)) => look(Err(error.clone())),
+                Some(Word::Pause(done)) => drop(done.send(Ok(()))),
                 None => return,
             },
         }

@@ -40,6 +40,8 @@ pub enum Event {
     Call(CallView),
     /// The operator's word.
     Announcement(String),
+    /// What the user of this device prefers changed.
+    Preferences,
     /// More happened than the app took: read everything again.
     Refresh,
     /// The client has stopped and does nothing more; every answer is this error.
@@ -60,6 +62,7 @@ impl From<sidetone_engine::Event> for Event {
             Told::Typing(user) => Self::Typing(user),
             Told::Call(view) => Self::Call(view),
             Told::Announcement(text) => Self::Announcement(text),
+            Told::Preferences => Self::Preferences,
         }
     }
 }
@@ -69,7 +72,7 @@ impl Event {
     fn replaces(&self, older: &Self) -> bool {
         match (self, older) {
             (Self::Call(new), Self::Call(old)) => new.call == old.call,
-            (Self::Connected(_), Self::Connected(_)) => true,
+            (Self::Connected(_), Self::Connected(_)) | (Self::Preferences, Self::Preferences) => true,
             (Self::Friend(_) | Self::Marks(_) | Self::Typing(_) | Self::Refresh, older) => self == older,
             _ => false,
         }

@@ -37,6 +37,7 @@ mod driver;
 mod error;
 mod event;
 mod journal;
+mod keep;
 mod vault;
 
 pub use client::{Client, Config, Message};
@@ -50,8 +51,8 @@ pub use sidetone_crypto::identity::PublicKey;
 pub use sidetone_crypto::safety::{Comparison, SafetyNumber};
 pub use sidetone_engine::row::{Failure, MessageState};
 pub use sidetone_engine::{
-    Account, Addresses, CallState, CallView, Cost, Direction, EndReason, Friend, Microphone as MicrophoneState, Reach,
-    Receipts, Relay, Route, Standing, Time, Verified,
+    Account, Addresses, CallState, CallView, Cost, Direction, EndReason, Friend, Microphone as MicrophoneState,
+    Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Standing, Theme, Time, Verified,
 };
 pub use sidetone_wire::id::{CallId, UserId};
 pub use socket::{Plain, ServerError};

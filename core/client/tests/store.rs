@@ -4,7 +4,8 @@
 use std::path::{Path, PathBuf};
 
 use sidetone::store::{Location, Store, StoreError, Write};
-use sidetone_engine::row::{Change, MessageRow, OURSELVES, Place, Row, Table};
+use sidetone_engine::row::{Change, MessageRow, MessageState, OURSELVES, Place, Row, Table};
+use sidetone_engine::{Addresses, Engine, Receipts, Standing};
 use sidetone_wire::id::{ItemSeq, UnixMs, UserId};
 use sidetone_wire::record::Text;
 use zeroize::Zeroizing;
@@ -173,8 +174,8 @@ fn a_damaged_file_is_said_to_be_damaged() {
 fn a_store_of_a_newer_app_is_left_alone() {
     let folder = Folder::new();
     folder.open().unwrap().close();
-    raw(&folder.file()).execute_batch("PRAGMA user_version=2").unwrap();
-    assert_eq!(folder.open().err(), Some(StoreError::TooNew { found: 2, known: 1 }));
+    raw(&folder.file()).execute_batch("PRAGMA user_version=3").unwrap();
+    assert_eq!(folder.open().err(), Some(StoreError::TooNew { found: 3, known: 2 }));
 }
 
 #[test]
@@ -254,13 +255,133 @@ fn secrets(path: &Path) -> (Vec<u8>, Vec<Vec<u8>>) {
 fn a_store_of_the_first_version_still_opens() {
     let folder = Folder::new();
     std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kept/v1.db"), folder.file()).unwrap();
+    let (wrapped, sealed) = secrets(&folder.file());
     let store = folder.open().unwrap();
-    assert_eq!(
-        plain(&store),
-        [(Place { table: Table::Chat, owner: ANNA, position: 0 }, b"a chat of version 1".to_vec())]
-    );
-    assert_eq!(store.page(ANNA, None, 9).unwrap(), [(1, said(1, "kept since version 1"))]);
+    let check = |store: &Store| {
+        let chat = Place { table: Table::Chat, owner: ANNA, position: 0 };
+        assert_eq!(plain(store), [(chat, b"a chat of version 1".to_vec())]);
+        assert_eq!(store.page(ANNA, None, 9).unwrap(), [(1, said(1, "kept since version 1"))]);
+        assert_eq!(store.integrity(), Ok(()));
+    };
+    check(&store);
+    store.close();
+    check(&folder.open().unwrap());
+    assert!(!contains(&folder.bytes(), &wrapped), "the key of the first version is gone");
+    assert!(!sealed.iter().any(|row| contains(&folder.bytes(), &row[1..40])), "and what it sealed");
+}
+
+#[test]
+fn a_phone_of_the_first_version_goes_on_where_it_was() {
+    let folder = Folder::new();
+    std::fs::copy(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/kept/engine1.db"), folder.file()).unwrap();
+    let store = folder.open().unwrap();
     assert_eq!(store.integrity(), Ok(()));
+    let config = sidetone_engine::Config { seed: [1; 32], login_cost: sidetone_engine::Cost::Least };
+    let engine = Engine::restore(config, store.restore_rows().unwrap()).unwrap();
+    let account = engine.account().expect("an account");
+    assert_eq!((account.name.as_str(), account.valid), ("anna", true));
+    let friends = engine.friends();
+    let bert = friends.iter().find(|friend| friend.name == "bert").expect("her friend");
+    assert_eq!((bert.standing, bert.verified, bert.unread), (Standing::Friend, true, 1));
+    assert!(friends.iter().any(|friend| friend.name == "carl" && friend.standing == Standing::AskedByUs));
+    let preferences = engine.preferences();
+    assert_eq!((preferences.receipts, preferences.addresses), (Receipts::Keep, Addresses::WhenIAct));
+    let chat = engine.chat(bert.user).expect("their conversation");
+    let page = store.page(bert.user, None, 9).unwrap();
+    let page: Vec<_> = page.iter().map(|(_, row)| (row.text.as_str(), row.state(chat, ItemSeq(0)))).collect();
+    assert_eq!(
+        page,
+        [
+            ("kept since version 1: waiting", MessageState::Queued),
+            ("kept since version 1: an answer", MessageState::Received),
+            ("kept since version 1: delivered", MessageState::Delivered),
+        ]
+    );
+}
+
+#[test]
+fn a_row_put_back_dropped_or_brought_back_is_noticed() {
+    let folder = Folder::new();
+    let mut store = folder.open().unwrap();
+    keep(&mut store, &[row(Table::Friend, ANNA, 0, b"verified"), row(Table::Chat, BERT, 0, b"old")]).unwrap();
+    keep(&mut store, &[said(1, "one").put(ANNA, 1), said(2, "two").put(ANNA, 2)]).unwrap();
+    store.close();
+    let before = folder.0.path().join("before.db");
+    std::fs::copy(folder.file(), &before).unwrap();
+    let mut store = folder.open().unwrap();
+    let dropped = Change { value: None, ..row(Table::Chat, BERT, 0, b"") };
+    keep(&mut store, &[row(Table::Friend, ANNA, 0, b"another key"), dropped, MessageRow::drop_at(ANNA, 1)]).unwrap();
+    store.close();
+    let old = format!("ATTACH '{}' AS old; ", before.display());
+    for (trick, when) in [
+        ("UPDATE kept SET sealed = (SELECT sealed FROM old.kept k WHERE k.kind = 2) WHERE kind = 2", "at opening"),
+        ("INSERT INTO kept SELECT * FROM old.kept k WHERE k.kind = 3", "at opening"),
+        ("DELETE FROM kept WHERE kind = 2", "at opening"),
+        ("UPDATE tally SET sealed = (SELECT sealed FROM old.tally)", "at opening"),
+        ("DELETE FROM tally", "before opening"),
+        ("PRAGMA user_version=1; DROP TABLE tally", "before opening"),
+        ("INSERT INTO kept SELECT * FROM old.kept k WHERE k.kind = 5 AND k.position = 1", "by looking"),
+        ("DELETE FROM kept WHERE kind = 5", "by looking"),
+        ("UPDATE kept SET kind = 2 WHERE kind = 9", "never"),
+    ] {
+        let copy = folder.0.path().join("copy.db");
+        std::fs::copy(folder.file(), &copy).unwrap();
+        raw(&copy).execute_batch(&(old.clone() + trick)).unwrap();
+        let opened = open(&copy, KEY);
+        assert_eq!(
+            opened.as_ref().err().copied(),
+            (when == "before opening").then_some(StoreError::Damaged),
+            "{trick}"
+        );
+        if let Ok(store) = opened {
+            let rows = store.restore_rows().map(drop);
+            assert_eq!(rows.err(), (when == "at opening").then_some(StoreError::Damaged), "{trick}");
+            assert_eq!(store.integrity().is_ok(), when == "never", "{trick}");
+        }
+        for file in ["copy.db", "copy.db-wal"] {
+            let _ = std::fs::remove_file(folder.0.path().join(file));
+        }
+    }
+}
+
+#[test]
+fn a_table_that_was_forgotten_is_nowhere_and_the_others_stay() {
+    let folder = Folder::new();
+    let mut store = folder.open().unwrap();
+    let changes: Vec<_> = (0..50).map(|at| said(at, "forget me").put(ANNA, at)).collect();
+    keep(&mut store, &changes).unwrap();
+    keep(&mut store, &[row(Table::Friend, ANNA, 0, b"a friend")]).unwrap();
+    store.close();
+    let (_, sealed) = secrets(&folder.file());
+    let mut store = folder.open().unwrap();
+    store.keep([Write::Forget(Table::Message)]).unwrap();
+    assert_eq!((plain(&store).len(), store.page(ANNA, None, 9).unwrap().len()), (1, 0));
+    assert_eq!(store.integrity(), Ok(()));
+    let bytes = folder.bytes();
+    assert_eq!(sealed.iter().filter(|row| contains(&bytes, &row[1..40])).count(), 1, "the friend alone is left");
+}
+
+#[test]
+fn a_paused_store_is_one_file_that_nobody_holds_and_goes_on_if_nobody_touched_it() {
+    let folder = Folder::new();
+    let mut store = folder.open().unwrap();
+    keep(&mut store, &[row(Table::Chat, ANNA, 0, b"before")]).unwrap();
+    store.pause().unwrap();
+    assert_eq!(std::fs::read_dir(folder.0.path()).unwrap().count(), 1, "no journal beside it");
+    assert_eq!(keep(&mut store, &[row(Table::Chat, ANNA, 0, b"x")]), Err(StoreError::Paused));
+    assert_eq!(store.page(ANNA, None, 9), Err(StoreError::Paused));
+    let other = folder.open().expect("somebody else may open it");
+    assert_eq!(store.resume(), Err(StoreError::InUse));
+    other.close();
+    store.resume().expect("it was only looked at");
+    keep(&mut store, &[row(Table::Chat, ANNA, 0, b"after")]).unwrap();
+    store.pause().unwrap();
+    let mut other = folder.open().unwrap();
+    keep(&mut other, &[row(Table::Chat, BERT, 0, b"somebody else")]).unwrap();
+    other.close();
+    assert_eq!(store.resume(), Err(StoreError::Changed), "what is in memory is not what is on disk");
+    std::fs::remove_file(folder.file()).unwrap();
+    assert_eq!(store.resume(), Err(StoreError::Changed), "and a file that is gone is not made anew");
 }
 
 #[test]

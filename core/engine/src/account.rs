@@ -2,13 +2,13 @@
 
 use sidetone_crypto::identity::{Identity, PublicKey};
 use sidetone_crypto::login::{Cost, Identifiers, Login, LoginError, Registration};
-use sidetone_wire::account::{Code, LoginFinish, OpaqueReply, OpaqueStart, Page, RegisterFinish};
+use sidetone_wire::account::{Code, Empty, LoginFinish, OpaqueReply, OpaqueStart, Page, RegisterFinish};
 use sidetone_wire::account::{Reply, Request, SignedIn};
 use sidetone_wire::id::{DeviceId, IdentityKey, Secret, UserId};
 
 use crate::cx::{Cx, Fact, NoReply, Purpose, Who, Wish};
 use crate::effect::{AccountEvent, Answer, CommandError, Effect, Event, Scope};
-use crate::input::{Addresses, Ask, Password, Receipts};
+use crate::input::{Ask, Password};
 use crate::row::{AccountRow, OURSELVES, Row};
 use crate::view;
 
@@ -72,27 +72,6 @@ impl Account {
 
     pub fn key(&self) -> Option<PublicKey> {
         self.identity.as_ref().map(Identity::public)
-    }
-
-    pub fn addresses(&self) -> Addresses {
-        match self.row.as_ref().map(|row| row.addresses) {
-            Some(1) => Addresses::WhenIAct,
-            _ => Addresses::Friends,
-        }
-    }
-
-    pub fn receipts(&self) -> Receipts {
-        match self.row.as_ref().map(|row| row.receipts) {
-            Some(1) => Receipts::Keep,
-            _ => Receipts::Send,
-        }
-    }
-
-    pub fn prefer(&mut self, ask: Ask, change: impl FnOnce(&mut AccountRow), cx: &mut Cx<'_>) {
-        let Some(row) = &mut self.row else { return cx.answer(ask, Err(CommandError::SignedOut)) };
-        change(row);
-        cx.save(row.put(OURSELVES, 0));
-        cx.answer(ask, Ok(Answer::Done));
     }
 
     pub fn register(&mut self, ask: Ask, name: String, email: String, password: &Password, cx: &mut Cx<'_>) {
@@ -192,6 +171,7 @@ impl Account {
             token: Some(signed_in.token),
             addresses: earlier.as_ref().map_or(0, |row| row.addresses),
             receipts: earlier.as_ref().map_or(0, |row| row.receipts),
+            leaving: None,
         };
         cx.save(row.put(OURSELVES, 0));
         self.restore(row);
@@ -210,13 +190,40 @@ impl Account {
         }
     }
 
-    /// Forgets the account and all that came with it.
-    pub fn left(&mut self, ask: Ask, cx: &mut Cx<'_>) {
+    /// Asks the server to delete the account. If its answer gets lost, the next greeting tells whether it did.
+    pub fn delete(&mut self, ask: Ask, cx: &mut Cx<'_>) {
+        if let Some(row) = &mut self.row {
+            row.leaving = Some(1);
+            cx.save(row.put(OURSELVES, 0));
+        }
+        self.leave(ask, Request::Delete(Empty::default()), cx);
+    }
+
+    /// Whether the server was asked to delete the account and did not say that it did.
+    pub fn is_leaving(&self) -> bool {
+        self.row.as_ref().is_some_and(|row| row.leaving.is_some())
+    }
+
+    /// The account was not deleted.
+    pub fn stays(&mut self, cx: &mut Cx<'_>) {
+        if let Some(row) = self.row.as_mut().filter(|row| row.leaving.is_some()) {
+            row.leaving = None;
+            cx.save(row.put(OURSELVES, 0));
+        }
+    }
+
+    /// Forgets the account and all that came with it, without anybody who waits for it.
+    pub fn gone(&mut self, cx: &mut Cx<'_>) {
         self.row = None;
         self.identity = None;
         cx.effect(Effect::Forget(Scope::All));
-        cx.answer(ask, Ok(Answer::Done));
         cx.tell(Event::Account(AccountEvent::SignedOut));
+    }
+
+    /// Forgets the account and all that came with it.
+    pub fn left(&mut self, ask: Ask, cx: &mut Cx<'_>) {
+        cx.answer(ask, Ok(Answer::Done));
+        self.gone(cx);
     }
 
     /// The server takes our token no more: everything stays, and the user may sign in again.

@@ -183,6 +183,8 @@ pub enum Event {
     Call(CallView),
     /// The operator's word.
     Announcement(String),
+    /// What the user of this device prefers changed.
+    Preferences,
 }
 
 /// What happened to the account of this device.

@@ -13,12 +13,13 @@ use crate::call::CallView;
 use crate::chat::Chats;
 use crate::cx::{Cx, Dice, Fact, NoReply, Purpose, Who, Wish as Asked};
 use crate::effect::{Answer, CommandError, Effect, Event};
-use crate::input::{Addresses, Ask, Command, Input, Receipts};
+use crate::input::{Addresses, Ask, Command, Input};
 use crate::meeting::Meeting;
 use crate::peers::{Peers, Wish};
+use crate::preferences::{Preference, Preferences};
 use crate::ring::{Calls, Need};
 use crate::roster::Roster;
-use crate::row::{AccountRow, ChatRow, FriendRow, OutgoingRow, Place, Row, RowError, Table};
+use crate::row::{AccountRow, ChatRow, FriendRow, OutgoingRow, Place, PreferencesRow, Row, RowError, Table};
 use crate::time::{Now, Time};
 use crate::view;
 use crate::{Config, Cost};
@@ -33,6 +34,7 @@ pub struct Engine {
     peers: Peers,
     chats: Chats,
     calls: Calls,
+    preferences: Preferences,
 }
 
 impl Engine {
@@ -48,6 +50,7 @@ impl Engine {
             peers: Peers::default(),
             chats: Chats::new(),
             calls: Calls::new(),
+            preferences: Preferences::default(),
         }
     }
 
@@ -63,13 +66,18 @@ impl Engine {
         let mut engine = Self::new(config);
         for (place, value) in rows {
             match place.table {
-                Table::Account => engine.account.restore(AccountRow::read(&value)?),
+                Table::Account => {
+                    let row = AccountRow::read(&value)?;
+                    engine.preferences.restore_from_account(&row);
+                    engine.account.restore(row);
+                }
                 Table::Friend => engine.roster.restore(place.owner, FriendRow::read(&value)?),
                 Table::Chat => engine.chats.restore(place.owner, ChatRow::read(&value)?),
                 Table::Outgoing => {
                     let row = OutgoingRow::read(&value)?;
                     engine.chats.restore_outgoing(place.owner, ItemSeq(place.position), row);
                 }
+                Table::Preferences => engine.preferences = Preferences::of(PreferencesRow::read(&value)?),
                 Table::Message => {}
             }
         }
@@ -124,13 +132,17 @@ impl Engine {
         match fact {
             Fact::Welcomed(welcome) => {
                 if self.account.user().is_some() && welcome.user.is_none() && !welcome.resumed {
-                    return self.account.revoked(Code::Unauthorised, cx);
+                    return self.revoked(Code::Unauthorised, cx);
+                }
+                if !welcome.resumed {
+                    self.account.stays(cx);
                 }
                 self.read_roster(cx);
             }
             Fact::Entered(who) => {
                 if who == Who::Another {
                     self.forget(cx);
+                    self.preferences = Preferences::default();
                 }
                 self.read_roster(cx);
             }
@@ -144,7 +156,7 @@ impl Engine {
             Fact::Person(person) => self.roster.person(person, cx),
             Fact::Gone(user) => self.roster.gone(user, cx),
             Fact::Presence(presence) => self.roster.presence(presence, cx),
-            Fact::Revoked(refusal) => self.account.revoked(refusal.code, cx),
+            Fact::Revoked(refusal) => self.revoked(refusal.code, cx),
             Fact::Distrusted(user) => self.distrusted(user, cx),
             Fact::Sealed(delivered) => {
                 let key = self.roster.trusted(delivered.from);
@@ -207,7 +219,12 @@ impl Engine {
     fn replied(&mut self, purpose: Purpose, outcome: Result<Reply, NoReply>, cx: &mut Cx<'_>) {
         match (purpose, outcome) {
             (Purpose::Enter, outcome) => self.account.entered(outcome, cx),
-            (Purpose::Ask(ask, _), Err(reason)) => cx.answer(ask, Err(refused(reason))),
+            (Purpose::Ask(ask, asked), Err(reason)) => {
+                if asked == Asked::Leave && matches!(reason, NoReply::Refused(_)) {
+                    self.account.stays(cx);
+                }
+                cx.answer(ask, Err(refused(reason)));
+            }
             (Purpose::Ask(ask, asked), Ok(reply)) => self.granted(ask, asked, reply, cx),
             (Purpose::Roster(run), Ok(Reply::Roster(page))) => self.roster.page(run, page, cx),
             (Purpose::Roster(_), _) => self.roster.unread(),
@@ -250,7 +267,23 @@ impl Engine {
         self.forget(cx);
         self.meeting.leave();
         self.account.left(ask, cx);
+        self.begin_anew();
+    }
+
+    fn begin_anew(&mut self) {
         self.account = Account::new(self.cost);
+        self.preferences = Preferences::default();
+    }
+
+    /// The server takes our token no more. If it was asked to delete the account it has, though its answer got lost.
+    fn revoked(&mut self, code: Code, cx: &mut Cx<'_>) {
+        if !self.account.is_leaving() || code != Code::Unauthorised {
+            return self.account.revoked(code, cx);
+        }
+        self.forget(cx);
+        self.meeting.leave();
+        self.account.gone(cx);
+        self.begin_anew();
     }
 
     /// Forgets everybody and everything of theirs.
@@ -286,7 +319,7 @@ impl Engine {
         let need = self.calls.need(peer);
         let online = self.roster.is_online(peer);
         let items = online && self.chats.has_items(peer);
-        let open = self.account.addresses() == Addresses::Friends;
+        let open = self.preferences.addresses == Addresses::Friends;
         let ours = self.account.ourselves().is_some();
         Wish {
             session: need != Need::Nothing,
@@ -295,6 +328,11 @@ impl Engine {
             key: self.roster.trusted(peer),
             reachable: ours && self.meeting.is_open() && (online || need != Need::Nothing),
         }
+    }
+
+    /// What the user of this device prefers.
+    pub fn preferences(&self) -> &Preferences {
+        &self.preferences
     }
 
     /// The account of this device, if there is one.
@@ -351,9 +389,10 @@ impl Engine {
         match command {
             Command::Register { name, email, password } => self.account.register(ask, name, email, &password, cx),
             Command::SignIn { name, password } => self.account.sign_in(ask, name, &password, cx),
+            Command::Prefer(preference) => self.preferences.prefer(ask, preference, cx),
             _ if self.account.user().is_none() => cx.answer(ask, Err(CommandError::SignedOut)),
             Command::SignOut => self.account.leave(ask, Request::Logout(Empty::default()), cx),
-            Command::DeleteAccount => self.account.leave(ask, Request::Delete(Empty::default()), cx),
+            Command::DeleteAccount => self.account.delete(ask, cx),
             Command::ExportAccount => cx.request(Request::Export(Page::default()), Purpose::Ask(ask, Asked::Export(0))),
             Command::Befriend { name, key } => self.roster.befriend(ask, name, key, cx),
             Command::Accept(user) => cx.request(Request::Accept(User { user }), Purpose::Ask(ask, Asked::Done)),
@@ -366,11 +405,9 @@ impl Engine {
             Command::SetVerified(user, verified) => self.roster.set_verified(ask, user, verified, cx),
             Command::AcceptKey(user, key) => self.roster.accept_key(ask, user, key, cx),
             Command::SetAddresses(addresses) => {
-                self.account.prefer(ask, |row| row.addresses = (addresses == Addresses::WhenIAct).into(), cx);
+                self.preferences.prefer(ask, Preference::Addresses(addresses), cx);
             }
-            Command::SetReceipts(receipts) => {
-                self.account.prefer(ask, |row| row.receipts = (receipts == Receipts::Keep).into(), cx);
-            }
+            Command::SetReceipts(receipts) => self.preferences.prefer(ask, Preference::Receipts(receipts), cx),
             other => self.talk(ask, other, cx),
         }
     }
@@ -381,7 +418,7 @@ impl Engine {
                 true => self.chats.send(ask, peer, text, cx),
                 false => cx.answer(ask, Err(CommandError::NotFriends)),
             },
-            Command::MarkRead(peer) => self.chats.mark_read(ask, peer, self.account.receipts(), cx),
+            Command::MarkRead(peer) => self.chats.mark_read(ask, peer, self.preferences.receipts, cx),
             Command::Typing(peer) => {
                 cx.say(peer, Record::Typing(Empty::default()));
                 cx.answer(ask, Ok(Answer::Done));

@@ -7,6 +7,8 @@ use sidetone_wire::id::{CallId, Fingerprint, UserId};
 use sidetone_wire::record::Text;
 use zeroize::Zeroizing;
 
+use crate::preferences::Preference;
+
 /// One fact for one step.
 #[derive(Debug)]
 pub enum Input {
@@ -110,6 +112,8 @@ pub enum Command {
     SetAddresses(Addresses),
     /// Whether friends learn what was read.
     SetReceipts(Receipts),
+    /// Anything the user of this device may choose, with an account or without.
+    Prefer(Preference),
 }
 
 /// Whether safety numbers were compared.

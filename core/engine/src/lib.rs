@@ -18,6 +18,7 @@ mod input;
 mod meeting;
 mod pairing;
 mod peers;
+mod preferences;
 mod ring;
 mod roster;
 pub mod row;
@@ -30,6 +31,7 @@ pub use engine::Engine;
 pub use input::{
     Addresses, Ask, Command, Down, Input, LinkId, Microphone, News, Password, Reach, Receipts, Relay, Route, Verified,
 };
+pub use preferences::{Preference, Preferences, Routes, Theme};
 pub use sidetone_crypto::login::Cost;
 pub use time::{Now, Time};
 pub use view::{Account, Friend, Standing};

@@ -20,11 +20,36 @@ pub enum Table {
     Outgoing = 4,
     /// Conversations, in order. The engine never reads these back.
     Message = 5,
+    /// What the user of this device prefers.
+    Preferences = 15,
+}
+
+/// How dear a table's rows are. What is ephemeral is in no table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Class {
+    /// Can be had again, or done without.
+    Cached,
+    /// The only copy.
+    Kept,
 }
 
 impl Table {
     /// Every table, in the order in which a restore wants them.
-    pub const ALL: [Self; 5] = [Self::Account, Self::Friend, Self::Chat, Self::Outgoing, Self::Message];
+    pub const ALL: &[Self] =
+        &[Self::Account, Self::Friend, Self::Chat, Self::Outgoing, Self::Message, Self::Preferences];
+
+    /// How dear its rows are.
+    pub fn class(self) -> Class {
+        match self {
+            Self::Friend | Self::Preferences => Class::Cached,
+            _ => Class::Kept,
+        }
+    }
+
+    /// Whether a restore wants the rows of this table: those that an engine reads back.
+    pub fn is_restored(self) -> bool {
+        !matches!(self, Self::Message)
+    }
 }
 
 /// A row's place: unique, and sorted by position within its owner.
@@ -101,16 +126,46 @@ pub struct AccountRow {
     /// For the server; absent once it was revoked.
     #[serde(index = 4, skip_serializing_if = "Option::is_none")]
     pub token: Option<Secret>,
-    /// [`crate::Addresses`]: 0 friends, 1 when I act.
+    /// [`crate::Addresses`] as versions before kept it: [`PreferencesRow`] counts more.
     #[serde(index = 5)]
     pub addresses: u8,
-    /// [`crate::Receipts`]: 0 send, 1 keep.
+    /// [`crate::Receipts`] as versions before kept it.
     #[serde(index = 6)]
     pub receipts: u8,
+    /// 1 while the server is asked to delete the account: if it knows it no more, everything here goes as well.
+    #[serde(index = 7, skip_serializing_if = "Option::is_none")]
+    pub leaving: Option<u8>,
 }
 
 impl Row for AccountRow {
     const TABLE: Table = Table::Account;
+}
+
+/// What the user of this device prefers; there is one such row, with an account or without.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct PreferencesRow {
+    /// [`crate::Theme`] as a number.
+    #[serde(index = 0)]
+    pub theme: u8,
+    /// [`crate::Receipts`]: 0 send, 1 keep.
+    #[serde(index = 1)]
+    pub receipts: u8,
+    /// [`crate::Addresses`]: 0 friends, 1 when I act.
+    #[serde(index = 2)]
+    pub addresses: u8,
+    /// [`crate::Routes`]: 0 any, 1 relay only, 2 direct only.
+    #[serde(index = 3)]
+    pub routes: u8,
+    /// Files of friends up to this many bytes are taken without asking.
+    #[serde(index = 4)]
+    pub accept_below: u64,
+    /// A BCP 47 tag; absent for the system's.
+    #[serde(index = 5, skip_serializing_if = "Option::is_none")]
+    pub language: Option<String>,
+}
+
+impl Row for PreferencesRow {
+    const TABLE: Table = Table::Preferences;
 }
 
 /// Somebody this account knows or knew.

@@ -73,6 +73,7 @@ fn rows(side: usize, people: &[Person]) -> Vec<Change> {
         token: Some(Secret([4; 32])),
         addresses: 0,
         receipts: 0,
+        leaving: None,
     };
     let friend = |person: &Person| FriendRow {
         name: person.name.clone(),

@@ -86,6 +86,7 @@ impl Phone {
             token: Some(Secret([4; 32])),
             addresses: 0,
             receipts: 0,
+            leaving: None,
         };
         let friend = FriendRow {
             name: NAME.to_owned(),

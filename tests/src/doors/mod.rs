@@ -8,7 +8,9 @@ mod playout;
 mod script;
 
 use sidetone_crypto::fuzz;
-use sidetone_engine::row::{AccountRow, ChatRow, FriendRow, MessageRow, OutgoingRow, Place, Row, Table};
+use sidetone_engine::row::{
+    AccountRow, ChatRow, FriendRow, MessageRow, OutgoingRow, Place, PreferencesRow, Row, Table,
+};
 use sidetone_engine::{Config, Cost, Engine, Input, Now};
 use sidetone_wire::envelope::Sealed;
 use sidetone_wire::frame::Frame;
@@ -78,6 +80,7 @@ pub fn row(bytes: &[u8]) {
         Table::Chat => same::<ChatRow>(value),
         Table::Outgoing => same::<OutgoingRow>(value),
         Table::Message => same::<MessageRow>(value),
+        Table::Preferences => same::<PreferencesRow>(value),
     }
     let owner = UserId([9; 16]);
     let config = Config { seed: [1; 32], login_cost: Cost::Least };

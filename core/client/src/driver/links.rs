@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sidetone_engine::{LinkId, Order};
+use sidetone_engine::{LinkId, Order, Routes};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
@@ -52,6 +52,8 @@ pub struct Links {
     slots: BTreeMap<LinkId, Slot>,
     bind: Bind,
     policy: RoutePolicy,
+    /// What the user prefers, as far as the policy allows.
+    routes: Routes,
     news: mpsc::Sender<(LinkId, FromLink)>,
     closing: JoinSet<()>,
     records: Arc<Traffic>,
@@ -62,7 +64,21 @@ impl Links {
     pub fn new(bind: Bind, policy: RoutePolicy) -> (Self, mpsc::Receiver<(LinkId, FromLink)>) {
         let (news, inbox) = mpsc::channel(NEWS);
         let (slots, closing) = (BTreeMap::new(), JoinSet::new());
-        (Self { slots, bind, policy, news, closing, records: Arc::default() }, inbox)
+        (Self { slots, bind, policy, routes: Routes::Any, news, closing, records: Arc::default() }, inbox)
+    }
+
+    /// Which routes links may take from now on.
+    pub fn prefer(&mut self, routes: Routes) {
+        self.routes = routes;
+    }
+
+    /// The app's word counts more than the user's: an app that may not contact a relay, or may show no address, never does.
+    fn policy(&self) -> RoutePolicy {
+        match (self.policy, self.routes) {
+            (RoutePolicy::Any, Routes::RelayOnly) => RoutePolicy::RelayOnly,
+            (RoutePolicy::Any, Routes::DirectOnly) => RoutePolicy::DirectOnly,
+            (policy, _) => policy,
+        }
     }
 
     /// Bytes of records each way, as the links took and gave them.
@@ -79,7 +95,7 @@ impl Links {
         match order {
             Order::Open { role, relays } => {
                 let servers = relays.as_ref().map(convert::servers).unwrap_or_default();
-                let (policy, bind) = (self.policy, self.bind.clone());
+                let (policy, bind) = (self.policy(), self.bind.clone());
                 self.open(id, Settings { role: convert::role(role), servers, policy, bind });
                 Ok(())
             }
