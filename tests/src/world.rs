@@ -249,7 +249,7 @@ impl World {
             match effect {
                 Effect::Save(change) => self.phones[id].save(change),
                 Effect::Forget(_) => self.phones[id].forget(),
-                Effect::Send(_) | Effect::Link(..) | Effect::Media(..) => sends.push(effect),
+                Effect::Send(_) | Effect::Link(..) | Effect::Media(..) | Effect::Sound(..) => sends.push(effect),
                 Effect::Answer(..) | Effect::Tell(_) => tells.push(effect),
             }
         }

@@ -6,7 +6,9 @@ use std::rc::Rc;
 
 use proving::puppet::Puppet;
 use proving::world::World;
-use sidetone_engine::{CallState, Command, EndReason, LinkId, News, Password, Reach, Route, Standing, Verified};
+use sidetone_engine::{
+    CallState, Command, EndReason, LinkId, News, Password, PeerId, Reach, Route, Standing, Verified,
+};
 use sidetone_wire::account::{Empty, Person, Request};
 use sidetone_wire::connect::{Address, Candidate, CandidateKind, Description, IceToken};
 use sidetone_wire::envelope::{Class, Sealed};
@@ -330,7 +332,7 @@ fn garbage_from_the_server_and_the_link_is_dropped() {
             world.invent_news(1, link, News::Record(bytes.clone()));
         }
     }
-    let nowhere = LinkId { peer: ada, number: 99 };
+    let nowhere = LinkId { peer: PeerId::Friend(ada), number: 99 };
     let up = News::Up { route: Route::Direct(Reach::Lan), fingerprint: Fingerprint([1; 32]) };
     world.invent_news(1, nowhere, up);
     let unknown = sidetone_wire::envelope::Part { pairing: PairingId([9; 16]), bytes: vec![1; 50].into() };

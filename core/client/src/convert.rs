@@ -111,6 +111,18 @@ fn down(reason: link::DownReason) -> engine::Down {
     }
 }
 
+/// Which ways a link may take: what a room demands and this device allows; `None` if they contradict each other.
+pub fn policy(ways: engine::Ways, preferred: link::RoutePolicy) -> Option<link::RoutePolicy> {
+    use engine::Ways;
+    use link::RoutePolicy;
+    match (ways, preferred) {
+        (Ways::Preferred, preferred) => Some(preferred),
+        (Ways::DirectOnly, RoutePolicy::Any | RoutePolicy::DirectOnly) => Some(RoutePolicy::DirectOnly),
+        (Ways::RelayOnly, RoutePolicy::Any | RoutePolicy::RelayOnly) => Some(RoutePolicy::RelayOnly),
+        (Ways::DirectOnly, RoutePolicy::RelayOnly) | (Ways::RelayOnly, RoutePolicy::DirectOnly) => None,
+    }
+}
+
 /// Our part in making a link.
 pub fn role(role: engine::Role) -> link::Role {
     match role {

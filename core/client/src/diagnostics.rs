@@ -3,8 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::Duration;
 
-use sidetone_engine::Route;
-use sidetone_wire::id::UserId;
+use sidetone_engine::{PeerId, Route};
 
 use crate::convert;
 use crate::driver::Inside;
@@ -25,7 +24,7 @@ pub struct Bytes {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkRoute {
     /// To whom.
-    pub peer: UserId,
+    pub peer: PeerId,
     /// How.
     pub route: Route,
     /// Round-trip time when this route was chosen.

@@ -279,7 +279,9 @@ impl Driver {
             }
             link::News::Gathered | link::News::Interrupted | link::News::Restored => return,
         };
-        inside.journal.link(clock::micros(), id.peer, phase);
+        if let Some(friend) = id.peer.friend() {
+            inside.journal.link(clock::micros(), friend, phase);
+        }
     }
 
     fn wake(&mut self) -> Result<(), StoreError> {
@@ -339,6 +341,7 @@ impl Driver {
             Effect::Send(frame) => self.send(frame),
             Effect::Link(id, order) => self.order(id, order),
             Effect::Media(call, order) => self.media(call, order),
+            Effect::Sound(..) => {}
             Effect::Answer(..) | Effect::Tell(_) => told.push(effect),
         }
     }
@@ -352,7 +355,11 @@ impl Driver {
 
     fn order(&mut self, id: LinkId, order: Order) {
         match &order {
-            Order::Open { .. } => self.inside.journal.link(self.now_us, id.peer, Phase::LinkOpened),
+            Order::Open { .. } => {
+                if let Some(friend) = id.peer.friend() {
+                    self.inside.journal.link(self.now_us, friend, Phase::LinkOpened);
+                }
+            }
             Order::Close => drop(self.inside.routes.remove(&id)),
             _ => {}
         }

@@ -51,10 +51,10 @@ pub use sidetone_crypto::identity::PublicKey;
 pub use sidetone_crypto::safety::{Comparison, SafetyNumber};
 pub use sidetone_engine::row::{Failure, MessageState};
 pub use sidetone_engine::{
-    Account, Addresses, CallState, CallView, Cost, Direction, EndReason, Friend, Microphone as MicrophoneState,
+    Account, Addresses, CallState, CallView, Cost, Direction, EndReason, Friend, Microphone as MicrophoneState, PeerId,
     Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Standing, Theme, Time, Verified,
 };
-pub use sidetone_wire::id::{CallId, UserId};
+pub use sidetone_wire::id::{CallId, MemberId, RoomId, UserId};
 pub use socket::{Plain, ServerError};
 pub use store::StoreError;
 pub use vault::{FileVault, FixedKey, KeyVault, VaultError};

@@ -10,7 +10,7 @@ use sidetone_wire::id::{PairingId, UserId};
 use sidetone_wire::record::Record;
 
 use crate::effect::{Answer, CommandError, Effect, Event};
-use crate::input::{Ask, LinkId, Route};
+use crate::input::{Ask, LinkId, PeerId, Route};
 use crate::row::Change;
 use crate::time::Now;
 
@@ -40,23 +40,23 @@ pub(crate) enum Fact {
     /// A person may not be talked to any more: no friend, or another key.
     Distrusted(UserId),
     /// A record should go to a peer.
-    Say(UserId, Record),
+    Say(PeerId, Record),
     /// A peer said this, authenticated.
-    Heard(UserId, Record),
+    Heard(PeerId, Record),
     /// A session with a peer is agreed.
-    Paired(UserId),
+    Paired(PeerId),
     /// It is lost, and its link with it.
-    Unpaired(UserId),
+    Unpaired(PeerId),
     /// The peer has no live session with the server.
-    Unreachable(UserId),
+    Unreachable(PeerId),
     /// The link to a peer carries records.
-    Up(UserId, LinkId, Route),
+    Up(PeerId, LinkId, Route),
     /// It travels another way.
-    Routed(UserId, Route),
+    Routed(PeerId, Route),
     /// Nothing is heard on it.
-    Interrupted(UserId),
+    Interrupted(PeerId),
     /// It is heard again.
-    Restored(UserId),
+    Restored(PeerId),
 }
 
 /// Whose account was entered.
@@ -87,7 +87,7 @@ pub(crate) enum Purpose {
     /// Filling the roster, in this reading of it.
     Roster(u32),
     /// A part of a pairing.
-    Route(UserId, PairingId),
+    Route(PeerId, PairingId),
     /// Where STUN and TURN are.
     Relays,
     /// Nobody cares.
@@ -152,8 +152,8 @@ impl<'a> Cx<'a> {
         self.fact(Fact::Request(request, purpose));
     }
 
-    pub fn say(&mut self, peer: UserId, record: Record) {
-        self.fact(Fact::Say(peer, record));
+    pub fn say(&mut self, peer: impl Into<PeerId>, record: Record) {
+        self.fact(Fact::Say(peer.into(), record));
     }
 
     /// Fresh random bytes.

@@ -4,11 +4,12 @@ use sidetone_crypto::sframe::BaseKey;
 use sidetone_wire::account::{Code, Relays};
 use sidetone_wire::connect::{Candidate, Description};
 use sidetone_wire::frame::Frame;
-use sidetone_wire::id::{CallId, UserId};
+use sidetone_wire::id::{CallId, RoomId, UserId};
 
 use crate::call::CallView;
 use crate::input::{Ask, LinkId, Microphone};
 use crate::row::Change;
+use crate::sound::SoundOrder;
 
 /// One thing to do.
 #[derive(Debug)]
@@ -23,6 +24,8 @@ pub enum Effect {
     Link(LinkId, Order),
     /// Do something with a call's sound.
     Media(CallId, MediaOrder),
+    /// Do something with the sound of a room.
+    Sound(RoomId, SoundOrder),
     /// The outcome of a command.
     Answer(Ask, Result<Answer, CommandError>),
     /// Something the app may want to show.
@@ -45,6 +48,8 @@ pub enum Order {
         role: Role,
         /// Where STUN and TURN are; `None` when the server could not be asked.
         relays: Option<Relays>,
+        /// Which ways it may take.
+        ways: Ways,
     },
     /// The peer's end.
     Remote(Description),
@@ -54,6 +59,18 @@ pub enum Order {
     Send(Vec<u8>),
     /// Close it and free everything.
     Close,
+}
+
+/// Which ways a link may take.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Ways {
+    /// As this device prefers.
+    #[default]
+    Preferred,
+    /// Never through a relay, and the peer's relay is refused.
+    DirectOnly,
+    /// Only through our relay: no address of this device is shown.
+    RelayOnly,
 }
 
 /// Our part in making a link.

@@ -12,8 +12,9 @@ use crate::account::{Account, refused};
 use crate::call::CallView;
 use crate::chat::Chats;
 use crate::cx::{Cx, Dice, Fact, NoReply, Purpose, Who, Wish as Asked};
-use crate::effect::{Answer, CommandError, Effect, Event};
-use crate::input::{Addresses, Ask, Command, Input};
+use crate::effect::{Answer, CommandError, Effect, Event, Ways};
+use crate::input::{Addresses, Ask, Command, Input, PeerId};
+use crate::keys::{Trust, Us};
 use crate::meeting::Meeting;
 use crate::peers::{Peers, Wish};
 use crate::preferences::{Preference, Preferences};
@@ -100,7 +101,7 @@ impl Engine {
                     self.roster.offline(&mut cx);
                 }
             }
-            Input::Tick => {}
+            Input::Sound(..) | Input::Tick => {}
         }
         self.drain(&mut cx);
         self.settle(&mut cx);
@@ -111,14 +112,14 @@ impl Engine {
 
     /// When the engine wants to be told the time at the latest.
     pub fn deadline(&self) -> Option<Time> {
-        let peers = self.peers.deadline(|user| self.wish(user));
+        let peers = self.peers.deadline(|peer| self.wish(peer));
         [self.meeting.deadline(), self.calls.deadline(), peers].into_iter().flatten().min()
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.meeting.tick(cx);
         self.calls.tick(cx);
-        let of_use = self.peers.active().filter(|user| self.wish(*user).is_anything()).collect();
+        let of_use = self.peers.active().filter(|peer| self.wish(*peer).is_anything()).collect();
         self.peers.tick(&of_use, cx);
     }
 
@@ -159,14 +160,15 @@ impl Engine {
             Fact::Revoked(refusal) => self.revoked(refusal.code, cx),
             Fact::Distrusted(user) => self.distrusted(user, cx),
             Fact::Sealed(delivered) => {
-                let key = self.roster.trusted(delivered.from);
-                if let Some(us) = self.account.ourselves() {
-                    self.peers.sealed(delivered, key, us, cx);
+                let from = PeerId::Friend(delivered.from);
+                let trust = self.wish(from).trust;
+                if let Some(us) = us(&self.account, from) {
+                    self.peers.sealed(from, &delivered.bytes, trust, us, cx);
                 }
             }
             Fact::Say(peer, record) => self.peers.say(peer, &record, cx),
-            Fact::Heard(peer, record) => self.heard(peer, record, cx),
-            Fact::Unreachable(peer) => {
+            Fact::Heard(PeerId::Friend(peer), record) => self.heard(peer, record, cx),
+            Fact::Unreachable(PeerId::Friend(peer)) => {
                 self.roster.unreachable(peer, cx);
                 self.calls.unreachable(peer, cx);
             }
@@ -176,18 +178,18 @@ impl Engine {
 
     fn linked(&mut self, fact: Fact, cx: &mut Cx<'_>) {
         match fact {
-            Fact::Paired(peer) => self.calls.paired(peer, cx),
-            Fact::Unpaired(peer) => {
+            Fact::Paired(PeerId::Friend(peer)) => self.calls.paired(peer, cx),
+            Fact::Unpaired(PeerId::Friend(peer)) => {
                 self.chats.down(peer);
                 self.calls.unpaired(peer, cx);
             }
-            Fact::Up(peer, link, route) => {
+            Fact::Up(PeerId::Friend(peer), link, route) => {
                 self.chats.up(peer, cx);
                 self.calls.up(peer, link, route, cx);
             }
-            Fact::Routed(peer, route) => self.calls.routed(peer, route, cx),
-            Fact::Interrupted(peer) => self.calls.interrupted(peer, cx),
-            Fact::Restored(peer) => self.calls.restored(peer, cx),
+            Fact::Routed(PeerId::Friend(peer), route) => self.calls.routed(peer, route, cx),
+            Fact::Interrupted(PeerId::Friend(peer)) => self.calls.interrupted(peer, cx),
+            Fact::Restored(PeerId::Friend(peer)) => self.calls.restored(peer, cx),
             _ => {}
         }
     }
@@ -210,7 +212,7 @@ impl Engine {
 
     fn distrusted(&mut self, user: UserId, cx: &mut Cx<'_>) {
         self.calls.distrusted(user, cx);
-        self.peers.forget(user, cx);
+        self.peers.forget(PeerId::Friend(user), cx);
         if !self.roster.is_friend(user) {
             self.chats.fail(user, cx);
         }
@@ -289,7 +291,7 @@ impl Engine {
     /// Forgets everybody and everything of theirs.
     fn forget(&mut self, cx: &mut Cx<'_>) {
         self.calls.leave(cx);
-        let peers: Vec<UserId> = self.peers.active().collect();
+        let peers: Vec<PeerId> = self.peers.active().collect();
         for peer in peers {
             self.peers.forget(peer, cx);
         }
@@ -300,13 +302,16 @@ impl Engine {
 
     /// Does for every peer what is wanted now.
     fn settle(&mut self, cx: &mut Cx<'_>) {
-        if let Some((peer, link, route)) = self.calls.seeks_link().and_then(|peer| self.peers.up(peer)) {
-            self.calls.up(peer, link, route, cx);
+        if let Some(peer) = self.calls.seeks_link() {
+            if let Some((link, route)) = self.peers.up(PeerId::Friend(peer)) {
+                self.calls.up(peer, link, route, cx);
+            }
         }
-        let Some(us) = self.account.ourselves() else { return };
-        let waiting: BTreeSet<UserId> = self.chats.waiting().filter(|peer| self.roster.is_online(*peer)).collect();
-        let peers: BTreeSet<UserId> = self.peers.active().chain(self.calls.peer()).chain(waiting).collect();
+        let waiting = self.chats.waiting().filter(|peer| self.roster.is_online(*peer)).chain(self.calls.peer());
+        let waiting: BTreeSet<PeerId> = waiting.map(PeerId::Friend).collect();
+        let peers: BTreeSet<PeerId> = self.peers.active().chain(waiting).collect();
         for peer in peers {
+            let Some(us) = us(&self.account, peer) else { continue };
             let wish = self.wish(peer);
             if wish.is_anything() && self.meeting.is_open() {
                 self.peers.borrow_relays(cx);
@@ -315,7 +320,14 @@ impl Engine {
         }
     }
 
-    fn wish(&self, peer: UserId) -> Wish {
+    fn wish(&self, peer: PeerId) -> Wish {
+        match peer {
+            PeerId::Friend(user) => self.wish_of_friend(user),
+            PeerId::Member(..) => Wish::default(),
+        }
+    }
+
+    fn wish_of_friend(&self, peer: UserId) -> Wish {
         let need = self.calls.need(peer);
         let online = self.roster.is_online(peer);
         let items = online && self.chats.has_items(peer);
@@ -325,7 +337,8 @@ impl Engine {
             session: need != Need::Nothing,
             link: ours && (need == Need::Link || items && need == Need::Nothing),
             consent: need == Need::Link || need == Need::Nothing && (items || open),
-            key: self.roster.trusted(peer),
+            trust: self.roster.trusted(peer).map(Trust::Pinned),
+            ways: Ways::Preferred,
             reachable: ours && self.meeting.is_open() && (online || need != Need::Nothing),
         }
     }
@@ -439,9 +452,17 @@ impl Engine {
         if self.roster.trusted(peer).is_none() {
             return cx.answer(ask, Err(CommandError::KeyChanged));
         }
-        if !self.meeting.is_open() && self.peers.up(peer).is_none() {
+        if !self.meeting.is_open() && self.peers.up(PeerId::Friend(peer)).is_none() {
             return cx.answer(ask, Err(CommandError::Offline));
         }
         self.calls.call(ask, peer, cx);
+    }
+}
+
+/// As whom we meet a peer now.
+fn us(account: &Account, peer: PeerId) -> Option<Us<'_>> {
+    match peer {
+        PeerId::Friend(_) => account.ourselves().map(|(user, own)| Us::Account(user, own)),
+        PeerId::Member(..) => None,
     }
 }

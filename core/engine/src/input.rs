@@ -3,11 +3,12 @@
 use sidetone_crypto::identity::PublicKey;
 use sidetone_wire::connect::{Candidate, Description};
 use sidetone_wire::frame::Frame;
-use sidetone_wire::id::{CallId, Fingerprint, UserId};
+use sidetone_wire::id::{CallId, Fingerprint, MemberId, RoomId, UserId};
 use sidetone_wire::record::Text;
 use zeroize::Zeroizing;
 
 use crate::preferences::Preference;
+use crate::sound::SoundNews;
 
 /// One fact for one step.
 #[derive(Debug)]
@@ -18,6 +19,8 @@ pub enum Input {
     Server(Frame),
     /// A link has news.
     Link(LinkId, News),
+    /// The sound of a room has news.
+    Sound(RoomId, SoundNews),
     /// The socket to the server opened or closed.
     Online(bool),
     /// Time passed: at or after [`crate::Engine::deadline`].
@@ -28,11 +31,36 @@ pub enum Input {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Ask(pub u64);
 
+/// Somebody to whom there may be a session and a link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PeerId {
+    /// A friend, known by a pinned key.
+    Friend(UserId),
+    /// A member of a room, known by the room's secret.
+    Member(RoomId, MemberId),
+}
+
+impl PeerId {
+    /// The account of a friend.
+    pub fn friend(self) -> Option<UserId> {
+        match self {
+            Self::Friend(user) => Some(user),
+            Self::Member(..) => None,
+        }
+    }
+}
+
+impl From<UserId> for PeerId {
+    fn from(user: UserId) -> Self {
+        Self::Friend(user)
+    }
+}
+
 /// One peer connection: a peer may have had others before.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId {
     /// With whom.
-    pub peer: UserId,
+    pub peer: PeerId,
     /// Never used twice while the engine lives.
     pub number: u64,
 }

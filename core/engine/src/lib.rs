@@ -14,7 +14,9 @@ mod chat;
 mod cx;
 mod effect;
 mod engine;
+pub mod floor;
 mod input;
+mod keys;
 mod meeting;
 mod pairing;
 mod peers;
@@ -22,17 +24,21 @@ mod preferences;
 mod ring;
 mod roster;
 pub mod row;
+mod seen;
+mod sound;
 mod time;
 mod view;
 
 pub use call::{CallState, CallView, Direction, EndReason};
-pub use effect::{AccountEvent, Answer, CommandError, Effect, Event, MediaOrder, Order, Role, Scope, SenderKey};
+pub use effect::{AccountEvent, Answer, CommandError, Effect, Event, MediaOrder, Order, Role, Scope, SenderKey, Ways};
 pub use engine::Engine;
 pub use input::{
-    Addresses, Ask, Command, Down, Input, LinkId, Microphone, News, Password, Reach, Receipts, Relay, Route, Verified,
+    Addresses, Ask, Command, Down, Input, LinkId, Microphone, News, Password, PeerId, Reach, Receipts, Relay, Route,
+    Verified,
 };
 pub use preferences::{Preference, Preferences, Routes, Theme};
 pub use sidetone_crypto::login::Cost;
+pub use sound::{Claim, Loudness, Mode, SoundNews, SoundOrder};
 pub use time::{Now, Time};
 pub use view::{Account, Friend, Standing};
 

@@ -1,17 +1,19 @@
 //! One session with one peer: its two record channels, and the link that one of them runs over.
 
 use sidetone_crypto::handshake::Session;
+use sidetone_crypto::identity::PublicKey;
 use sidetone_crypto::record::{Channel, Opened, RecordError};
 use sidetone_wire::account::{Relays, Request};
 use sidetone_wire::connect::{Candidate, Description};
 use sidetone_wire::envelope::{Class, Envelope, Part, Sealed};
-use sidetone_wire::id::{Fingerprint, PairingId, UserId};
+use sidetone_wire::id::{Fingerprint, PairingId};
 use sidetone_wire::limits::CANDIDATES;
 use sidetone_wire::record::Record;
+use sidetone_wire::room::RoomEnvelope;
 
 use crate::cx::{Cx, Purpose};
-use crate::effect::{Effect, Order, Role};
-use crate::input::{LinkId, Route};
+use crate::effect::{Effect, Order, Role, Ways};
+use crate::input::{LinkId, PeerId, Route};
 use crate::time::Time;
 
 /// A link that is not up by then is given up.
@@ -19,7 +21,10 @@ const OPEN_MS: u64 = 30_000;
 
 pub(crate) struct Pairing {
     pub id: PairingId,
-    peer: UserId,
+    peer: PeerId,
+    /// The key that the handshake proved.
+    #[allow(dead_code, reason = "the engine enters no room yet")]
+    pub key: Option<PublicKey>,
     /// Whether our hello made it: then we offer the link, and start the epochs.
     pub ours: bool,
     /// The channel through the server; gone when the server lost something.
@@ -58,11 +63,12 @@ enum Path {
 }
 
 impl Pairing {
-    pub fn new(id: PairingId, peer: UserId, ours: bool, session: Session, now: Time) -> Self {
+    pub fn new(id: PairingId, peer: PeerId, ours: bool, key: Option<PublicKey>, session: Session, now: Time) -> Self {
         let channels = session.channels();
         Self {
             id,
             peer,
+            key,
             ours,
             signal: Some(channels.signal),
             direct: channels.direct,
@@ -166,11 +172,11 @@ impl Pairing {
     }
 
     /// Makes our end of the link. Only ever called after consent.
-    pub fn open_link(&mut self, id: LinkId, relays: Option<Relays>, cx: &mut Cx<'_>) {
+    pub fn open_link(&mut self, id: LinkId, relays: Option<Relays>, ways: Ways, cx: &mut Cx<'_>) {
         let role = if self.ours { Role::Offer } else { Role::Answer };
         self.link = Link::Opening { id, until: cx.now.time.after(OPEN_MS) };
         self.used = cx.now.time;
-        cx.effect(Effect::Link(id, Order::Open { role, relays }));
+        cx.effect(Effect::Link(id, Order::Open { role, relays, ways }));
         if let Some(description) = self.held.description.take() {
             cx.effect(Effect::Link(id, Order::Remote(description)));
         }
@@ -238,14 +244,22 @@ fn class(record: &Record) -> Class {
 
 /// Hands sealed bytes to the server.
 pub(crate) fn route(
-    to: UserId,
+    to: PeerId,
     pairing: PairingId,
     sealed: &Sealed,
     class: Class,
     cx: &mut Cx<'_>,
 ) -> Result<(), RecordError> {
     let bytes = sealed.pad().map_err(|_| RecordError::TooLong)?;
-    let envelope = Envelope { to, class, bytes: bytes.into() };
-    cx.request(Request::Route(envelope), Purpose::Route(to, pairing));
+    let bytes = bytes.into();
+    let request = match to {
+        PeerId::Friend(to) => Request::Route(Envelope { to, class, bytes }),
+        PeerId::Member(room, to) => {
+            // Whether the server may see more in it: that somebody belongs, by being answered.
+            let class = if matches!(sealed, Sealed::Hello(_)) { Class::Connect } else { Class::Control };
+            Request::RouteRoom(RoomEnvelope { room, to, class, bytes })
+        }
+    };
+    cx.request(request, Purpose::Route(to, pairing));
     Ok(())
 }

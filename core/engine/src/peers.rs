@@ -1,20 +1,21 @@
-//! Sessions and links with friends: made when somebody has something for somebody, kept while of use, replaced when lost.
+//! Sessions and links with friends and members of rooms: made when somebody has something for somebody, kept while of use, replaced when lost.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use sidetone_crypto::handshake::{self, Initiator, Pattern, Responder};
-use sidetone_crypto::identity::{Identity, PublicKey};
+use sidetone_crypto::handshake::{self, Confirming, Initiator, Responder};
+use sidetone_crypto::identity::PublicKey;
 use sidetone_wire::account::{Empty, Relays, Request};
 use sidetone_wire::envelope::{Class, Part, Sealed};
-use sidetone_wire::frame::Delivered;
-use sidetone_wire::id::{PairingId, UserId};
+use sidetone_wire::id::PairingId;
 use sidetone_wire::limits::HANDSHAKE_SKEW_MS;
 use sidetone_wire::record::Record;
 
 use crate::cx::{Cx, Fact, Purpose};
-use crate::effect::{Effect, Order};
-use crate::input::{Down, LinkId, News, Route};
+use crate::effect::{Effect, Order, Ways};
+use crate::input::{Down, LinkId, News, PeerId, Route};
+use crate::keys::{Opener, Trust, Us};
 use crate::pairing::{Link, Pairing, route};
+use crate::seen::Seen;
 use crate::time::Time;
 
 /// An unanswered hello is said again after this.
@@ -30,12 +31,10 @@ const RETRY_MS: u64 = 500;
 const RETRY_MAX_MS: u64 = 30_000;
 /// A server that did not say where its relays are is asked again after this.
 const RELAYS_RETRY_MS: u64 = 30_000;
-/// Ephemeral keys remembered against replays.
-const SEEN: usize = 4_096;
 
 #[derive(Default)]
 pub(crate) struct Peers {
-    peers: BTreeMap<UserId, Peer>,
+    peers: BTreeMap<PeerId, Peer>,
     links: u64,
     seen: Seen,
     relays: Lent,
@@ -54,7 +53,7 @@ struct Lent {
 struct Peer {
     reaching: Option<Reaching>,
     /// We answered a hello; its sender has not shown yet that it holds the keys.
-    unproven: Option<(Pairing, Time)>,
+    unproven: Option<Unproven>,
     pairing: Option<Pairing>,
     failures: u32,
     retry: Option<Time>,
@@ -68,8 +67,22 @@ struct Reaching {
     until: Time,
 }
 
+struct Unproven {
+    id: PairingId,
+    proof: Proof,
+    until: Time,
+}
+
+/// What its sender still has to show.
+enum Proof {
+    /// Its first record: a friend's key is known.
+    Record(Pairing),
+    /// The last message of the handshake, and with it its key.
+    Message(Confirming),
+}
+
 /// What is wanted of a peer now.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Wish {
     /// A session should exist.
     pub session: bool,
@@ -77,8 +90,10 @@ pub(crate) struct Wish {
     pub link: bool,
     /// Our addresses may be shown to this peer.
     pub consent: bool,
-    /// The key to believe; none for somebody who is no friend.
-    pub key: Option<PublicKey>,
+    /// How to know the peer; none for somebody who may not be met.
+    pub trust: Option<Trust>,
+    /// Which ways a link may take.
+    pub ways: Ways,
     /// Whether the server can be asked to carry a hello now, and has reason to.
     pub reachable: bool,
 }
@@ -92,7 +107,7 @@ impl Wish {
 
 impl Peers {
     /// Peers with something under way.
-    pub fn active(&self) -> impl Iterator<Item = UserId> + '_ {
+    pub fn active(&self) -> impl Iterator<Item = PeerId> + '_ {
         self.peers.keys().copied()
     }
 
@@ -115,70 +130,113 @@ impl Peers {
     }
 
     /// The link to this peer, if it is up.
-    pub fn up(&self, user: UserId) -> Option<(UserId, LinkId, Route)> {
-        match self.peers.get(&user)?.pairing.as_ref()?.link {
-            Link::Up { id, route } => Some((user, id, route)),
+    pub fn up(&self, who: PeerId) -> Option<(LinkId, Route)> {
+        match self.peers.get(&who)?.pairing.as_ref()?.link {
+            Link::Up { id, route } => Some((id, route)),
             Link::None | Link::Opening { .. } => None,
         }
     }
 
+    #[allow(dead_code, reason = "the engine enters no room yet")]
+    /// The key that a peer showed, while there is a session.
+    pub fn key(&self, peer: PeerId) -> Option<PublicKey> {
+        self.peers.get(&peer)?.pairing.as_ref()?.key
+    }
+
     // What the server carries.
 
-    pub fn sealed(&mut self, from: Delivered, key: Option<PublicKey>, us: (UserId, &Identity), cx: &mut Cx<'_>) {
-        let Some(key) = key else { return };
-        match Sealed::unpad(&from.bytes) {
-            Ok(Sealed::Hello(part)) => self.hello(from.from, &part, key, us, cx),
-            Ok(Sealed::Answer(part)) => self.answered(from.from, &part, cx),
-            Ok(Sealed::Record(part)) => self.record(from.from, &part, cx),
+    pub fn sealed(&mut self, from: PeerId, bytes: &[u8], trust: Option<Trust>, us: Us<'_>, cx: &mut Cx<'_>) {
+        let Some(trust) = trust else { return };
+        match Sealed::unpad(bytes) {
+            Ok(Sealed::Hello(part)) => {
+                self.hello(from, &part, trust, us, cx);
+            }
+            Ok(Sealed::Answer(part)) => self.answered(from, &part, trust, cx),
+            Ok(Sealed::Confirm(part)) => self.confirmed(from, &part, cx),
+            Ok(Sealed::Record(part)) => self.record(from, &part, cx),
             Err(_) => {}
         }
     }
 
-    fn hello(&mut self, from: UserId, part: &Part, key: PublicKey, us: (UserId, &Identity), cx: &mut Cx<'_>) {
-        let Some(ephemeral) = handshake::ephemeral_of(&part.bytes) else { return };
-        let pattern = Pattern::Friends { own: us.1, peer: key };
-        let prologue = prologue(part.pairing, from, us.0);
-        let Ok((responder, payload)) = Responder::open(&pattern, &prologue, &part.bytes, cx.roll()) else { return };
+    fn hello(&mut self, from: PeerId, part: &Part, trust: Trust, us: Us<'_>, cx: &mut Cx<'_>) -> Option<()> {
+        let ephemeral = handshake::ephemeral_of(&part.bytes)?;
+        let (pattern, prologue) = (us.pattern(trust)?, us.prologue(part.pairing, from, Opener::Them)?);
+        let (responder, payload) = Responder::open(&pattern, &prologue, &part.bytes, cx.roll()).ok()?;
         let at = payload.try_into().map(u64::from_be_bytes).unwrap_or(0);
         if at.abs_diff(cx.now.wall.0) > HANDSHAKE_SKEW_MS || !self.seen.insert(ephemeral, cx.now.time) {
-            return;
+            return None;
         }
         let peer = self.peers.entry(from).or_default();
         // Both said hello at once: the smaller id's goes on.
-        if peer.reaching.is_some() && us.0 < from {
-            return;
+        if peer.reaching.is_some() && us.goes_on(from) {
+            return None;
         }
         peer.reaching = None;
-        let Ok((session, message)) = responder.answer(b"") else { return };
+        let (proof, message) = match trust {
+            Trust::Pinned(key) => {
+                let (session, message) = responder.answer(b"").ok()?;
+                (Proof::Record(Pairing::new(part.pairing, from, false, Some(key), session, cx.now.time)), message)
+            }
+            Trust::Shared => {
+                let (confirming, message) = responder.challenge(b"").ok()?;
+                (Proof::Message(confirming), message)
+            }
+        };
         let answer = Sealed::Answer(Part { pairing: part.pairing, bytes: message.into() });
-        if route(from, part.pairing, &answer, Class::Control, cx).is_ok() {
-            let pairing = Pairing::new(part.pairing, from, false, session, cx.now.time);
-            peer.unproven = Some((pairing, cx.now.time.after(PROOF_MS)));
-        }
+        route(from, part.pairing, &answer, Class::Control, cx).ok()?;
+        peer.unproven = Some(Unproven { id: part.pairing, proof, until: cx.now.time.after(PROOF_MS) });
+        Some(())
     }
 
-    fn answered(&mut self, from: UserId, part: &Part, cx: &mut Cx<'_>) {
+    fn answered(&mut self, from: PeerId, part: &Part, trust: Trust, cx: &mut Cx<'_>) {
         let Some(peer) = self.peers.get_mut(&from) else { return };
         let Some(reaching) = peer.reaching.take_if(|reaching| reaching.id == part.pairing) else { return };
-        match reaching.initiator.finish(&part.bytes) {
-            Err(_) => peer.failed(cx.now.time),
-            Ok((session, _)) => {
-                let pairing = Pairing::new(part.pairing, from, true, session, cx.now.time);
-                peer.adopt(from, pairing, cx);
-                cx.say(from, Record::Ready(Empty::default()));
-                cx.fact(Fact::Paired(from));
-            }
+        let (session, key) = match trust {
+            Trust::Pinned(key) => match reaching.initiator.finish(&part.bytes) {
+                Ok((session, _)) => (session, Some(key)),
+                Err(_) => return peer.failed(cx.now.time),
+            },
+            Trust::Shared => match reaching.initiator.confirm(&part.bytes, b"") {
+                Ok((session, _, message)) => {
+                    let confirm = Sealed::Confirm(Part { pairing: part.pairing, bytes: message.into() });
+                    if route(from, part.pairing, &confirm, Class::Control, cx).is_err() {
+                        return peer.failed(cx.now.time);
+                    }
+                    let key = session.peer();
+                    (session, key)
+                }
+                Err(_) => return peer.failed(cx.now.time),
+            },
+        };
+        let pairing = Pairing::new(part.pairing, from, true, key, session, cx.now.time);
+        peer.adopt(from, pairing, cx);
+        if matches!(trust, Trust::Pinned(_)) {
+            cx.say(from, Record::Ready(Empty::default()));
         }
+        cx.fact(Fact::Paired(from));
     }
 
-    fn record(&mut self, from: UserId, part: &Part, cx: &mut Cx<'_>) {
+    /// The last message of a handshake with somebody whose key was not known.
+    fn confirmed(&mut self, from: PeerId, part: &Part, cx: &mut Cx<'_>) {
+        let Some(peer) = self.peers.get_mut(&from) else { return };
+        let waits =
+            |unproven: &mut Unproven| unproven.id == part.pairing && matches!(unproven.proof, Proof::Message(_));
+        let Some(Unproven { proof: Proof::Message(confirming), .. }) = peer.unproven.take_if(waits) else { return };
+        let Ok((session, _)) = confirming.finish(&part.bytes) else { return peer.failed(cx.now.time) };
+        let key = session.peer();
+        peer.adopt(from, Pairing::new(part.pairing, from, false, key, session, cx.now.time), cx);
+        cx.fact(Fact::Paired(from));
+    }
+
+    fn record(&mut self, from: PeerId, part: &Part, cx: &mut Cx<'_>) {
         let peer = self.peers.entry(from).or_default();
         if let Some(pairing) = peer.pairing.as_mut().filter(|pairing| pairing.id == part.pairing) {
             let opened = pairing.open_signal(&part.bytes, cx);
             return self.opened(from, opened.map_err(drop), cx);
         }
-        let proving = peer.unproven.take_if(|(pairing, _)| pairing.id == part.pairing);
-        let Some((mut pairing, _)) = proving else {
+        let proves =
+            |unproven: &mut Unproven| unproven.id == part.pairing && matches!(unproven.proof, Proof::Record(_));
+        let Some(Unproven { proof: Proof::Record(mut pairing), .. }) = peer.unproven.take_if(proves) else {
             peer.missed = true;
             return;
         };
@@ -189,7 +247,7 @@ impl Peers {
         }
     }
 
-    fn opened(&mut self, from: UserId, opened: Result<Option<Record>, ()>, cx: &mut Cx<'_>) {
+    fn opened(&mut self, from: PeerId, opened: Result<Option<Record>, ()>, cx: &mut Cx<'_>) {
         match opened {
             Err(()) => self.lose(from, cx),
             Ok(None) => {}
@@ -197,7 +255,7 @@ impl Peers {
         }
     }
 
-    fn heard(&mut self, from: UserId, record: Record, cx: &mut Cx<'_>) {
+    fn heard(&mut self, from: PeerId, record: Record, cx: &mut Cx<'_>) {
         let pairing = self.peers.get_mut(&from).and_then(|peer| peer.pairing.as_mut());
         let Some(pairing) = pairing else { return };
         match record {
@@ -211,12 +269,12 @@ impl Peers {
     }
 
     /// The server did not carry something of a pairing.
-    pub fn undelivered(&mut self, to: UserId, pairing: PairingId, cx: &mut Cx<'_>) {
+    pub fn undelivered(&mut self, to: PeerId, pairing: PairingId, cx: &mut Cx<'_>) {
         let Some(peer) = self.peers.get_mut(&to) else { return };
         if peer.reaching.take_if(|reaching| reaching.id == pairing).is_some() {
             peer.failed(cx.now.time);
         }
-        peer.unproven.take_if(|(unproven, _)| unproven.id == pairing);
+        peer.unproven.take_if(|unproven| unproven.id == pairing);
         if peer.pairing.as_mut().is_some_and(|current| current.id == pairing && !current.lose_signal()) {
             self.lose(to, cx);
         }
@@ -225,84 +283,84 @@ impl Peers {
     /// Nothing that goes through the server is in order any more.
     pub fn signal_lost(&mut self, cx: &mut Cx<'_>) {
         let mut lost = Vec::new();
-        for (user, peer) in &mut self.peers {
+        for (who, peer) in &mut self.peers {
             peer.reaching = None;
             peer.unproven = None;
             if peer.pairing.as_mut().is_some_and(|pairing| !pairing.lose_signal()) {
-                lost.push(*user);
+                lost.push(*who);
             }
         }
-        for user in lost {
-            self.lose(user, cx);
+        for who in lost {
+            self.lose(who, cx);
         }
     }
 
     /// The account is left, or a person may not be talked to any more.
-    pub fn forget(&mut self, user: UserId, cx: &mut Cx<'_>) {
-        self.drop_pairing(user, cx);
-        self.peers.remove(&user);
+    pub fn forget(&mut self, who: PeerId, cx: &mut Cx<'_>) {
+        self.drop_pairing(who, cx);
+        self.peers.remove(&who);
     }
 
     // What the link says.
 
     pub fn news(&mut self, id: LinkId, news: News, cx: &mut Cx<'_>) {
-        let user = id.peer;
-        let current = self.peers.get_mut(&user).and_then(|peer| peer.pairing.as_mut());
+        let who = id.peer;
+        let current = self.peers.get_mut(&who).and_then(|peer| peer.pairing.as_mut());
         let Some(pairing) = current.filter(|pairing| pairing.link_id() == Some(id)) else {
             // News of a link that was given up: it should not be there.
             return cx.effect(Effect::Link(id, Order::Close));
         };
         match news {
-            News::Local(description) => cx.say(user, Record::Connect(description)),
-            News::Candidate(candidate) => cx.say(user, Record::Candidate(candidate)),
+            News::Local(description) => cx.say(who, Record::Connect(description)),
+            News::Candidate(candidate) => cx.say(who, Record::Candidate(candidate)),
             News::Up { route, fingerprint } if pairing.up(fingerprint, route) => {
                 pairing.used = cx.now.time;
-                cx.fact(Fact::Up(user, id, route));
-                self.succeeded(user);
+                cx.fact(Fact::Up(who, id, route));
+                self.succeeded(who);
             }
-            News::Up { .. } => self.lose(user, cx),
+            News::Up { .. } => self.lose(who, cx),
             News::Record(bytes) => {
                 let opened = pairing.open_direct(&bytes, cx);
-                self.opened(user, opened.map_err(drop), cx);
+                self.opened(who, opened.map_err(drop), cx);
             }
             News::Route(route) => {
                 pairing.routed(route);
-                cx.fact(Fact::Routed(user, route));
+                cx.fact(Fact::Routed(who, route));
             }
-            News::Interrupted => cx.fact(Fact::Interrupted(user)),
-            News::Restored => cx.fact(Fact::Restored(user)),
+            News::Interrupted => cx.fact(Fact::Interrupted(who)),
+            News::Restored => cx.fact(Fact::Restored(who)),
             News::Down(Down::Closed | Down::Lost | Down::Failed | Down::Unreachable | Down::WrongCertificate) => {
-                self.lose(user, cx);
+                self.lose(who, cx);
             }
         }
     }
 
-    fn succeeded(&mut self, user: UserId) {
-        if let Some(peer) = self.peers.get_mut(&user) {
+    fn succeeded(&mut self, who: PeerId) {
+        if let Some(peer) = self.peers.get_mut(&who) {
             peer.failures = 0;
             peer.retry = None;
         }
     }
 
     /// A pairing failed: another one may be made after a while.
-    fn lose(&mut self, user: UserId, cx: &mut Cx<'_>) {
-        self.drop_pairing(user, cx);
-        if let Some(peer) = self.peers.get_mut(&user) {
+    fn lose(&mut self, who: PeerId, cx: &mut Cx<'_>) {
+        self.drop_pairing(who, cx);
+        if let Some(peer) = self.peers.get_mut(&who) {
             peer.failed(cx.now.time);
         }
     }
 
-    fn drop_pairing(&mut self, user: UserId, cx: &mut Cx<'_>) {
-        if let Some(mut pairing) = self.peers.get_mut(&user).and_then(|peer| peer.pairing.take()) {
+    fn drop_pairing(&mut self, who: PeerId, cx: &mut Cx<'_>) {
+        if let Some(mut pairing) = self.peers.get_mut(&who).and_then(|peer| peer.pairing.take()) {
             pairing.close(cx);
-            cx.fact(Fact::Unpaired(user));
+            cx.fact(Fact::Unpaired(who));
         }
     }
 
     // What goes out.
 
     /// Says something to a peer, if there is a session; whoever said it says it again in the next one.
-    pub fn say(&mut self, to: UserId, record: &Record, cx: &mut Cx<'_>) {
+    pub fn say(&mut self, to: PeerId, record: &Record, cx: &mut Cx<'_>) {
         let pairing = self.peers.get_mut(&to).and_then(|peer| peer.pairing.as_mut());
         if pairing.is_some_and(|pairing| pairing.say(record, cx).is_err()) {
             self.lose(to, cx);
@@ -310,10 +368,10 @@ impl Peers {
     }
 
     /// Does what is wanted of a peer and possible now.
-    pub fn settle(&mut self, user: UserId, wish: Wish, us: (UserId, &Identity), cx: &mut Cx<'_>) {
-        let peer = self.peers.entry(user).or_default();
+    pub fn settle(&mut self, who: PeerId, wish: Wish, us: Us<'_>, cx: &mut Cx<'_>) {
+        let peer = self.peers.entry(who).or_default();
         if peer.should_reach(wish) && peer.retry.is_none_or(|retry| retry <= cx.now.time) {
-            peer.reach(user, wish, us, cx);
+            peer.reach(who, wish, us, cx);
         }
         let Some(pairing) = peer.pairing.as_mut() else { return };
         if !matches!(pairing.link, Link::None) {
@@ -322,52 +380,52 @@ impl Peers {
         let asked = if pairing.ours { pairing.wanted } else { pairing.is_offered() };
         if wish.consent && (asked || pairing.ours && wish.link) {
             self.links = self.links.saturating_add(1);
-            let id = LinkId { peer: user, number: self.links };
-            pairing.open_link(id, self.relays.relays.clone(), cx);
+            let id = LinkId { peer: who, number: self.links };
+            pairing.open_link(id, self.relays.relays.clone(), wish.ways, cx);
         } else if !pairing.ours && wish.link && pairing.asked.is_none_or(|at| at.after(WANTED_MS) <= cx.now.time) {
             pairing.asked = Some(cx.now.time);
-            cx.say(user, Record::Wanted(Empty::default()));
+            cx.say(who, Record::Wanted(Empty::default()));
         }
     }
 
     /// Ends what nobody needs or what took too long.
-    pub fn tick(&mut self, of_use: &BTreeSet<UserId>, cx: &mut Cx<'_>) {
+    pub fn tick(&mut self, of_use: &BTreeSet<PeerId>, cx: &mut Cx<'_>) {
         let now = cx.now.time;
         let mut lost = Vec::new();
         let mut idle = Vec::new();
-        for (user, peer) in &mut self.peers {
+        for (who, peer) in &mut self.peers {
             if peer.reaching.take_if(|reaching| reaching.until <= now).is_some() {
                 peer.failed(now);
             }
-            peer.unproven.take_if(|(_, until)| *until <= now);
+            peer.unproven.take_if(|unproven| unproven.until <= now);
             let Some(pairing) = &peer.pairing else { continue };
             if matches!(pairing.link, Link::Opening { until, .. } if until <= now) {
-                lost.push(*user);
-            } else if pairing.used.after(IDLE_MS) <= now && !of_use.contains(user) {
-                idle.push(*user);
+                lost.push(*who);
+            } else if pairing.used.after(IDLE_MS) <= now && !of_use.contains(who) {
+                idle.push(*who);
             }
         }
-        for user in lost {
-            self.lose(user, cx);
+        for who in lost {
+            self.lose(who, cx);
         }
-        for user in idle {
-            self.say(user, &Record::Bye(Empty::default()), cx);
-            self.drop_pairing(user, cx);
+        for who in idle {
+            self.say(who, &Record::Bye(Empty::default()), cx);
+            self.drop_pairing(who, cx);
         }
         self.peers.retain(|_, peer| !peer.is_done(now));
     }
 
-    pub fn deadline(&self, wish: impl Fn(UserId) -> Wish) -> Option<Time> {
-        self.peers.iter().filter_map(|(user, peer)| peer.deadline(wish(*user))).min()
+    pub fn deadline(&self, wish: impl Fn(PeerId) -> Wish) -> Option<Time> {
+        self.peers.iter().filter_map(|(who, peer)| peer.deadline(wish(*who))).min()
     }
 }
 
 impl Peer {
     /// Takes a pairing into use in place of an older one.
-    fn adopt(&mut self, user: UserId, pairing: Pairing, cx: &mut Cx<'_>) {
+    fn adopt(&mut self, who: PeerId, pairing: Pairing, cx: &mut Cx<'_>) {
         if let Some(mut old) = self.pairing.replace(pairing) {
             old.close(cx);
-            cx.fact(Fact::Unpaired(user));
+            cx.fact(Fact::Unpaired(who));
         }
         self.reaching = None;
         self.missed = false;
@@ -382,19 +440,19 @@ impl Peer {
     /// Whether a hello should go out as soon as its time has come.
     fn should_reach(&self, wish: Wish) -> bool {
         let free = self.pairing.is_none() && self.reaching.is_none() && self.unproven.is_none();
-        free && wish.reachable && wish.key.is_some() && (wish.is_anything() || self.missed)
+        free && wish.reachable && wish.trust.is_some() && (wish.is_anything() || self.missed)
     }
 
-    fn reach(&mut self, user: UserId, wish: Wish, us: (UserId, &Identity), cx: &mut Cx<'_>) {
-        let Some(key) = wish.key else { return };
+    fn reach(&mut self, peer: PeerId, wish: Wish, us: Us<'_>, cx: &mut Cx<'_>) {
         let id = PairingId(cx.roll());
-        let pattern = Pattern::Friends { own: us.1, peer: key };
+        let (Some(trust), Some(prologue)) = (wish.trust, us.prologue(id, peer, Opener::Us)) else { return };
+        let Some(pattern) = us.pattern(trust) else { return };
         let at = cx.now.wall.0.to_be_bytes();
-        let started = Initiator::start(&pattern, &prologue(id, us.0, user), &at, cx.roll());
+        let started = Initiator::start(&pattern, &prologue, &at, cx.roll());
         let Ok((initiator, message)) = started else { return self.failed(cx.now.time) };
         let class = if wish.session { Class::Ring } else { Class::Connect };
         let hello = Sealed::Hello(Part { pairing: id, bytes: message.into() });
-        if route(user, id, &hello, class, cx).is_ok() {
+        if route(peer, id, &hello, class, cx).is_ok() {
             self.reaching = Some(Reaching { id, initiator, until: cx.now.time.after(HELLO_MS) });
         }
     }
@@ -406,7 +464,7 @@ impl Peer {
 
     fn deadline(&self, wish: Wish) -> Option<Time> {
         let reaching = self.reaching.as_ref().map(|reaching| reaching.until);
-        let unproven = self.unproven.as_ref().map(|(_, until)| *until);
+        let unproven = self.unproven.as_ref().map(|unproven| unproven.until);
         let retry = self.retry.filter(|_| self.should_reach(wish));
         let link = self.pairing.as_ref().and_then(|pairing| match pairing.link {
             Link::Opening { until, .. } => Some(until),
@@ -415,38 +473,5 @@ impl Peer {
             _ => Some(pairing.used.after(IDLE_MS)),
         });
         [reaching, unproven, retry, link].into_iter().flatten().min()
-    }
-}
-
-/// What both ends must agree on before they can agree on anything else.
-fn prologue(pairing: PairingId, initiator: UserId, responder: UserId) -> Vec<u8> {
-    let label: &[u8] = b"sidetone friends v1";
-    [label, pairing.as_bytes(), initiator.as_bytes(), responder.as_bytes()].concat()
-}
-
-/// Ephemeral keys of hellos, so that none is answered twice.
-#[derive(Default)]
-struct Seen {
-    keys: BTreeMap<[u8; 32], Time>,
-    order: BTreeSet<(Time, [u8; 32])>,
-}
-
-impl Seen {
-    /// False if this one was seen within the time in which a hello is taken.
-    fn insert(&mut self, key: [u8; 32], now: Time) -> bool {
-        if self.keys.contains_key(&key) {
-            return false;
-        }
-        let oldest = now.0.saturating_sub(2 * HANDSHAKE_SKEW_MS);
-        while let Some(&(at, old)) = self.order.first() {
-            if at.0 >= oldest && self.order.len() < SEEN {
-                break;
-            }
-            self.order.pop_first();
-            self.keys.remove(&old);
-        }
-        self.keys.insert(key, now);
-        self.order.insert((now, key));
-        true
     }
 }

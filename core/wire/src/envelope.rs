@@ -44,6 +44,8 @@ tagged! {
         2 => Answer(Part),
         /// A record of the session's signal channel.
         3 => Record(Part),
+        /// Third handshake message, in rooms: shows who the initiator is.
+        4 => Confirm(Part),
     }
 }
 

@@ -4,6 +4,7 @@
 //! - [`envelope`]: the sealed bytes one phone sends another through the server.
 //! - [`record`]: what two phones say to each other once their session is agreed.
 //! - [`room`]: what phones ask of the server about rooms, and what it tells them.
+//! - [`floor`]: what members of a push-to-talk room say about who speaks.
 //! - [`limits`]: every bound of the protocol, in one place.
 //!
 //! Every form is CBOR (RFC 8949) with integer keys. Fields that a reader does not know are skipped, kinds that it does
@@ -24,6 +25,7 @@ mod tagged;
 pub mod account;
 pub mod connect;
 pub mod envelope;
+pub mod floor;
 pub mod frame;
 pub mod id;
 pub mod limits;

@@ -6,6 +6,7 @@ use serde_indexed::{DeserializeIndexed, SerializeIndexed};
 use crate::account::Empty;
 use crate::codec::{DecodeError, EncodeError, decode, encode};
 use crate::connect::{Candidate, Description};
+use crate::floor::FloorWord;
 use crate::id::{CallId, ItemSeq, KeyBytes, LaneId, UnixMs};
 use crate::limits::{RECORD_BYTES, TEXT_BYTES};
 use crate::tagged::{numbered, tagged};
@@ -31,6 +32,8 @@ tagged! {
         8 => Typing(Empty),
         /// I have something for you: open the link, you whose part that is.
         9 => Wanted(Empty),
+        /// About the floor of the room in which both are.
+        30 => Floor(FloorWord),
     }
 }
 

@@ -7,6 +7,7 @@ use serde_bytes::ByteBuf;
 use sidetone_wire::account::*;
 use sidetone_wire::connect::*;
 use sidetone_wire::envelope::*;
+use sidetone_wire::floor::*;
 use sidetone_wire::frame::*;
 use sidetone_wire::id::*;
 use sidetone_wire::record::{Record, *};
@@ -184,9 +185,24 @@ fn records() -> Vec<Record> {
     ]
 }
 
+fn floor_records() -> Vec<Record> {
+    let claim = Claim { priority: 1, counter: 7, burst: 3 };
+    let words = [
+        FloorWord::Taken(claim),
+        FloorWord::Released(Burst { burst: 3 }),
+        FloorWord::Request(FloorRequest { priority: 0, counter: 8 }),
+        FloorWord::Cancel(Empty::default()),
+        FloorWord::Queued(Position { position: 2 }),
+        FloorWord::Denied(FloorDenied { why: DenyWhy::QueueFull }),
+        FloorWord::Granted(Grant { burst: 3, to: MEMBER }),
+        FloorWord::Held(Held { by: MEMBER, claim }),
+    ];
+    words.into_iter().map(Record::Floor).collect()
+}
+
 fn sealed() -> Vec<Sealed> {
     let part = || Part { pairing: PairingId([3; 16]), bytes: ByteBuf::from([1, 2, 3]) };
-    vec![Sealed::Hello(part()), Sealed::Answer(part()), Sealed::Record(part())]
+    vec![Sealed::Hello(part()), Sealed::Answer(part()), Sealed::Record(part()), Sealed::Confirm(part())]
 }
 
 fn lines<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(form: &str, values: &[T]) -> Vec<String> {
@@ -200,7 +216,8 @@ fn lines<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(form: &s
 
 #[test]
 fn every_message_keeps_its_bytes() {
-    let all = [lines("frame", &frames()), lines("record", &records()), lines("sealed", &sealed())].concat();
+    let (frames, records) = (lines("frame", &frames()), lines("record", &records()));
+    let all = [frames, records, lines("sealed", &sealed()), lines("record", &floor_records())].concat();
     let kept: Vec<&str> = GOLDEN.lines().collect();
     if let Some(path) = std::env::var_os("GOLDEN_WRITE") {
         std::fs::write(path, all.join("\n") + "\n").expect("the file is writable");

@@ -170,7 +170,7 @@ impl Phone {
             }
             Effect::Link(link, Order::Open { .. }) => self.link = Some(link),
             Effect::Media(_, MediaOrder::Start { .. }) => self.connected = true,
-            Effect::Link(..) | Effect::Media(..) | Effect::Answer(..) | Effect::Tell(_) => {}
+            Effect::Link(..) | Effect::Media(..) | Effect::Sound(..) | Effect::Answer(..) | Effect::Tell(_) => {}
         }
     }
 
@@ -286,7 +286,7 @@ impl Phone {
                     let answer = Sealed::Answer(Part { pairing: part.pairing, bytes: answer.into() });
                     self.deliver(answer.pad().expect("short"));
                 }
-                Sealed::Record(_) => {}
+                Sealed::Record(_) | Sealed::Confirm(_) => {}
             }
         }
     }

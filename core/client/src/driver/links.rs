@@ -93,9 +93,10 @@ impl Links {
     /// [`GivenUp`] if the link is useless from now on; it is closed.
     pub fn obey(&mut self, id: LinkId, order: Order) -> Result<(), GivenUp> {
         match order {
-            Order::Open { role, relays } => {
+            Order::Open { role, relays, ways } => {
                 let servers = relays.as_ref().map(convert::servers).unwrap_or_default();
-                let (policy, bind) = (self.policy(), self.bind.clone());
+                let policy = convert::policy(ways, self.policy()).ok_or(GivenUp)?;
+                let bind = self.bind.clone();
                 self.open(id, Settings { role: convert::role(role), servers, policy, bind });
                 Ok(())
             }

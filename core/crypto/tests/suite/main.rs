@@ -3,7 +3,6 @@
 
 mod code;
 mod common;
-mod file;
 mod handshake;
 mod hostile;
 mod login;

@@ -1,0 +1,78 @@
+//! As whom we meet a peer, and how we know it: what a handshake is made of.
+
+use sidetone_crypto::handshake::Pattern;
+use sidetone_crypto::identity::{Identity, PublicKey};
+use sidetone_wire::id::{MemberId, PairingId, UserId};
+
+use crate::input::PeerId;
+
+/// As whom we meet a peer.
+#[derive(Clone, Copy)]
+pub(crate) enum Us<'a> {
+    /// As an account, whose friends have its key pinned.
+    Account(UserId, &'a Identity),
+    /// As a member of a room.
+    #[allow(dead_code, reason = "the engine enters no room yet")]
+    Member {
+        /// Our stay there.
+        id: MemberId,
+        /// The identity we show there.
+        own: &'a Identity,
+        /// What only those with the room's secret, its terms and its creator's key can compute.
+        psk: &'a [u8; 32],
+        /// The room's terms, as they are bound into its key.
+        terms: &'a [u8],
+    },
+}
+
+/// How a peer is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Trust {
+    /// By this key.
+    Pinned(PublicKey),
+    #[allow(dead_code, reason = "the engine enters no room yet")]
+    /// By a secret that both hold: its key is shown in the handshake.
+    Shared,
+}
+
+/// Who said the first message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Opener {
+    /// We did.
+    Us,
+    /// They did.
+    Them,
+}
+
+impl<'a> Us<'a> {
+    /// The keys of a handshake; `None` if a peer known in this way is not met as whom we are.
+    pub fn pattern(self, trust: Trust) -> Option<Pattern<'a>> {
+        match (self, trust) {
+            (Self::Account(_, own), Trust::Pinned(peer)) => Some(Pattern::Friends { own, peer }),
+            (Self::Member { own, psk, .. }, Trust::Shared) => Some(Pattern::Room { own, psk }),
+            _ => None,
+        }
+    }
+
+    /// What both ends must agree on before they can agree on anything else; `None` as above.
+    pub fn prologue(self, pairing: PairingId, peer: PeerId, opener: Opener) -> Option<Vec<u8>> {
+        let (label, ours, theirs, more): (&[u8], _, _, Vec<u8>) = match (self, peer) {
+            (Self::Account(us, _), PeerId::Friend(peer)) => (b"sidetone friends v1", us.0, peer.0, Vec::new()),
+            (Self::Member { id, terms, .. }, PeerId::Member(room, peer)) => {
+                (b"sidetone room v1", id.0, peer.0, [room.as_bytes(), terms].concat())
+            }
+            _ => return None,
+        };
+        let (initiator, responder) = if opener == Opener::Us { (ours, theirs) } else { (theirs, ours) };
+        Some([label, pairing.as_bytes(), &initiator, &responder, &more].concat())
+    }
+
+    /// Whether our hello goes on when both said one at once: the one of the smaller id.
+    pub fn goes_on(self, peer: PeerId) -> bool {
+        match (self, peer) {
+            (Self::Account(us, _), PeerId::Friend(peer)) => us < peer,
+            (Self::Member { id, .. }, PeerId::Member(_, peer)) => id < peer,
+            _ => false,
+        }
+    }
+}
