@@ -13,14 +13,13 @@
 //! | [`record`] | Double Ratchet 2.2 symmetric chains, re-keyed by `NNhfs+psk0` epochs |
 //! | [`sframe`] | SFrame (RFC 9605), suite 0x0005, sender keys |
 //! | [`safety`] | Signal's numeric fingerprint, version 0 |
+//! | [`file`] | C2SP chunked encryption v1, AES-256-GCM, a salt for every sending |
 //! | [`vault`] | C2SP XAES-256-GCM per value |
 //! | [`login`] | OPAQUE (RFC 9807), ristretto255-SHA512, Argon2id |
 //! | [`room`] | what follows from a room's secret; links and invitations |
 //! | [`cpace`], [`code`] | CPace (draft-irtf-cfrg-cpace-21), ristretto255-SHA512, with key confirmation; spoken codes over it |
 //! | [`sas`] | spoken words by commitment (as ZRTP, RFC 6189), and the phrase of a room |
 //! | [`padding`] | Padmé (PURBs, PETS 2019) |
-//!
-//! Still to find its place beside these: `file` (C2SP chunked encryption).
 //!
 //! # Erasure
 //!
@@ -42,6 +41,7 @@
 
 pub mod code;
 pub mod cpace;
+pub mod file;
 pub mod fuzz;
 pub mod handshake;
 pub mod identity;

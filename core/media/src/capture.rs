@@ -173,6 +173,27 @@ impl Capture {
         }
     }
 
+    /// Hands what waits for a whole frame to `sink`, filled up with silence: the end of a burst is not kept back.
+    pub fn flush(&mut self, sink: &mut dyn FnMut(Encoded<'_>)) {
+        if self.filled == 0 {
+            return;
+        }
+        let frame = self.running.frame.samples();
+        self.pending[self.filled..frame].fill(0);
+        self.filled = frame;
+        self.encode(sink);
+    }
+
+    /// Begins a burst after a pause: nothing of what was said before it comes out with it, and its first frame does even
+    /// if nothing is heard in it.
+    pub fn begin_burst(&mut self) {
+        self.filled = 0;
+        self.faded_in = 0;
+        self.resting = false;
+        // Refuses nothing: it has no argument.
+        let _ = self.encoder.reset_state();
+    }
+
     /// Shuts or opens the microphone from the next sample on; what was pushed but not yet sent is lost when it shuts.
     pub fn set_muted(&mut self, muted: Muted) {
         if muted == self.muted {

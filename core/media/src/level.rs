@@ -83,6 +83,11 @@ impl Meter {
         self.hang = if self.loud_blocks >= 2 { HANG_OVER } else { self.hang.saturating_sub(1) };
     }
 
+    /// Whether the last block alone was loud enough for speech.
+    pub fn is_loud(&self) -> bool {
+        self.loud_blocks > 0
+    }
+
     /// How loud it is now: rises at once, falls by 40 dB a second.
     pub fn level(&self) -> Level {
         Level::new((-self.smooth_dbov).round().clamp(0.0, 127.0) as u8)

@@ -6,7 +6,8 @@
 //!
 //! * [`Capture`] cuts microphone blocks into frames, measures and encodes them;
 //! * [`Playout`] is one remote speaker: an adaptive jitter buffer, Opus, concealment and time scaling;
-//! * [`Mixer`] holds up to [`MAX_SPEAKERS`] playouts and sums them.
+//! * [`Mixer`] holds up to [`MAX_SPEAKERS`] playouts and sums those one listens to;
+//! * [`PreRoll`] keeps what was said just before a press to talk, [`Bursts`] what was missed.
 //!
 //! Sound is mono, 48 kHz, `i16` everywhere. RTP headers, encryption and levels on the wire belong to the caller.
 //!
@@ -33,13 +34,17 @@ mod level;
 mod mixer;
 mod payload;
 mod playout;
+mod preroll;
+mod replay;
 mod slab;
 mod stretch;
 
 pub use capture::{Capture, Encoded, Frame, Muted, Rate, Settings, Silence};
 pub use level::{Level, Meter};
-pub use mixer::{Heard, Mixer, Speaker};
+pub use mixer::{Heard, Listening, MIXED, Mixer, Speaker};
 pub use playout::{Inserted, Playout, PlayoutStats};
+pub use preroll::{LEAD_SAMPLES, PRE_ROLL_SAMPLES, PreRoll};
+pub use replay::{BurstId, Bursts, KEPT_S, Replay};
 
 /// Samples in a second of sound, everywhere in this crate.
 pub const SAMPLE_RATE_HZ: u32 = 48_000;

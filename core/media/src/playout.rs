@@ -15,6 +15,10 @@ use crate::{MediaError, PULL_SAMPLES, SAMPLE_RATE_HZ};
 const PULL: i64 = PULL_SAMPLES as i64;
 /// Beyond the target: from here sound is dropped.
 const JUMP: i64 = 200 * MS;
+/// The same for a while after a burst began, which may begin with its past.
+const JUMP_AT_BEGIN: i64 = 400 * MS;
+/// How long that while is: by then the past has been caught up with.
+const PATIENCE_AT_BEGIN: i64 = 500 * MS;
 /// Pulls over which the shortest delay counts, since speakers are asked for sound in bursts.
 const PULLS: usize = 8;
 /// A clock that goes back this far was set anew.
@@ -113,6 +117,10 @@ pub struct Playout {
     waited: u32,
     /// Pulls to wait before time is scaled again.
     calm: u32,
+    /// The next payload begins a burst.
+    burst: bool,
+    /// Until then sound that came all at once is played and not passed over.
+    patient_until: i64,
 }
 
 impl Playout {
@@ -145,6 +153,8 @@ impl Playout {
             pulls: 0,
             waited: 0,
             calm: 0,
+            burst: false,
+            patient_until: 0,
         })
     }
 
@@ -163,6 +173,22 @@ impl Playout {
         };
         *count += 1;
         inserted
+    }
+
+    /// What waits is forgotten, and the next payload begins anew, whatever its numbers: a burst of push-to-talk. It waits
+    /// as long as the last one taught. If much of it comes at once, as speech from before the press does, all of it is
+    /// played and the lag made up for later.
+    pub fn begin_burst(&mut self) {
+        self.newest = None;
+        self.stray = None;
+        self.seen = 0;
+        self.slab.clear();
+        self.queue.clear();
+        self.resting = true;
+        self.missing = 0;
+        self.burst = true;
+        // Refuses nothing: it has no argument.
+        let _ = self.decoder.reset_state();
     }
 
     /// Gives the next 10 ms of sound; silence until something was heard.

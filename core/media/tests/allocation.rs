@@ -7,7 +7,7 @@ mod world;
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
-use sidetone_media::{Capture, Mixer, Muted, Settings, Speaker};
+use sidetone_media::{BurstId, Bursts, Capture, Level, Listening, Mixer, Muted, PreRoll, Settings, Speaker};
 use world::{packets_of, voice};
 
 thread_local! {
@@ -71,6 +71,39 @@ fn a_call_that_runs_does_not_allocate() {
             mixer.pull(now, &mut out);
             mixer.pull(now + 10_000, &mut out);
             assert!(mixer.heard().count() == 8 && mixer.stats(speakers[0]).is_some());
+        }
+    });
+    assert_eq!(counted, 0);
+}
+
+#[test]
+fn pushing_to_talk_does_not_allocate() {
+    let pcm = voice(4.0);
+    let packets = packets_of(&pcm, 0.0, sidetone_media::Silence::Sent, (0, 0));
+    let mut capture = Capture::new(Settings::default()).unwrap();
+    let mut mixer = Mixer::new();
+    (0..12).map(Speaker).for_each(|speaker| mixer.join(speaker).unwrap());
+    let (mut past, mut bursts) = (PreRoll::new(), Bursts::new());
+    let mut out = [0; 480];
+    let counted = allocations_of(|| {
+        for (i, packet) in packets.iter().enumerate() {
+            let now = i as u64 * 20_000;
+            past.push(&pcm[i * 960..][..960]);
+            if i % 50 == 40 {
+                past.press();
+                capture.begin_burst();
+                past.give(&mut |part| capture.push(part, &mut |frame| assert!(!frame.bytes.is_empty())));
+                capture.flush(&mut |_| {});
+                mixer.begin_burst(Speaker(3));
+            }
+            for speaker in 0..12 {
+                mixer.tell(now, Speaker(speaker), Level::new((i as u8).wrapping_mul(speaker as u8)));
+                mixer.insert(now, Speaker(speaker), packet.sequence, packet.timestamp, &packet.bytes);
+                bursts.keep(BurstId { speaker, burst: i as u32 / 50 }, packet.timestamp, &packet.bytes);
+            }
+            mixer.listen(if i % 2 == 0 { Listening::Everyone } else { Listening::Only(Speaker(3)) });
+            mixer.pull(now, &mut out);
+            mixer.pull(now + 10_000, &mut out);
         }
     });
     assert_eq!(counted, 0);

@@ -27,7 +27,7 @@ pub use script::Script;
 pub type Door = fn(&[u8]);
 
 /// Every door, by the name of its fuzz target and of the folder of its kept inputs.
-pub const DOORS: [(&str, Door); 16] = [
+pub const DOORS: [(&str, Door); 18] = [
     ("desk", desk),
     ("engine", engine),
     ("envelope", envelope),
@@ -43,6 +43,8 @@ pub const DOORS: [(&str, Door); 16] = [
     ("row", row),
     ("safety_code", fuzz::safety_code),
     ("sealed_record", fuzz::record),
+    ("spoken_code", fuzz::spoken_code),
+    ("ticket", fuzz::ticket),
     ("vault", fuzz::vault),
 ];
 

@@ -1,9 +1,11 @@
 //! Inputs made from real messages, from which the fuzzer starts.
 
 use proving::world::World;
+use sidetone_crypto::code::{Holder, Knock, Open, SpokenCode};
 use sidetone_crypto::handshake::{Initiator, Pattern, Responder};
 use sidetone_crypto::identity::Identity;
 use sidetone_crypto::padding::padded;
+use sidetone_crypto::room::{Invitation, Policy, RoomSecret, Ticket};
 use sidetone_crypto::safety::{Fingerprint, SafetyCode};
 use sidetone_crypto::sframe::{BaseKey, Sealer};
 use sidetone_crypto::vault::Vault;
@@ -32,6 +34,7 @@ pub fn all() -> Vec<Seed> {
     seeds.push(("engine", "lost".to_owned(), lost()));
     seeds.push(("engine", "unanswered".to_owned(), unanswered()));
     seeds.extend(sounds());
+    seeds.extend(tickets());
     seeds
 }
 
@@ -148,6 +151,31 @@ fn keys(ada: &Identity, ben: &Identity) -> Vec<Seed> {
     seeds.push(("safety_code", "code".to_owned(), SafetyCode::new(prints[0], prints[1]).encode()));
     seeds.push(("vault", "wrapped".to_owned(), Vault::create(&[1; 32], [2; 32]).1));
     seeds
+}
+
+/// How people get into rooms.
+fn tickets() -> Vec<Seed> {
+    let code = SpokenCode::from_seed(7, Open::Shortly, [1; 32]).expect("a nameplate");
+    let (knock, one) = Knock::start(&code, "here", [3; 32]);
+    let (holder, two) = Holder::answer(&code, "here", &one, [2; 32]).expect("a knock");
+    let (_, three) = knock.prove(&two).expect("an answer");
+    let four = holder.give(&three, b"gift").expect("the words are right");
+    let creator = Identity::from_seed([1; 32]).public();
+    let invitation = Invitation { secret: RoomSecret::from_seed([1; 32]), policy: Policy::default(), creator };
+    let bytes = invitation.to_bytes().to_vec();
+    let host = "meet.example:8443".to_owned();
+    let link = Ticket::Link { host: host.clone(), invitation }.text().as_bytes().to_vec();
+    let spoken = Ticket::Code { host, code: code.clone() }.text().as_bytes().to_vec();
+    vec![
+        ("ticket", "link".to_owned(), link),
+        ("ticket", "code".to_owned(), spoken),
+        ("ticket", "invitation".to_owned(), bytes),
+        ("spoken_code", "typed".to_owned(), code.to_string().into_bytes()),
+        ("spoken_code", "one".to_owned(), one),
+        ("spoken_code", "two".to_owned(), two),
+        ("spoken_code", "three".to_owned(), three),
+        ("spoken_code", "four".to_owned(), four),
+    ]
 }
 
 fn block(bytes: &[u8]) -> Vec<u8> {

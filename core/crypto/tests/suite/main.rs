@@ -3,6 +3,7 @@
 
 mod code;
 mod common;
+mod file;
 mod handshake;
 mod hostile;
 mod login;

@@ -1,6 +1,6 @@
 //! What comes in: numbers are made sense of, and packets are kept or refused.
 
-use super::{Inserted, JUMP, PULL, Playout};
+use super::{Inserted, JUMP, PATIENCE_AT_BEGIN, PULL, Playout};
 use crate::delay::{Arrival, MS};
 use crate::payload::{LONGEST_PAYLOAD, Shape, shape};
 use crate::slab::SLOTS;
@@ -93,6 +93,9 @@ impl Playout {
 
     /// A new burst, whose first packet this is: it waits as long as the last burst taught.
     fn begin(&mut self, (sequence, timestamp): (i64, i64)) {
+        if std::mem::take(&mut self.burst) {
+            self.patient_until = self.now + PATIENCE_AT_BEGIN;
+        }
         self.stray = None;
         self.seen = 0;
         self.slab.clear();

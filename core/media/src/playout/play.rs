@@ -1,6 +1,6 @@
 //! What goes out: decoding, recovering, making up, and keeping the delay at its target.
 
-use super::{JUMP, PULL, PULLS, Playout};
+use super::{JUMP, JUMP_AT_BEGIN, PULL, PULLS, Playout};
 use crate::PULL_SAMPLES;
 use crate::delay::MS;
 use crate::stretch::Likeness;
@@ -66,7 +66,7 @@ impl Playout {
     /// Passes over sound when the delay is far too long: dropping beats minutes of lag.
     fn jump(&mut self, current: i64) {
         let excess = current - self.delay.target();
-        if excess <= JUMP {
+        if excess <= if self.now < self.patient_until { JUMP_AT_BEGIN } else { JUMP } {
             return;
         }
         self.next_timestamp += excess;
