@@ -1,8 +1,13 @@
 //! What moves: sessions, their numbered events, presence, limits. Nothing here is written to disk.
 
-use sidetone_wire::id::{DeviceId, RequestId, Secret, Seq, SessionId, UserId};
+use sidetone_wire::id::{DeviceId, MemberId, RequestId, RoomId, Secret, Seq, SessionId, UserId};
+use sidetone_wire::room::{Judged, Knock, LockRoom, Nameplate, Plate, RoomEnvelope, Said, Seat};
 
 use crate::Now;
+
+mod room;
+
+pub use room::{Denied, Entering, Held, Opening, RelayName, Terms};
 
 /// A 16-byte key for a limit: never an address or a name, always a keyed hash or an id.
 pub type Tag = [u8; 16];
@@ -76,6 +81,15 @@ pub struct Rate {
     pub every_ms: u64,
 }
 
+/// For how long a member is put out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exile {
+    /// Until it enters again.
+    Kicked,
+    /// For good.
+    Banned,
+}
+
 /// The engine behind the bus failed; nothing is known about the effect.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the bus is not available")]
@@ -110,7 +124,7 @@ pub trait Bus {
     /// Gives a session to an account. Other sessions of the same device end and are woken with [`Woken::Taken`].
     async fn sign_in(&mut self, session: SessionId, party: Party) -> Result<(), BusError>;
 
-    /// Takes the account from a session, which lives on without one.
+    /// Takes the account from a session, which lives on without one and leaves the rooms it was in.
     async fn sign_out(&mut self, session: SessionId) -> Result<(), BusError>;
 
     /// Whose a session is.
@@ -145,6 +159,90 @@ pub trait Bus {
 
     /// The answer kept for a request.
     async fn recall(&mut self, now: Now, session: SessionId, request: RequestId) -> Result<Option<Vec<u8>>, BusError>;
+
+    /// What is enforced in an open room.
+    async fn terms(&mut self, room: RoomId) -> Result<Option<Terms>, BusError>;
+
+    /// Opens a room with this session as owner and first member, or takes over an open one by its owner's secret or its
+    /// creator's account: the session that held it before leaves. Gives the other members, longest there first.
+    async fn open_room(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        opening: Opening,
+    ) -> Result<Result<Vec<MemberId>, Denied>, BusError>;
+
+    /// Makes a session a member and tells the others; gives them. A session that is in the room already as this member
+    /// changes nothing, as another one it goes and comes.
+    ///
+    /// Seats are taken by members who are vouched for and by others for [`sidetone_wire::limits::UNVOUCHED_MS`]. A full
+    /// room gives the seat of a member whose socket is gone for that long.
+    async fn enter_room(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        entering: Entering,
+    ) -> Result<Result<Vec<MemberId>, Denied>, BusError>;
+
+    /// Takes a session out of a room and tells the others. What it held there, if it was a member. A room without
+    /// members is gone, with everything about it.
+    async fn leave_room(&mut self, now: Now, session: SessionId, room: RoomId) -> Result<Option<Held>, BusError>;
+
+    /// What a session holds in a room.
+    async fn held(&mut self, session: SessionId, room: RoomId) -> Result<Result<Held, Denied>, BusError>;
+
+    /// Numbers and logs an envelope for another member of a room. One of class
+    /// [`sidetone_wire::envelope::Class::Control`] from a member who is vouched for vouches for its receiver.
+    async fn hand(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        envelope: RoomEnvelope,
+    ) -> Result<Result<(), Denied>, BusError>;
+
+    /// The account behind a member, for the room's owner.
+    async fn behind(&mut self, session: SessionId, seat: Seat) -> Result<Result<Option<UserId>, Denied>, BusError>;
+
+    /// Puts a member out for the room's owner and tells everybody; with [`Exile::Banned`] neither its session nor its
+    /// account comes in again while the room is open. Gives what the member was called at a relay.
+    async fn put_out(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        seat: Seat,
+        exile: Exile,
+    ) -> Result<Result<RelayName, Denied>, BusError>;
+
+    /// Lets everybody in again, for the room's owner.
+    async fn pardon(&mut self, session: SessionId, room: RoomId) -> Result<Result<(), Denied>, BusError>;
+
+    /// Lets nobody new in, or in again, for the room's owner.
+    async fn lock_room(&mut self, session: SessionId, lock: LockRoom) -> Result<Result<(), Denied>, BusError>;
+
+    /// Ends a room for its owner and tells every other member. Gives what the room was called at a relay.
+    async fn close_room(&mut self, session: SessionId, room: RoomId) -> Result<Result<[u8; 8], Denied>, BusError>;
+
+    /// Gives a room a nameplate, for its owner.
+    async fn open_plate(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        room: RoomId,
+        valid_ms: u64,
+    ) -> Result<Result<Plate, Denied>, BusError>;
+
+    /// Takes a nameplate down, for its room's owner.
+    async fn burn_plate(&mut self, session: SessionId, plate: Nameplate) -> Result<Result<(), Denied>, BusError>;
+
+    /// Begins a try and tells the plate's owner. A try that was answered fails unless it is judged right; a plate burns
+    /// after [`sidetone_wire::limits::PLATE_TRIES`] failures, and has no more tries undecided than it can still lose.
+    async fn knock(&mut self, now: Now, session: SessionId, knock: Knock) -> Result<Result<(), Denied>, BusError>;
+
+    /// Hands a message of a try to its other end.
+    async fn say(&mut self, session: SessionId, said: Said) -> Result<Result<(), Denied>, BusError>;
+
+    /// Ends a try, for the plate's owner, and tells the one who tried.
+    async fn judge(&mut self, session: SessionId, judged: Judged) -> Result<Result<(), Denied>, BusError>;
 
     /// Takes a token from a bucket; if it is empty, the milliseconds until there is one.
     async fn spend(&mut self, now: Now, tag: Tag, rate: Rate) -> Result<Result<(), u64>, BusError>;

@@ -12,13 +12,16 @@ use crate::Now;
 use crate::bus::{Bus, BusError, Epoch, Party, Rate, Tag, Woken};
 use crate::keys::{Draws, Keys};
 use crate::store::{Store, StoreError};
+use crate::turn::RelayTag;
 
 mod figures;
 mod login;
 mod outbox;
 mod papers;
 mod people;
+mod plates;
 mod requests;
+mod rooms;
 mod socket;
 
 pub use figures::{Figures, Routed};
@@ -50,6 +53,12 @@ pub struct Limits {
     pub logins: Rate,
     /// Requests of one session.
     pub requests: Rate,
+    /// Rooms opened from one address.
+    pub rooms: Rate,
+    /// Rooms entered from one address.
+    pub entries: Rate,
+    /// Tries at spoken codes from one address.
+    pub knocks: Rate,
 }
 
 impl Default for Limits {
@@ -59,6 +68,9 @@ impl Default for Limits {
             registrations: Rate { burst: 10, every_ms: 60_000 },
             logins: Rate { burst: 20, every_ms: 10_000 },
             requests: Rate { burst: REQUEST_BURST, every_ms: 1_000 / u64::from(REQUESTS_PER_S) },
+            rooms: Rate { burst: 30, every_ms: 10_000 },
+            entries: Rate { burst: 60, every_ms: 2_000 },
+            knocks: Rate { burst: 10, every_ms: 60_000 },
         }
     }
 }
@@ -104,6 +116,7 @@ pub struct Desk<B, S> {
     ready: BTreeSet<SocketId>,
     tickets: BTreeMap<SessionId, login::Ticket>,
     exports: BTreeMap<SessionId, papers::Export>,
+    revoked: Vec<RelayTag>,
     figures: Figures,
     next_socket: u64,
     swept_day: u32,
@@ -149,6 +162,7 @@ impl<B: Bus, S: Store> Desk<B, S> {
             ready: BTreeSet::new(),
             tickets: BTreeMap::new(),
             exports: BTreeMap::new(),
+            revoked: Vec::new(),
             figures: Figures::default(),
             next_socket: 0,
             swept_day: 0,

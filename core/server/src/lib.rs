@@ -23,7 +23,10 @@ mod store;
 pub mod log;
 pub mod turn;
 
-pub use bus::{Attached, Bus, BusError, Delivery, Epoch, Lapsed, Party, Rate, Replay, Tag, Woken};
+pub use bus::{
+    Attached, Bus, BusError, Delivery, Denied, Entering, Epoch, Exile, Held, Lapsed, Opening, Party, Rate, RelayName,
+    Replay, Tag, Terms, Woken,
+};
 pub use config::{Config, Keep, Listener, RelayConfig, StartError};
 pub use desk::{Desk, DeskConfig, DeskError, Figures, Leaving, Limits, Outgoing, RelayTerms, Routed, SocketId};
 pub use local::LocalBus;
@@ -31,7 +34,9 @@ pub use name::Username;
 pub use relay::RelayFigures;
 pub use serve::{AllFigures, Running, Server};
 pub use sqlite::SqliteStore;
-pub use store::{Account, Act, Edge, Enrolled, Known, NewAccount, SignedIn, Stance, Store, StoreError, TokenHash};
+pub use store::{
+    Account, Act, Edge, Enrolled, Known, NewAccount, RoomKept, RoomRow, SignedIn, Stance, Store, StoreError, TokenHash,
+};
 
 /// The time, told to whoever decides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

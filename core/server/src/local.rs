@@ -3,13 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use sidetone_wire::id::{RequestId, Secret, Seq, SessionId, UserId};
+use sidetone_wire::id::{AttemptId, MemberId, RequestId, RoomId, Secret, Seq, SessionId, UserId};
 use sidetone_wire::limits::{REQUEST_MEMORY_MS, RESUME_EVENTS, RESUME_MS};
+use sidetone_wire::room::{Judged, Knock, LockRoom, Nameplate, OutWhy, Parting, Plate, RoomEnvelope, Said, Seat};
 use subtle::ConstantTimeEq;
 
 use crate::Now;
-use crate::bus::{Attached, Bus, BusError, Delivery, Epoch, Lapsed, Party, Rate, Replay, Tag, Woken};
+use crate::bus::{
+    Attached, Bus, BusError, Delivery, Denied, Entering, Epoch, Exile, Held, Lapsed, Opening, Party, Rate, RelayName,
+    Replay, Tag, Terms, Woken,
+};
 use crate::keys::Draws;
+
+mod plates;
+mod rooms;
 
 /// Bytes of events kept for one session's resume, beside the limit on their number.
 const RESUME_BYTES: usize = 512 * 1024;
@@ -26,6 +33,9 @@ pub struct LocalBus {
     by_user: BTreeSet<(UserId, SessionId)>,
     detached: BTreeSet<(u64, SessionId)>,
     buckets: BTreeMap<Tag, Bucket>,
+    rooms: BTreeMap<Box<RoomId>, Box<rooms::Room>>,
+    plates: BTreeMap<Nameplate, Box<plates::Up>>,
+    tries: BTreeMap<Box<AttemptId>, plates::Try>,
     day: Option<(u32, [u8; 32])>,
     swept_ms: u64,
     woken: Vec<Woken>,
@@ -40,6 +50,7 @@ struct Session {
     log: VecDeque<Arc<[u8]>>,
     log_bytes: usize,
     answers: VecDeque<Answer>,
+    rooms: Vec<RoomId>,
 }
 
 struct Answer {
@@ -63,6 +74,9 @@ impl LocalBus {
             by_user: BTreeSet::new(),
             detached: BTreeSet::new(),
             buckets: BTreeMap::new(),
+            rooms: BTreeMap::new(),
+            plates: BTreeMap::new(),
+            tries: BTreeMap::new(),
             day: None,
             swept_ms: 0,
             woken: Vec::new(),
@@ -83,7 +97,8 @@ impl LocalBus {
         self.by_user.range((user, first)..=(user, last)).map(|(_, session)| *session).collect()
     }
 
-    fn remove(&mut self, session: SessionId) -> Option<Session> {
+    /// Ends a session; whoever it meets in rooms is told why.
+    fn remove(&mut self, session: SessionId, why: Parting) -> Option<Session> {
         let gone = self.sessions.remove(&session)?;
         if let Some(party) = gone.party {
             self.by_user.remove(&(party.user, session));
@@ -91,6 +106,10 @@ impl LocalBus {
         if let Some(at_ms) = gone.detached_ms {
             self.detached.remove(&(at_ms, session));
         }
+        for room in &gone.rooms {
+            self.leave_here(session, *room, why, None);
+        }
+        self.abandon(session);
         Some(gone)
     }
 
@@ -98,7 +117,7 @@ impl LocalBus {
         let Some(session) = self.sessions.get_mut(&id) else { return Delivery::Offline };
         if session.log.len() >= RESUME_EVENTS || session.log_bytes + event.len() > RESUME_BYTES {
             let (epoch, party) = (session.epoch, session.party);
-            self.remove(id);
+            self.remove(id, Parting::Lost);
             self.woken.push(Woken::Lost(id, epoch, party));
             return Delivery::Offline;
         }
@@ -151,8 +170,17 @@ impl Session {
 impl Bus for LocalBus {
     async fn open(&mut self, _now: Now, id: SessionId, secret: Secret) -> Result<Epoch, BusError> {
         let epoch = self.next_epoch();
-        let (log, answers) = (VecDeque::new(), VecDeque::new());
-        let session = Session { secret, party: None, epoch, detached_ms: None, last: 0, log, log_bytes: 0, answers };
+        let session = Session {
+            secret,
+            party: None,
+            epoch,
+            detached_ms: None,
+            last: 0,
+            log: VecDeque::new(),
+            log_bytes: 0,
+            answers: VecDeque::new(),
+            rooms: Vec::new(),
+        };
         self.sessions.insert(id, session);
         Ok(epoch)
     }
@@ -195,14 +223,14 @@ impl Bus for LocalBus {
         if self.held(id, epoch).is_none() {
             return Ok(None);
         }
-        Ok(self.remove(id).and_then(|session| session.party))
+        Ok(self.remove(id, Parting::Left).and_then(|session| session.party))
     }
 
     async fn sign_in(&mut self, id: SessionId, party: Party) -> Result<(), BusError> {
         self.sign_out(id).await?;
         for other in self.of(party.user) {
             if self.sessions.get(&other).is_some_and(|session| session.party == Some(party))
-                && let Some(gone) = self.remove(other)
+                && let Some(gone) = self.remove(other, Parting::Lost)
             {
                 self.woken.push(Woken::Taken(other, gone.epoch));
             }
@@ -217,6 +245,9 @@ impl Bus for LocalBus {
     async fn sign_out(&mut self, id: SessionId) -> Result<(), BusError> {
         if let Some(party) = self.sessions.get_mut(&id).and_then(|session| session.party.take()) {
             self.by_user.remove(&(party.user, id));
+            for room in self.sessions.get(&id).map(|session| session.rooms.clone()).unwrap_or_default() {
+                self.leave_here(id, room, Parting::Left, Some(OutWhy::SignedOut));
+            }
         }
         Ok(())
     }
@@ -286,6 +317,92 @@ impl Bus for LocalBus {
         Ok(session.answers.iter().rev().find(|answer| answer.request == request).map(|answer| answer.bytes.to_vec()))
     }
 
+    async fn terms(&mut self, room: RoomId) -> Result<Option<Terms>, BusError> {
+        Ok(self.terms_of(room))
+    }
+
+    async fn open_room(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        opening: Opening,
+    ) -> Result<Result<Vec<MemberId>, Denied>, BusError> {
+        Ok(self.open_here(now, id, opening))
+    }
+
+    async fn enter_room(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        entering: Entering,
+    ) -> Result<Result<Vec<MemberId>, Denied>, BusError> {
+        Ok(self.enter_here(now, id, entering))
+    }
+
+    async fn leave_room(&mut self, _now: Now, id: SessionId, room: RoomId) -> Result<Option<Held>, BusError> {
+        Ok(self.leave_here(id, room, Parting::Left, None))
+    }
+
+    async fn held(&mut self, id: SessionId, room: RoomId) -> Result<Result<Held, Denied>, BusError> {
+        Ok(self.held_here(id, room))
+    }
+
+    async fn hand(&mut self, _now: Now, id: SessionId, envelope: RoomEnvelope) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.hand_here(id, envelope))
+    }
+
+    async fn behind(&mut self, id: SessionId, seat: Seat) -> Result<Result<Option<UserId>, Denied>, BusError> {
+        Ok(self.behind_here(id, seat))
+    }
+
+    async fn put_out(
+        &mut self,
+        _now: Now,
+        id: SessionId,
+        seat: Seat,
+        exile: Exile,
+    ) -> Result<Result<RelayName, Denied>, BusError> {
+        Ok(self.put_out_here(id, seat, exile))
+    }
+
+    async fn pardon(&mut self, id: SessionId, room: RoomId) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.pardon_here(id, room))
+    }
+
+    async fn lock_room(&mut self, id: SessionId, lock: LockRoom) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.lock_here(id, lock))
+    }
+
+    async fn close_room(&mut self, id: SessionId, room: RoomId) -> Result<Result<[u8; 8], Denied>, BusError> {
+        Ok(self.close_here(id, room))
+    }
+
+    async fn open_plate(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        room: RoomId,
+        valid_ms: u64,
+    ) -> Result<Result<Plate, Denied>, BusError> {
+        Ok(self.open_plate_here(now, id, room, valid_ms))
+    }
+
+    async fn burn_plate(&mut self, id: SessionId, plate: Nameplate) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.burn_plate_here(id, plate))
+    }
+
+    async fn knock(&mut self, now: Now, id: SessionId, knock: Knock) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.knock_here(now, id, knock))
+    }
+
+    async fn say(&mut self, id: SessionId, said: Said) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.say_here(id, said))
+    }
+
+    async fn judge(&mut self, id: SessionId, judged: Judged) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.judge_here(id, judged))
+    }
+
     async fn spend(&mut self, now: Now, tag: Tag, rate: Rate) -> Result<Result<(), u64>, BusError> {
         let crowded = self.buckets.len() >= BUCKETS && !self.buckets.contains_key(&tag);
         let bucket = self.buckets.entry(if crowded { Tag::default() } else { tag }).or_insert(Bucket { full_ms: 0 });
@@ -311,12 +428,13 @@ impl Bus for LocalBus {
 
     async fn expire(&mut self, now: Now) -> Result<Vec<Lapsed>, BusError> {
         self.sweep(now);
+        self.expire_plates(now);
         let mut lapsed = Vec::new();
         while let Some((at_ms, session)) = self.detached.first().copied() {
             if at_ms + RESUME_MS > now.ticks_ms {
                 break;
             }
-            let party = self.remove(session).and_then(|gone| gone.party);
+            let party = self.remove(session, Parting::Lost).and_then(|gone| gone.party);
             lapsed.push(Lapsed { session, party });
         }
         Ok(lapsed)

@@ -17,10 +17,12 @@ use zeroize::Zeroizing;
 use crate::config::{Listener, RelayConfig, StartError};
 use crate::keys::Draws;
 use crate::serve::{Clock, cannot_listen};
-use crate::turn::{AllocationId, Out, Ports, Turn, TurnConfig};
+use crate::turn::{AllocationId, Out, Ports, RelayTag, Turn, TurnConfig};
 
 /// Datagrams from peers that wait for the relay; more are dropped, as on any full line.
 const WAITING: usize = 1_024;
+/// Tags to be cut off that wait for the relay; whoever has more keeps them for a moment.
+const CUT_OFF: usize = 256;
 /// Larger than any datagram that travels without fragments.
 const DATAGRAM: usize = 2_048;
 /// Ports tried for one allocation before the relay is said to be full.
@@ -69,6 +71,7 @@ pub(crate) struct Relay {
     public: SocketAddr,
     addr: SocketAddr,
     counters: Arc<Counters>,
+    cut_off: mpsc::Sender<RelayTag>,
     task: JoinHandle<()>,
 }
 
@@ -108,8 +111,9 @@ impl Relay {
         });
         let ports = Sockets { bind: addr.ip(), range: config.ports.clone(), draws, news, open: BTreeMap::new() };
         let desk = Desk { turn, ports, socket, clock, counters: Arc::clone(&counters) };
-        let task = tokio::spawn(desk.run(peers));
-        Ok(Self { public: (public, addr.port()).into(), addr, counters, task })
+        let (cut_off, orders) = mpsc::channel(CUT_OFF);
+        let task = tokio::spawn(desk.run(peers, orders));
+        Ok(Self { public: (public, addr.port()).into(), addr, counters, cut_off, task })
     }
 
     /// Where phones are told to send.
@@ -119,6 +123,11 @@ impl Relay {
 
     pub(crate) fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// Where tags go that are to be cut off.
+    pub(crate) fn cut_off(&self) -> mpsc::Sender<RelayTag> {
+        self.cut_off.clone()
     }
 
     pub(crate) fn counters(&self) -> Arc<Counters> {
@@ -137,7 +146,7 @@ struct Desk {
 }
 
 impl Desk {
-    async fn run(mut self, mut peers: mpsc::Receiver<FromPeer>) {
+    async fn run(mut self, mut peers: mpsc::Receiver<FromPeer>, mut orders: mpsc::Receiver<RelayTag>) {
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         let mut buffer = vec![0; DATAGRAM];
         loop {
@@ -146,8 +155,16 @@ impl Desk {
                     self.turn.tick(self.clock.now(), &mut self.ports);
                     Out::Drop
                 }
+                Some(tag) = orders.recv() => {
+                    self.turn.cut_off(self.clock.now(), &mut self.ports, &tag);
+                    Out::Drop
+                }
                 // An error here is about a datagram sent before; the next one may well come.
                 Ok((len, from)) = self.socket.recv_from(&mut buffer) => {
+                    // Whoever was told that somebody is cut off finds it so.
+                    while let Ok(tag) = orders.try_recv() {
+                        self.turn.cut_off(self.clock.now(), &mut self.ports, &tag);
+                    }
                     self.turn.client(self.clock.now(), &mut self.ports, from, &buffer[..len])
                 }
                 Some((allocation, peer, bytes)) = peers.recv() => {

@@ -98,7 +98,7 @@ impl Server {
         let desk = Desk::open(desk, LocalBus::new(seed()?), store, seed()?).await?;
         let (inputs, waiting) = mpsc::channel(INPUTS);
         let (stop, stopped) = watch::channel(false);
-        driver::spawn(desk, clock, waiting, stop)?;
+        driver::spawn(desk, clock, waiting, relay.as_ref().map(Relay::cut_off), stop)?;
         let figures = relay.as_ref().map(Relay::counters);
         let mut tasks = vec![http::phones(phones, inputs.clone())];
         let mut admin_addr = None;

@@ -5,10 +5,14 @@ use std::time::Duration;
 
 use rusqlite::types::Value;
 use rusqlite::{CachedStatement, Connection, OpenFlags, OptionalExtension, Params, Row, Transaction, params};
-use sidetone_wire::id::{DeviceId, IdentityKey, UserId};
+use sidetone_wire::id::{DeviceId, IdentityKey, RoomId, UserId};
 
 use crate::keys::hex;
-use crate::store::{Account, Act, Edge, Enrolled, Known, NewAccount, SignedIn, Stance, Store, StoreError, TokenHash};
+use crate::store::{
+    Account, Act, Edge, Enrolled, Known, NewAccount, RoomKept, RoomRow, SignedIn, Stance, Store, StoreError, TokenHash,
+};
+
+mod rooms;
 
 /// How long the name of a deleted account cannot be taken.
 const TOMBSTONE_DAYS: u32 = 30;
@@ -16,7 +20,8 @@ const TOMBSTONE_DAYS: u32 = 30;
 const APPLICATION_ID: i32 = 0x5364_546e;
 
 /// Step `n` brings a database of version `n` to version `n + 1`. A step that was released never changes.
-const MIGRATIONS: [&str; 1] = ["
+const MIGRATIONS: [&str; 2] = [
+    "
     CREATE TABLE server (
         name TEXT NOT NULL PRIMARY KEY,
         value BLOB NOT NULL
@@ -54,7 +59,26 @@ const MIGRATIONS: [&str; 1] = ["
         hash BLOB NOT NULL PRIMARY KEY,
         day INTEGER NOT NULL
     ) STRICT;
-"];
+",
+    "
+    CREATE TABLE rooms (
+        id BLOB NOT NULL PRIMARY KEY,
+        creator BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+        name TEXT NOT NULL DEFAULT '',
+        relay INTEGER NOT NULL,
+        seats INTEGER NOT NULL,
+        scope INTEGER NOT NULL,
+        created_day INTEGER NOT NULL
+    ) STRICT;
+    CREATE INDEX rooms_by_creator ON rooms (creator);
+    CREATE TABLE room_bans (
+        room BLOB NOT NULL REFERENCES rooms (id) ON DELETE CASCADE,
+        user BLOB NOT NULL REFERENCES users (id) ON DELETE CASCADE,
+        PRIMARY KEY (room, user)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX room_bans_by_user ON room_bans (user);
+",
+];
 
 /// The ids of everybody a roster shows: own stances but declined ones, and offers not answered yet.
 macro_rules! shown {
@@ -225,6 +249,11 @@ fn insert_token(
     Ok(())
 }
 
+/// A number of rows as SQLite counts them.
+fn bound(count: usize) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// Every column of every row a query gives, blobs as hexadecimal digits.
 fn rows(db: &Connection, sql: &str, user: UserId) -> rusqlite::Result<serde_json::Value> {
     let mut select = db.prepare_cached(sql)?;
@@ -375,7 +404,6 @@ impl Store for SqliteStore {
              LEFT JOIN friendships AS theirs ON theirs.owner = users.id AND theirs.other = ?1
              ORDER BY users.name LIMIT ?3 OFFSET ?2"
         );
-        let bound = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
         let row = |row: &Row<'_>| Ok((known(row)?, Edge { ours: stance(row.get(3)?), theirs: stance(row.get(4)?) }));
         let mut select = self.db.prepare_cached(sql)?;
         let people = select.query_map(params![user.0, bound(skip), bound(take)], row)?;
@@ -391,6 +419,44 @@ impl Store for SqliteStore {
         Ok(friends.collect::<rusqlite::Result<_>>()?)
     }
 
+    async fn keep_room(&mut self, room: RoomRow, most: usize, day: u32) -> Result<RoomKept, StoreError> {
+        let step = self.write()?;
+        let kept = rooms::keep(&step, &room, most, day)?;
+        step.commit()?;
+        Ok(kept)
+    }
+
+    async fn room(&mut self, room: RoomId) -> Result<Option<RoomRow>, StoreError> {
+        rooms::one(&self.db, room)
+    }
+
+    async fn rooms(&mut self, creator: UserId, skip: usize, take: usize) -> Result<Vec<RoomRow>, StoreError> {
+        rooms::of(&self.db, creator, bound(skip), bound(take))
+    }
+
+    async fn forget_room(&mut self, room: RoomId) -> Result<(), StoreError> {
+        self.db.prepare_cached("DELETE FROM rooms WHERE id = ?1")?.execute([room.0])?;
+        // As with an account: the log must not show what the file has overwritten.
+        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+
+    async fn ban(&mut self, room: RoomId, user: UserId) -> Result<(), StoreError> {
+        let step = self.write()?;
+        rooms::ban(&step, room, user)?;
+        step.commit()?;
+        Ok(())
+    }
+
+    async fn is_banned(&mut self, room: RoomId, user: UserId) -> Result<bool, StoreError> {
+        rooms::is_banned(&self.db, room, user)
+    }
+
+    async fn pardon(&mut self, room: RoomId) -> Result<(), StoreError> {
+        self.db.prepare_cached("DELETE FROM room_bans WHERE room = ?1")?.execute([room.0])?;
+        Ok(())
+    }
+
     async fn export(&mut self, user: UserId) -> Result<serde_json::Value, StoreError> {
         let step = self.db.transaction()?;
         let table = |sql| rows(&step, sql, user);
@@ -402,6 +468,14 @@ impl Store for SqliteStore {
                 "SELECT owner, other, stance, users.name AS person FROM friendships
                  JOIN users ON users.id = CASE owner WHEN ?1 THEN other ELSE owner END
                  WHERE owner = ?1 OR (other = ?1 AND stance = 1) ORDER BY owner, other",
+            )?,
+            "rooms": table(
+                "SELECT id, creator, name, relay, seats, scope, created_day FROM rooms WHERE creator = ?1
+                 ORDER BY created_day, id",
+            )?,
+            "room_bans": table(
+                "SELECT room, user FROM room_bans JOIN rooms ON rooms.id = room_bans.room
+                 WHERE rooms.creator = ?1 ORDER BY room, user",
             )?,
         }))
     }

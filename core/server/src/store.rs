@@ -1,6 +1,7 @@
 //! What stays: accounts, what people are to each other, tokens. Nothing else is ever written to disk.
 
-use sidetone_wire::id::{DeviceId, IdentityKey, UserId};
+use sidetone_wire::id::{DeviceId, IdentityKey, RoomId, UserId};
+use sidetone_wire::room::{RelayRule, RoomName, Scope, Seats};
 
 /// SHA-256 of a token: what a stolen database holds opens nothing.
 pub type TokenHash = [u8; 32];
@@ -137,6 +138,34 @@ impl Act {
     }
 }
 
+/// A room that outlives its members. Its members, its talk and its keys are nowhere in it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomRow {
+    /// The room.
+    pub room: RoomId,
+    /// Whose it is.
+    pub creator: UserId,
+    /// Its name, if the creator wants the server to know it.
+    pub name: Option<RoomName>,
+    /// Whether credentials for relays are given.
+    pub relay: RelayRule,
+    /// How many may be in it.
+    pub seats: Seats,
+    /// Who it is for.
+    pub scope: Scope,
+}
+
+/// What became of a room to be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RoomKept {
+    /// It is kept.
+    Done,
+    /// There is a room of this id.
+    Taken,
+    /// As many as allowed are kept for its creator.
+    TooMany,
+}
+
 /// The store failed: full, damaged or not reachable. The step it was asked for did not happen.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
@@ -218,6 +247,27 @@ pub trait Store {
 
     /// Everybody who is a friend.
     async fn friends(&mut self, user: UserId) -> Result<Vec<UserId>, StoreError>;
+
+    /// Keeps a room, if its id is free and its creator has fewer than `most`.
+    async fn keep_room(&mut self, room: RoomRow, most: usize, day: u32) -> Result<RoomKept, StoreError>;
+
+    /// The kept room of this id.
+    async fn room(&mut self, room: RoomId) -> Result<Option<RoomRow>, StoreError>;
+
+    /// Rooms kept for an account, oldest first.
+    async fn rooms(&mut self, creator: UserId, skip: usize, take: usize) -> Result<Vec<RoomRow>, StoreError>;
+
+    /// Forgets a kept room and its bans.
+    async fn forget_room(&mut self, room: RoomId) -> Result<(), StoreError>;
+
+    /// Bans an account from a kept room.
+    async fn ban(&mut self, room: RoomId, user: UserId) -> Result<(), StoreError>;
+
+    /// Whether an account is banned from a kept room.
+    async fn is_banned(&mut self, room: RoomId, user: UserId) -> Result<bool, StoreError>;
+
+    /// Lifts every ban of a kept room.
+    async fn pardon(&mut self, room: RoomId) -> Result<(), StoreError>;
 
     /// Every row about an account as JSON, but for what others decided about it in silence. E-mail stays sealed:
     /// the caller opens it with the key the store does not hold.

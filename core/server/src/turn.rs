@@ -15,9 +15,11 @@ use crate::Now;
 mod auth;
 mod peers;
 mod stun;
+mod tag;
 
 pub(crate) use auth::relay_password;
 pub use peers::PeerRange;
+pub use tag::RelayTag;
 
 use auth::{Auth, Credential};
 use stun::{Class, Message, Writer, attr, method};
@@ -25,6 +27,10 @@ use stun::{Class, Message, Writer, attr, method};
 const UDP: u8 = 17;
 const DEFAULT_LIFETIME_S: u32 = 600;
 const MAX_LIFETIME_S: u32 = 3_600;
+/// How long credentials hold that are given to phones.
+pub(crate) const RELAYS_MS: u64 = 600_000;
+/// Tags cut off at once; beyond, the one longest cut off is forgotten.
+const CUT_OFF: usize = 65_536;
 const PERMISSION_MS: u64 = 300_000;
 const CHANNEL_MS: u64 = 600_000;
 /// Permissions and channels of one allocation: more than ICE pairs of one link.
@@ -51,6 +57,8 @@ const KNOWN: [u16; 11] = [
 pub struct Quota {
     /// Allocations of one account at once.
     pub allocations: usize,
+    /// Allocations of one member of a room at once: one for each other member, and some while links are made anew.
+    pub member: usize,
     /// Allocations of everybody at once.
     pub total: usize,
     /// Payload bytes a second of one account, both ways together; two seconds' worth at once. What is more is dropped.
@@ -59,7 +67,7 @@ pub struct Quota {
 
 impl Default for Quota {
     fn default() -> Self {
-        Self { allocations: 8, total: 4_096, bytes_per_s: 500_000 }
+        Self { allocations: 8, member: 24, total: 4_096, bytes_per_s: 500_000 }
     }
 }
 
@@ -112,6 +120,8 @@ pub struct Turn {
     by_client: BTreeMap<SocketAddr, AllocationId>,
     by_port: BTreeMap<u16, AllocationId>,
     usage: BTreeMap<String, Usage>,
+    /// Tags cut off and when the last credentials in their name end, if none were given since.
+    cut_off: BTreeMap<String, u64>,
     next: u64,
 }
 
@@ -161,6 +171,7 @@ impl Turn {
             by_client: BTreeMap::new(),
             by_port: BTreeMap::new(),
             usage: BTreeMap::new(),
+            cut_off: BTreeMap::new(),
             next: 0,
         }
     }
@@ -223,6 +234,26 @@ impl Turn {
         Out::Client(held.client, datagram)
     }
 
+    /// Ends every allocation of a member or a room and gives none any more to credentials that were minted before.
+    pub fn cut_off(&mut self, now: Now, ports: &mut impl Ports, tag: &RelayTag) {
+        let whom = tag.as_str();
+        let theirs = |held: &Allocation| held.tag == whom || tag::room_of(&held.tag) == Some(whom);
+        let ended: Vec<_> = self.allocations.iter().filter(|(_, held)| theirs(held)).map(|(id, _)| *id).collect();
+        for allocation in ended {
+            self.end(ports, allocation);
+        }
+        if self.cut_off.len() >= CUT_OFF
+            && let Some(first) = self.cut_off.iter().min_by_key(|(_, until)| **until).map(|(tag, _)| tag.clone())
+        {
+            self.cut_off.remove(&first);
+        }
+        self.cut_off.insert(whom.to_owned(), now.ticks_ms + RELAYS_MS);
+    }
+
+    fn is_cut_off(&self, tag: &str) -> bool {
+        self.cut_off.contains_key(tag) || tag::room_of(tag).is_some_and(|room| self.cut_off.contains_key(room))
+    }
+
     /// Time passed: allocations, permissions and channels end. Call it once a second.
     pub fn tick(&mut self, now: Now, ports: &mut impl Ports) {
         let over = |held: &Allocation| held.expires_ms <= now.ticks_ms;
@@ -230,6 +261,7 @@ impl Turn {
         for allocation in ended {
             self.end(ports, allocation);
         }
+        self.cut_off.retain(|_, until| *until > now.ticks_ms);
         for held in self.allocations.values_mut() {
             held.permissions.retain(|_, until| *until > now.ticks_ms);
             held.channels.retain(|_, channel| channel.expires_ms > now.ticks_ms);
@@ -314,8 +346,11 @@ impl Turn {
         }
         let lifetime_s = lifetime(message)?.clamp(DEFAULT_LIFETIME_S, MAX_LIFETIME_S);
         let tag = Credential::read(&username).ok_or(UNAUTHENTICATED)?.tag.to_owned();
+        if tag::is_forbidden(&tag) || self.is_cut_off(&tag) {
+            return Err(FORBIDDEN);
+        }
         let used = self.usage.get(&tag).map_or(0, |usage| usage.allocations);
-        if used >= self.quota.allocations {
+        if used >= if tag::is_of_room(&tag) { self.quota.member } else { self.quota.allocations } {
             return Err(Refused(486, "Allocation Quota Reached"));
         }
         self.next += 1;

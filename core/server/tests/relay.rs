@@ -11,6 +11,8 @@ use sansio::Protocol;
 use sidetone_server::turn::PeerRange;
 use sidetone_server::*;
 use sidetone_wire::account::{Empty, Relays, Reply, Request};
+use sidetone_wire::id::{MemberId, RoomId, Secret};
+use sidetone_wire::room::{EnterRoom, OpenRoom, RelayRule, Room, Scope, Seat, Seats};
 
 mod common;
 
@@ -184,5 +186,42 @@ async fn without_good_credentials_or_to_forbidden_peers_nothing_is_relayed() {
         assert_eq!(inside.recv(&mut [0; 64]).unwrap_err().kind(), std::io::ErrorKind::WouldBlock);
     };
     tokio::task::spawn_blocking(work).await.unwrap();
+    server.stop().await;
+}
+
+#[tokio::test]
+async fn a_member_that_is_kicked_is_cut_off_from_the_relay_and_the_others_go_on() {
+    let server = Server::start(Config::in_memory()).await.unwrap();
+    let relay = server.relay_addr.unwrap();
+    let room = RoomId([0x21; 16]);
+    let (mut ada, _) = Wired::connect(server.addr, common::Phone::new("ada")).await;
+    let (relay_rule, seats, scope) = (RelayRule::Required, Seats::new(4).unwrap(), Scope::Link);
+    let (member, owner) = (MemberId([1; 16]), Secret([7; 32]));
+    let open = OpenRoom { room, member, owner, relay: relay_rule, seats, scope, keep: None };
+    ada.ask(Request::OpenRoom(open)).await.unwrap();
+    let mut members = Vec::new();
+    for number in [2, 3] {
+        let (mut bob, _) = Wired::connect(server.addr, common::Phone::new("bob")).await;
+        let member = MemberId([number; 16]);
+        bob.ask(Request::EnterRoom(EnterRoom { room, member })).await.unwrap();
+        let Ok(Reply::Relays(relays)) = bob.ask(Request::RoomRelays(Room { room })).await else { panic!("refused") };
+        let work = move || {
+            let mut turned = Turned::new(relay, &relays.username, &relays.password);
+            turned.allocate().unwrap();
+            (turned, relays)
+        };
+        let (turned, relays) = tokio::task::spawn_blocking(work).await.unwrap();
+        members.push((bob, turned, relays));
+    }
+    ada.ask(Request::Kick(Seat { room, member: MemberId([2; 16]) })).await.unwrap();
+    let work = move || {
+        let [(_, mut kicked, relays), (_, mut stays, _)] = members.try_into().ok().unwrap();
+        let peer = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        assert!(kicked.permit(peer.local_addr().unwrap()).is_err(), "the allocation is gone");
+        assert!(Turned::new(relay, &relays.username, &relays.password).allocate().is_err(), "and there is no other");
+        stays.permit(peer.local_addr().unwrap()).unwrap();
+    };
+    tokio::task::spawn_blocking(work).await.unwrap();
+    assert_eq!(server.figures().await.relay.allocations, 1);
     server.stop().await;
 }

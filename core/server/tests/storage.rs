@@ -12,11 +12,16 @@ use sidetone_server::*;
 use sidetone_wire::account::*;
 use sidetone_wire::envelope::{Class, Envelope};
 use sidetone_wire::frame::*;
+use sidetone_wire::id::*;
+use sidetone_wire::room::Keep;
+use sidetone_wire::room::*;
 
 /// Every table and column there may be. A column added here is a promise changed: it needs a reason users would accept.
 const ALLOWED: &str = "\
 emails: user sealed mac verified
 friendships: owner other stance
+room_bans: room user
+rooms: id creator name relay seats scope created_day
 server: name value
 sessions: token user device created_day seen_day
 tombstones: hash day
@@ -172,6 +177,69 @@ fn a_password_and_a_token_are_nowhere_on_the_disk() {
     assert!(found(&disk, hash.as_ref()) > 0, "of the token there is its hash");
 }
 
+const ROOM: RoomId = RoomId(*b"a room's canary!");
+const ROOM_NAME: &str = "Zoe's kitchen canary";
+
+fn open_room(keep: Option<Keep>) -> Request {
+    let (member, owner) = (MemberId(*b"owner's canary!!"), Secret(*b"secret of the owner, canary, yes"));
+    let (relay, seats, scope) = (RelayRule::Allowed, Seats::new(4).unwrap(), Scope::Link);
+    Request::OpenRoom(OpenRoom { room: ROOM, member, owner, relay, seats, scope, keep })
+}
+
+fn enter_room(member: MemberId) -> Request {
+    Request::EnterRoom(EnterRoom { room: ROOM, member })
+}
+
+#[test]
+fn a_room_of_guests_never_touches_the_disk() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut world = on_disk(dir.path());
+    let (mut ada, mut bob) = friends(&mut world);
+    let before = rows(dir.path());
+    let (ours, canary) = (MemberId(*b"member's canary!"), *b"a display name, sealed");
+    let mut guest = Phone::new("guest");
+    guest.connect(&mut world);
+    ada.ask(&mut world, open_room(None)).unwrap();
+    bob.ask(&mut world, enter_room(ours)).unwrap();
+    guest.ask(&mut world, enter_room(MemberId([7; 16]))).unwrap();
+    let mut bytes = vec![0; 256];
+    bytes[20..20 + canary.len()].copy_from_slice(&canary);
+    let envelope = RoomEnvelope { room: ROOM, to: ours, class: Class::Control, bytes: bytes.into() };
+    ada.ask(&mut world, Request::RouteRoom(envelope)).unwrap();
+    let member = MemberId([7; 16]);
+    ada.ask(&mut world, Request::Ban(Seat { room: ROOM, member })).unwrap();
+    ada.ask(&mut world, Request::Ban(Seat { room: ROOM, member: ours })).unwrap();
+    ada.ask(&mut world, Request::LeaveRoom(Room { room: ROOM })).unwrap();
+    assert_eq!(rows(dir.path()), before);
+    let disk = disk(dir.path());
+    for canary in [&ROOM.0[..], &ours.0, b"owner's canary!!", b"secret of the owner, canary, yes", &canary] {
+        assert_eq!(found(&disk, canary), 0);
+    }
+}
+
+#[test]
+fn a_room_that_is_closed_or_whose_creator_is_deleted_leaves_nothing_on_the_disk() {
+    for end in [Request::CloseRoom(Room { room: ROOM }), Request::Delete(Empty::default())] {
+        let dir = tempfile::tempdir().unwrap();
+        let mut world = on_disk(dir.path());
+        let (mut ada, mut bob) = friends(&mut world);
+        ada.ask(&mut world, open_room(Some(Keep { name: RoomName::parse(ROOM_NAME) }))).unwrap();
+        let member = MemberId([7; 16]);
+        bob.ask(&mut world, enter_room(member)).unwrap();
+        ada.ask(&mut world, Request::Ban(Seat { room: ROOM, member })).unwrap();
+        for canary in [&ROOM.0[..], ROOM_NAME.as_bytes()] {
+            assert!(found(&disk(dir.path()), canary) > 0, "what is kept is found");
+        }
+        for never in [&b"owner's canary!!"[..], b"secret of the owner, canary, yes", &member.0] {
+            assert_eq!(found(&disk(dir.path()), never), 0, "who is in a room is not kept");
+        }
+        ada.ask(&mut world, end).unwrap();
+        for canary in [&ROOM.0[..], ROOM_NAME.as_bytes()] {
+            assert_eq!(found(&disk(dir.path()), canary), 0);
+        }
+    }
+}
+
 /// Everything planted about one person.
 fn planted(phone: &Phone) -> Vec<Vec<u8>> {
     let token = ring::digest::digest(&ring::digest::SHA256, phone.token.as_ref().unwrap().as_bytes());
@@ -243,6 +311,12 @@ fn an_export_has_everything_there_is_and_can_be_read() {
     }
     let mut silent = Phone::registered(&mut world, "silent");
     silent.ask(&mut world, Request::Block(User { user: ada.user() })).unwrap();
+    ada.ask(&mut world, open_room(Some(Keep { name: RoomName::parse(ROOM_NAME) }))).unwrap();
+    let member = MemberId([7; 16]);
+    silent.ask(&mut world, enter_room(member)).unwrap();
+    ada.ask(&mut world, Request::Ban(Seat { room: ROOM, member })).unwrap();
+    names.push(ROOM_NAME.to_owned());
+    names.push(hex::encode(ROOM.0));
     let (mut json, mut pages) = (Vec::new(), 0);
     loop {
         let Ok(Reply::Export(page)) = ada.ask(&mut world, Request::Export(Page { page: pages })) else { panic!() };

@@ -22,6 +22,14 @@ pub struct Figures {
     pub connect: Routed,
     /// Envelopes routed within a session.
     pub control: Routed,
+    /// Envelopes routed within rooms.
+    pub room: Routed,
+    /// Rooms opened or taken back.
+    pub rooms_opened: u64,
+    /// Entries into rooms, refused ones included.
+    pub rooms_entered: u64,
+    /// Tries at spoken codes.
+    pub knocks: u64,
     /// Accounts made.
     pub registered: u64,
     /// Logins that succeeded.
@@ -50,7 +58,17 @@ impl Figures {
             Class::Connect => &mut self.connect,
             Class::Control | Class::Unknown => &mut self.control,
         };
-        routed.envelopes += 1;
-        routed.bytes += bytes as u64;
+        routed.count(bytes);
+    }
+
+    pub(super) fn routed_in_room(&mut self, bytes: usize) {
+        self.room.count(bytes);
+    }
+}
+
+impl Routed {
+    fn count(&mut self, bytes: usize) {
+        self.envelopes += 1;
+        self.bytes += bytes as u64;
     }
 }

@@ -9,10 +9,8 @@ use super::{Bus, Desk, Now, Rate, RelayTerms, SocketId, Store, refuse};
 use crate::bus::{Delivery, Tag};
 use crate::keys;
 use crate::name::Username;
-use crate::turn::relay_password;
+use crate::turn::{RELAYS_MS, relay_password};
 
-/// How long relay credentials hold.
-const RELAYS_MS: u64 = 600_000;
 /// Bytes of JSON in one page, so that a page fits a frame.
 const EXPORT_PAGE: usize = 24 * 1024;
 /// How long the pages of one export are kept for the phone to read on.
@@ -34,15 +32,20 @@ impl Export {
 
 impl<B: Bus, S: Store> Desk<B, S> {
     pub(super) async fn relays(&mut self, now: Now, us: UserId) -> Result<Reply, Refusal> {
-        let Some(RelayTerms { urls, secret }) = &self.config.relays else {
-            let (username, password) = (String::new(), String::new());
-            return Ok(Reply::Relays(Relays { urls: Vec::new(), username, password, valid_ms: 0 }));
-        };
         // The relay learns a tag that is another one tomorrow, and no account.
         let tag = keys::tag(&self.bus.day_key(now).await?, "relay", us.as_bytes());
-        let username = format!("{}:{}", (now.unix_ms + RELAYS_MS) / 1_000, keys::hex(&tag));
+        Ok(Reply::Relays(self.credentials(now, &keys::hex(&tag))))
+    }
+
+    /// Credentials under which the relay knows somebody as `tag`.
+    pub(super) fn credentials(&self, now: Now, tag: &str) -> Relays {
+        let Some(RelayTerms { urls, secret }) = &self.config.relays else {
+            let (username, password) = (String::new(), String::new());
+            return Relays { urls: Vec::new(), username, password, valid_ms: 0 };
+        };
+        let username = format!("{}:{tag}", (now.unix_ms + RELAYS_MS) / 1_000);
         let password = relay_password(secret, &username);
-        Ok(Reply::Relays(Relays { urls: urls.clone(), username, password, valid_ms: RELAYS_MS }))
+        Relays { urls: urls.clone(), username, password, valid_ms: RELAYS_MS }
     }
 
     pub(super) async fn export(
@@ -80,6 +83,7 @@ impl<B: Bus, S: Store> Desk<B, S> {
         let Some(name) = self.store.person(us).await?.and_then(|known| Username::parse(&known.name)) else {
             return refuse(Code::Unauthorised);
         };
+        self.close_kept(session, us).await?;
         let seen_by = self.store.delete(us, &self.keys.tombstone(&name), now.day()).await?;
         self.exports.remove(&session);
         self.tickets.remove(&session);

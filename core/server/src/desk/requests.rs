@@ -6,7 +6,7 @@ use sidetone_wire::frame::{Delivered, Event, Frame, Granted, Numbered, Refused};
 use sidetone_wire::id::{RequestId, SessionId, UserId};
 use sidetone_wire::limits::ENVELOPE_BYTES;
 
-use super::{Bus, Desk, Now, Party, SocketId, Store, refusal, refuse};
+use super::{Bus, Desk, Now, Party, SocketId, Store, refusal, refuse, rooms};
 use crate::bus::Delivery;
 
 /// What is granted without anything to tell.
@@ -14,9 +14,19 @@ pub(super) fn done() -> Reply {
     Reply::Done(Empty::default())
 }
 
-/// Requests that change nothing are done again when they are repeated: their long answers are not kept.
+/// Requests that change nothing, or nothing the second time, are done again when they are repeated: their long answers
+/// are not kept, and of a room that is over nothing is.
 fn only_reads(request: &Request) -> bool {
-    matches!(request, Request::Roster(_) | Request::Relays(_) | Request::Export(_))
+    matches!(
+        request,
+        Request::Roster(_)
+            | Request::Relays(_)
+            | Request::Export(_)
+            | Request::OpenRoom(_)
+            | Request::EnterRoom(_)
+            | Request::RoomRelays(_)
+            | Request::Rooms(_)
+    )
 }
 
 impl<B: Bus, S: Store> Desk<B, S> {
@@ -76,6 +86,9 @@ impl<B: Bus, S: Store> Desk<B, S> {
                 | Request::LoginFinish(_),
                 Some(_),
             ) => refuse(Code::Already),
+            (request, party) if rooms::is_for_everybody(&request) => {
+                self.answer_in_rooms(now, socket, session, party, request).await
+            }
             (_, None) => refuse(Code::Unauthorised),
             (request, Some(party)) => self.answer_to(now, session, party, request).await,
         }
@@ -106,6 +119,7 @@ impl<B: Bus, S: Store> Desk<B, S> {
             | Request::RegisterFinish(_)
             | Request::LoginStart(_)
             | Request::LoginFinish(_) => refuse(Code::Already),
+            Request::Rooms(page) => self.rooms(us, page).await,
             _ => refuse(Code::UnknownKind),
         }
     }

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::Bytes;
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::MissedTickBehavior;
 
@@ -13,6 +14,7 @@ use crate::config::StartError;
 use crate::desk::{Desk, Figures, Leaving, Outgoing, SocketId};
 use crate::local::LocalBus;
 use crate::sqlite::SqliteStore;
+use crate::turn::RelayTag;
 
 const TICK: Duration = Duration::from_secs(1);
 
@@ -48,6 +50,9 @@ struct Driver {
     desk: Desk<LocalBus, SqliteStore>,
     clock: Clock,
     lines: BTreeMap<SocketId, Line>,
+    relay: Option<mpsc::Sender<RelayTag>>,
+    /// Tags for which the relay had no room yet.
+    revoked: Vec<RelayTag>,
     draining: bool,
 }
 
@@ -55,12 +60,13 @@ pub(super) fn spawn(
     desk: Desk<LocalBus, SqliteStore>,
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
+    relay: Option<mpsc::Sender<RelayTag>>,
     stop: watch::Sender<bool>,
 ) -> Result<(), StartError> {
     // A runtime of its own: the desk outlives the one that started it by as long as it takes to let go.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|_| StartError::System)?;
-    let driver = Driver { desk, clock, lines: BTreeMap::new(), draining: false };
+    let driver = Driver { desk, clock, lines: BTreeMap::new(), relay, revoked: Vec::new(), draining: false };
     // Whoever waits for `stop` to be dropped may open the database: the driver lets go of it before.
     let run = move || {
         runtime.block_on(driver.run(inputs, &stop));
@@ -82,6 +88,7 @@ impl Driver {
                     Some(input) => self.carry_out(input).await,
                 },
             }
+            self.cut_off();
             self.flush().await;
             if self.draining && self.lines.is_empty() {
                 let _ = stop.send(true);
@@ -125,6 +132,14 @@ impl Driver {
     async fn closed(&mut self, socket: SocketId, how: Leaving) {
         self.lines.remove(&socket);
         self.desk.closed(self.clock.now(), socket, how).await;
+    }
+
+    /// Tells the relay, before the phones hear of it, whom it serves no more. What it does not take now it takes with the
+    /// next tick.
+    fn cut_off(&mut self) {
+        self.revoked.extend(self.desk.revoked());
+        let Some(relay) = &self.relay else { return self.revoked.clear() };
+        self.revoked.retain(|tag| matches!(relay.try_send(tag.clone()), Err(TrySendError::Full(_))));
     }
 
     async fn flush(&mut self) {

@@ -2,7 +2,10 @@
 
 use std::net::Ipv4Addr;
 
+use sidetone_wire::room::RelayRule;
+
 use super::*;
+use crate::bus::RelayName;
 
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(203, 0, 113, 5)), 4_000);
 const PUBLIC: IpAddr = IpAddr::V4(Ipv4Addr::new(9, 9, 9, 9));
@@ -320,4 +323,76 @@ fn whatever_datagrams_come_the_relay_stands() {
         let _ = bench.turn.client(bench.now, &mut bench.ports, CLIENT, &bytes);
     }
     assert_eq!(bench.turn.len(), 1);
+}
+
+fn named(rule: RelayRule, room: u8, member: u8) -> RelayTag {
+    RelayTag::of(rule, RelayName { room: [room; 8], member: [member; 8] })
+}
+
+#[test]
+fn a_room_that_forbids_relays_gets_none_whoever_minted_the_credentials() {
+    let mut bench = Bench::new(Quota::default());
+    for rule in [RelayRule::Forbidden, RelayRule::Unknown] {
+        let user = bench.user(CLIENT, named(rule, 1, 1).as_str());
+        assert_eq!(bench.allocate(&user), 403);
+    }
+    assert!(bench.turn.is_empty() && bench.ports.open.is_empty());
+    for (rule, port) in [(RelayRule::Allowed, 1), (RelayRule::Required, 2)] {
+        let user = bench.user((CLIENT.ip(), port).into(), named(rule, 1, 1).as_str());
+        assert_eq!(bench.allocate(&user), 0);
+    }
+}
+
+#[test]
+fn who_is_put_out_of_a_room_is_cut_off_at_once_and_nobody_else_is() {
+    let mut bench = Bench::new(Quota::default());
+    let (kicked, other, elsewhere) =
+        (named(RelayRule::Allowed, 1, 1), named(RelayRule::Allowed, 1, 2), named(RelayRule::Allowed, 2, 1));
+    let mut user = |port, tag: &RelayTag| bench.user((CLIENT.ip(), port).into(), tag.as_str());
+    let users = [user(1, &kicked), user(2, &kicked), user(3, &other), user(4, &elsewhere)];
+    let again = user(5, &kicked);
+    for user in &users {
+        assert_eq!((bench.allocate(user), bench.permit(user, PEER)), (0, 0));
+    }
+    let Bench { turn, ports, now, .. } = &mut bench;
+    turn.cut_off(*now, ports, &kicked);
+    let sends = users.each_ref().map(|user| bench.sends(user, PEER, b"data"));
+    assert_eq!(sends, [false, false, true, true]);
+    assert_eq!(bench.ports.open.len(), 2);
+    assert_eq!(bench.allocate(&again), 403, "what was minted before is worthless");
+    let Bench { turn, ports, now, .. } = &mut bench;
+    turn.cut_off(*now, ports, &RelayTag::of_room(RelayRule::Allowed, [1; 8]));
+    assert!(!bench.sends(&users[2], PEER, b"data") && bench.sends(&users[3], PEER, b"data"));
+    let late = bench.user((CLIENT.ip(), 6).into(), other.as_str());
+    assert_eq!(bench.allocate(&late), 403, "nor does anybody of a closed room");
+    bench.pass(RELAYS_MS);
+    assert!(bench.turn.cut_off.is_empty(), "credentials from before have ended by themselves");
+}
+
+#[test]
+fn a_member_of_a_room_has_an_allocation_for_every_other_member() {
+    let mut bench = Bench::new(Quota::default());
+    let tag = named(RelayRule::Required, 1, 1);
+    let most = Quota::default().member as u16;
+    assert!(usize::from(most) >= sidetone_wire::limits::MEMBERS);
+    for port in 1..=most + 1 {
+        let user = bench.user((CLIENT.ip(), port).into(), tag.as_str());
+        assert_eq!(bench.allocate(&user), if port <= most { 0 } else { 486 });
+    }
+}
+
+#[test]
+fn what_is_cut_off_takes_a_bounded_room() {
+    let mut bench = Bench::new(Quota::default());
+    for number in 0..CUT_OFF as u64 + 100 {
+        let name = RelayName { room: number.to_be_bytes(), member: [0; 8] };
+        bench.now.ticks_ms += u64::from(number % 1_000 == 0);
+        let Bench { turn, ports, now, .. } = &mut bench;
+        if number < 100 || number >= CUT_OFF as u64 {
+            turn.cut_off(*now, ports, &RelayTag::of(RelayRule::Allowed, name));
+        } else {
+            turn.cut_off.insert(number.to_string(), now.ticks_ms + RELAYS_MS);
+        }
+    }
+    assert!(bench.turn.cut_off.len() <= CUT_OFF);
 }

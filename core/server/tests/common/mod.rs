@@ -103,7 +103,15 @@ pub struct World {
 /// Limits that do not get into the way of a test about something else.
 pub fn roomy() -> DeskConfig {
     let plenty = Rate { burst: 1_000_000, every_ms: 1 };
-    let limits = Limits { connects: plenty, registrations: plenty, logins: plenty, requests: plenty };
+    let limits = Limits {
+        connects: plenty,
+        registrations: plenty,
+        logins: plenty,
+        requests: plenty,
+        rooms: plenty,
+        entries: plenty,
+        knocks: plenty,
+    };
     DeskConfig { limits, relays: None }
 }
 

@@ -64,6 +64,22 @@ impl Wired {
         self.events.remove(0)
     }
 
+    /// Says that everything so far was kept, and waits until the server has heard it.
+    pub async fn acknowledge(&mut self) {
+        // The second time nothing is under way any more.
+        for _ in 0..2 {
+            self.send(&Frame::Ack(Acked { seq: Seq(self.phone.last) })).await;
+            self.send(&Frame::Ping(Empty::default())).await;
+            loop {
+                match self.next().await.expect("the socket is open") {
+                    Frame::Event(told) => self.keep(told),
+                    Frame::Pong(_) => break,
+                    other => panic!("{other:?}"),
+                }
+            }
+        }
+    }
+
     fn keep(&mut self, told: Told) {
         assert_eq!(told.seq.0, self.phone.last + 1);
         self.phone.last = told.seq.0;

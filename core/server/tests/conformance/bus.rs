@@ -4,29 +4,31 @@ use sidetone_server::*;
 use sidetone_wire::id::*;
 use sidetone_wire::limits::*;
 
-const START: Now = Now { ticks_ms: 1_000, unix_ms: 1_790_000_000_000 };
-const ADA: Party = Party { user: UserId([1; 16]), device: DeviceId([1; 16]) };
-const BOB: Party = Party { user: UserId([2; 16]), device: DeviceId([2; 16]) };
+use super::{plates, rooms};
 
-fn at(ms: u64) -> Now {
+pub const START: Now = Now { ticks_ms: 1_000, unix_ms: 1_790_000_000_000 };
+pub const ADA: Party = Party { user: UserId([1; 16]), device: DeviceId([1; 16]) };
+pub const BOB: Party = Party { user: UserId([2; 16]), device: DeviceId([2; 16]) };
+
+pub fn at(ms: u64) -> Now {
     Now { ticks_ms: START.ticks_ms + ms, unix_ms: START.unix_ms + ms }
 }
 
-fn session(number: u8) -> SessionId {
+pub fn session(number: u8) -> SessionId {
     SessionId([number; 16])
 }
 
-fn secret(number: u8) -> Secret {
+pub fn secret(number: u8) -> Secret {
     Secret([number; 32])
 }
 
-async fn open(bus: &mut impl Bus, number: u8, party: Party) -> Epoch {
+pub async fn open(bus: &mut impl Bus, number: u8, party: Party) -> Epoch {
     let epoch = bus.open(START, session(number), secret(number)).await.unwrap();
     bus.sign_in(session(number), party).await.unwrap();
     epoch
 }
 
-async fn told(bus: &mut impl Bus, number: u8, epoch: Epoch, after: u64) -> Vec<(u64, Vec<u8>)> {
+pub async fn told(bus: &mut impl Bus, number: u8, epoch: Epoch, after: u64) -> Vec<(u64, Vec<u8>)> {
     let replay = bus.replay(session(number), epoch, Seq(after), usize::MAX).await.unwrap();
     replay.events.into_iter().map(|(seq, event)| (seq.0, event.to_vec())).collect()
 }
@@ -45,6 +47,8 @@ pub async fn all<B: Bus>(mut new: impl FnMut() -> B) {
     answers_are_remembered_for_two_minutes(new()).await;
     a_bucket_gives_its_burst_and_then_its_rate(new()).await;
     the_key_of_the_day_changes_with_the_day(new()).await;
+    rooms::all(&mut new).await;
+    plates::all(&mut new).await;
 }
 
 async fn events_are_numbered_in_order_and_wake_their_session(mut bus: impl Bus) {

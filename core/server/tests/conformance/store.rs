@@ -2,6 +2,7 @@
 
 use sidetone_server::*;
 use sidetone_wire::id::*;
+use sidetone_wire::room::*;
 
 fn user(number: u8) -> UserId {
     UserId([number; 16])
@@ -46,6 +47,78 @@ pub async fn all<S: Store>(mut new: impl FnMut() -> S) {
     a_roster_shows_whom_it_should_in_order(enrolled(new(), 8).await).await;
     a_deleted_account_is_gone_and_its_name_waits(enrolled(new(), 6).await).await;
     an_export_is_about_one_person(enrolled(new(), 3).await).await;
+    a_kept_room_is_found_listed_and_forgotten(enrolled(new(), 2).await).await;
+    an_account_keeps_so_many_rooms_and_no_more(enrolled(new(), 2).await).await;
+    a_ban_holds_until_it_is_lifted_or_the_room_is_gone(enrolled(new(), 3).await).await;
+    a_deleted_account_takes_its_rooms_and_its_bans_along(enrolled(new(), 3).await).await;
+}
+
+fn room(number: u8, creator: u8) -> RoomRow {
+    let (relay, scope) = (RelayRule::Required, Scope::Friends);
+    let (room, seats) = (RoomId([number; 16]), Seats::new(7).unwrap());
+    RoomRow { room, creator: user(creator), name: RoomName::parse(format!("room{number}")), relay, seats, scope }
+}
+
+async fn a_kept_room_is_found_listed_and_forgotten(mut store: impl Store) {
+    let nameless = RoomRow { name: None, ..room(3, 1) };
+    assert_eq!(store.keep_room(room(5, 1), 9, 100).await, Ok(RoomKept::Done));
+    assert_eq!(store.keep_room(nameless.clone(), 9, 101).await, Ok(RoomKept::Done));
+    assert_eq!(store.keep_room(room(5, 2), 9, 101).await, Ok(RoomKept::Taken), "an id has one creator");
+    assert_eq!(store.room(RoomId([5; 16])).await, Ok(Some(room(5, 1))));
+    assert_eq!(store.room(RoomId([6; 16])).await, Ok(None));
+    assert_eq!(store.rooms(user(1), 0, 9).await, Ok(vec![room(5, 1), nameless.clone()]));
+    assert_eq!(store.rooms(user(1), 1, 9).await, Ok(vec![nameless.clone()]));
+    assert_eq!(store.rooms(user(1), usize::MAX, 9).await, Ok(vec![]));
+    assert_eq!(store.rooms(user(2), 0, 9).await, Ok(vec![]));
+    store.forget_room(RoomId([5; 16])).await.unwrap();
+    store.forget_room(RoomId([6; 16])).await.unwrap();
+    assert_eq!(store.rooms(user(1), 0, 9).await, Ok(vec![nameless]));
+}
+
+async fn an_account_keeps_so_many_rooms_and_no_more(mut store: impl Store) {
+    for number in 1..=3 {
+        assert_eq!(store.keep_room(room(number, 1), 3, 100).await, Ok(RoomKept::Done));
+    }
+    assert_eq!(store.keep_room(room(4, 1), 3, 100).await, Ok(RoomKept::TooMany));
+    assert_eq!(store.keep_room(room(4, 2), 3, 100).await, Ok(RoomKept::Done));
+    store.forget_room(RoomId([1; 16])).await.unwrap();
+    assert_eq!(store.keep_room(room(5, 1), 3, 100).await, Ok(RoomKept::Done));
+}
+
+async fn a_ban_holds_until_it_is_lifted_or_the_room_is_gone(mut store: impl Store) {
+    store.keep_room(room(1, 1), 9, 100).await.unwrap();
+    store.keep_room(room(2, 1), 9, 100).await.unwrap();
+    let [first, second] = [RoomId([1; 16]), RoomId([2; 16])];
+    for _ in 0..2 {
+        store.ban(first, user(2)).await.unwrap();
+    }
+    store.ban(RoomId([9; 16]), user(2)).await.unwrap();
+    store.ban(first, user(9)).await.unwrap();
+    assert_eq!(store.is_banned(first, user(2)).await, Ok(true));
+    assert_eq!(store.is_banned(first, user(3)).await, Ok(false));
+    assert_eq!(store.is_banned(second, user(2)).await, Ok(false));
+    store.ban(second, user(2)).await.unwrap();
+    store.pardon(first).await.unwrap();
+    assert_eq!(store.is_banned(first, user(2)).await, Ok(false));
+    assert_eq!(store.is_banned(second, user(2)).await, Ok(true));
+    store.forget_room(second).await.unwrap();
+    store.keep_room(room(2, 1), 9, 100).await.unwrap();
+    assert_eq!(store.is_banned(second, user(2)).await, Ok(false), "another room of the same id knows nothing of it");
+}
+
+async fn a_deleted_account_takes_its_rooms_and_its_bans_along(mut store: impl Store) {
+    store.keep_room(room(1, 1), 9, 100).await.unwrap();
+    store.keep_room(room(2, 2), 9, 100).await.unwrap();
+    store.ban(RoomId([1; 16]), user(3)).await.unwrap();
+    store.ban(RoomId([2; 16]), user(1)).await.unwrap();
+    let theirs = store.export(user(2)).await.unwrap();
+    assert_eq!(theirs["room_bans"].as_array().map(Vec::len), Some(1), "a creator sees whom the room keeps out");
+    let ours = store.export(user(1)).await.unwrap();
+    assert_eq!(ours["room_bans"][0]["room"], "01".repeat(16), "and nobody else");
+    store.delete(user(1), &[1; 32], 200).await.unwrap();
+    assert_eq!(store.room(RoomId([1; 16])).await, Ok(None));
+    assert_eq!(store.room(RoomId([2; 16])).await, Ok(Some(room(2, 2))));
+    assert_eq!(store.is_banned(RoomId([2; 16]), user(1)).await, Ok(false));
 }
 
 async fn a_secret_is_drawn_once(mut store: impl Store) {
