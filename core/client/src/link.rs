@@ -24,12 +24,19 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 mod bulk;
+mod certificate;
 pub mod description;
 mod life;
 mod media;
 mod pace;
+mod paths;
 mod peer;
+mod pulse;
+mod quic;
 mod records;
+mod socket;
+mod steady;
+mod stream;
 mod template;
 mod traffic;
 
@@ -40,6 +47,7 @@ pub use media::{Inbound, MediaPort};
 use description::{Kind, Protocol};
 use life::{Life, Order};
 use pace::Pace;
+use pulse::Pulse;
 use records::Outgoing;
 
 /// Longest record, in bytes: what a sealed record may have.
@@ -303,11 +311,12 @@ impl Link {
         let task_pace = Arc::clone(&pace);
         // On its own task from the start, so that giving up on opening frees what was opened.
         let task = tokio::spawn(async move {
-            match peer::Peer::build(&settings, Arc::clone(&task_pace)).await {
+            let pulse = Arc::new(Pulse::new());
+            match peer::Peer::build(&settings, Arc::clone(&task_pace), Arc::clone(&pulse)).await {
                 Ok(peer) => {
                     // Nobody waiting any more is noticed by `stopped`.
                     let _ = built.send(Ok(()));
-                    Life::new(&settings, peer, news, inbox, task_pace).live(queue, sound, pump, stopped).await;
+                    Life::new(&settings, peer, news, inbox, task_pace, pulse).live(queue, sound, pump, stopped).await;
                 }
                 Err(error) => drop(built.send(Err(error))),
             }

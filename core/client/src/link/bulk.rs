@@ -3,10 +3,12 @@
 //! Messages go in whole and come out whole, in order, over one path at a time. A path is lost only with the link, unless
 //! [`BulkNews::Restarted`] says that another one took over.
 //!
+//! Which path that is, the ends agree on (see [`super::paths`]): the data channel, which always is, or QUIC.
+//!
 //! # On the data channel
 //! A message travels as pieces: binary messages of which the first byte says whether more of it follows. Without a
 //! ceiling a message is one piece; below one, pieces are small and go out evenly, so that a packet of sound never waits for
-//! more than one of them. Text messages steer: a number is how many more bytes were taken since the last. An end sends
+//! more than one of them. Text messages steer: a word about paths, or a number, which is how many more bytes were taken since the last. An end sends
 //! no more than [`CREDIT_BYTES`] that were not taken; together with the credit of records that is less than the library's
 //! receive window, which is shared.
 //!
@@ -24,6 +26,8 @@ use webrtc::data_channel::DataChannelEvent;
 
 use super::DownReason;
 use super::life::{End, Shared};
+use super::paths::{Keeper, Lane, Paths, Word};
+use super::stream::Stream;
 
 /// Longest bulk message, in bytes.
 pub const BULK_BYTES: usize = 64 * 1024 + 256;
@@ -84,7 +88,7 @@ pub struct BulkPort {
 }
 
 #[derive(Debug)]
-struct Ends {
+pub(super) struct Ends {
     heard: ArrayQueue<BulkNews>,
     /// Told when something was heard, and at the end.
     ready: Notify,
@@ -93,6 +97,8 @@ struct Ends {
     closed: AtomicBool,
     /// Bytes per second; [`u64::MAX`] for none.
     ceiling: AtomicU64,
+    /// Whether messages go over QUIC.
+    quic: AtomicBool,
 }
 
 impl BulkPort {
@@ -129,7 +135,7 @@ impl BulkPort {
     /// What carries messages now.
     #[must_use]
     pub fn path(&self) -> BulkPath {
-        BulkPath::Sctp
+        if self.ends.quic.load(Ordering::Relaxed) { BulkPath::Quic } else { BulkPath::Sctp }
     }
 
     /// Sends no faster than this from now on, and evenly; `None` for as fast as the path goes.
@@ -140,12 +146,12 @@ impl BulkPort {
 }
 
 impl Ends {
-    fn ceiling(&self) -> Option<u64> {
+    pub(super) fn ceiling(&self) -> Option<u64> {
         Some(self.ceiling.load(Ordering::Relaxed)).filter(|bytes| *bytes != u64::MAX)
     }
 
     /// Waits for room and passes on what was heard.
-    async fn tell(&self, news: BulkNews) {
+    pub(super) async fn tell(&self, news: BulkNews) {
         let mut waiting = news;
         while let Err(refused) = self.heard.push(waiting) {
             waiting = refused;
@@ -176,6 +182,7 @@ pub(super) fn port() -> (BulkPort, Bulk) {
         taken: Notify::new(),
         closed: AtomicBool::new(false),
         ceiling: AtomicU64::new(u64::MAX),
+        quic: AtomicBool::new(false),
     });
     (BulkPort { out, ends: Arc::clone(&ends) }, Bulk { queue, ends })
 }
@@ -188,27 +195,34 @@ struct Flow {
     emptied: Notify,
 }
 
-/// Carries messages over the data channel for as long as the link lives.
+/// Carries messages for as long as the link lives.
 pub(super) async fn carry(shared: &Shared, bulk: &mut Bulk) -> End {
     let flow = Flow { untaken: AtomicUsize::new(0), emptied: Notify::new() };
+    let (paths, words) = Paths::new();
     let Bulk { queue, ends } = bulk;
     tokio::select! {
-        end = receiving(shared, &flow, ends) => end.unwrap_or_else(|end| end),
-        never = transmit(shared, &flow, ends, queue) => never,
+        end = receiving(shared, &flow, &paths, ends) => end.unwrap_or_else(|end| end),
+        end = transmit(shared, &flow, &paths, ends, queue) => end,
+        end = Keeper::new(shared, &paths, ends, words).keep() => end,
     }
 }
 
-async fn receiving(shared: &Shared, flow: &Flow, ends: &Ends) -> Result<End, End> {
+async fn receiving(shared: &Shared, flow: &Flow, paths: &Paths, ends: &Ends) -> Result<End, End> {
     let channel = &shared.peer.bulk;
     let mut part = BytesMut::new();
     let mut taken = 0;
     loop {
         match channel.poll().await {
             Some(DataChannelEvent::OnOpen) => drop(shared.bulk_open.send_replace(true)),
-            Some(DataChannelEvent::OnMessage(message)) if message.is_string => credit(flow, &message.data)?,
+            Some(DataChannelEvent::OnMessage(message)) if message.is_string => match word(&message.data) {
+                Some(word) => paths.hear(word).await,
+                None => credit(flow, &message.data)?,
+            },
             Some(DataChannelEvent::OnMessage(message)) => {
                 taken += message.data.len() + PIECE_COST;
                 if let Some(whole) = join(&mut part, message.data.freeze())? {
+                    paths.after_stream().await;
+                    paths.pass();
                     ends.tell(BulkNews::Message(whole)).await;
                 }
                 if taken >= CREDIT_BYTES / 4 {
@@ -239,6 +253,10 @@ fn join(part: &mut BytesMut, mut piece: Bytes) -> Result<Option<Bytes>, End> {
     Ok((mark == LAST).then(|| std::mem::take(part).freeze()))
 }
 
+fn word(text: &[u8]) -> Option<Word> {
+    Word::parse(std::str::from_utf8(text).ok()?)
+}
+
 /// The peer took so many bytes more.
 fn credit(flow: &Flow, text: &[u8]) -> Result<(), End> {
     let breach = || End::Down(DownReason::Breach);
@@ -249,7 +267,7 @@ fn credit(flow: &Flow, text: &[u8]) -> Result<(), End> {
     Ok(())
 }
 
-async fn transmit(shared: &Shared, flow: &Flow, ends: &Ends, queue: &mut mpsc::Receiver<Bytes>) -> End {
+async fn transmit(shared: &Shared, flow: &Flow, paths: &Paths, ends: &Ends, queue: &mut mpsc::Receiver<Bytes>) -> End {
     let ready = [&shared.up, &shared.bulk_open].map(watch::Sender::subscribe);
     for mut flag in ready {
         if flag.wait_for(|flag| *flag).await.is_err() {
@@ -257,24 +275,89 @@ async fn transmit(shared: &Shared, flow: &Flow, ends: &Ends, queue: &mut mpsc::R
         }
     }
     let mut pacer = Pacer { next: Instant::now() };
-    while let Some(mut message) = queue.recv().await {
-        loop {
-            let ceiling = ends.ceiling();
-            let piece = message.split_to(piece_length(ceiling).min(message.len()));
-            let mark = if message.is_empty() { LAST } else { MORE };
-            if let Some(ceiling) = ceiling {
-                pacer.wait(ceiling, piece.len()).await;
+    let mut lanes = paths.lanes();
+    let mut stream = None;
+    loop {
+        let message = tokio::select! {
+            // Paths are left and taken between two messages.
+            _ = lanes.changed() => None,
+            message = queue.recv() => match message {
+                Some(message) => Some(message),
+                None => return End::Owner,
+            },
+        };
+        let lane = lanes.borrow_and_update().clone();
+        if let Err(end) = change(shared, paths, ends, &mut stream, lane, message.is_some()).await {
+            return end;
+        }
+        let Some(message) = message else { continue };
+        paths.pass();
+        if let Some(open) = &mut stream {
+            if open.write(shared, ends, &message).await {
+                continue;
             }
-            if send(shared, flow, ceiling, mark, &piece).await.is_err() {
-                // Whoever reads the channel learns why it is closed, and ends this life.
-                std::future::pending::<()>().await;
-            }
-            if mark == LAST {
-                break;
-            }
+            // The connection broke, which whoever keeps the paths learns as well; what was not handed over whole goes on.
+            let _ = lanes.wait_for(Option::is_none).await;
+            stream = None;
+            ends.quic.store(false, Ordering::Relaxed);
+            paths.set_open(false);
+        }
+        paths.want();
+        if slices(shared, flow, ends, &mut pacer, message).await.is_err() {
+            // Whoever reads the channel learns why it is closed, and ends this life.
+            std::future::pending::<()>().await;
         }
     }
-    End::Owner
+}
+
+/// Takes or leaves a path, as there is one or none; one is taken only with something to send.
+async fn change(
+    shared: &Shared,
+    paths: &Paths,
+    ends: &Ends,
+    stream: &mut Option<Stream>,
+    lane: Option<Lane>,
+    some: bool,
+) -> Result<(), End> {
+    match lane {
+        Some(lane) if some && stream.is_none() => {
+            paths.set_open(true);
+            lane.announce(shared).await?;
+            *stream = Some(Stream::new(lane));
+            ends.quic.store(true, Ordering::Relaxed);
+        }
+        None if stream.is_some() => {
+            if let Some(stream) = stream.take() {
+                stream.finish();
+            }
+            ends.quic.store(false, Ordering::Relaxed);
+            paths.set_open(false);
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Sends a message over the data channel, in pieces.
+async fn slices(
+    shared: &Shared,
+    flow: &Flow,
+    ends: &Ends,
+    pacer: &mut Pacer,
+    mut message: Bytes,
+) -> webrtc::error::Result<()> {
+    loop {
+        let ceiling = ends.ceiling();
+        let piece = message.split_to(piece_length(ceiling).min(message.len()));
+        let mark = if message.is_empty() { LAST } else { MORE };
+        if let Some(ceiling) = ceiling {
+            pacer.wait(ceiling, piece.len()).await;
+        }
+        send(shared, flow, ceiling, mark, &piece).await?;
+        if mark == LAST {
+            return Ok(());
+        }
+    }
 }
 
 fn piece_length(ceiling: Option<u64>) -> usize {

@@ -14,6 +14,8 @@ use super::description::{CANDIDATES, Candidate, Description, Kind};
 use super::media::Sound;
 use super::pace::{Milestone, Pace};
 use super::peer::{Fact, Peer};
+use super::pulse::Pulse;
+use super::quic::Nest;
 use super::records::Queue;
 use super::template::{self, Half};
 use super::traffic::{listen, receive, speak, transmit};
@@ -63,9 +65,21 @@ pub(super) struct Shared {
     pub(super) up: watch::Sender<bool>,
     /// Whether the channel of files is open here: what came before would be lost.
     pub(super) bulk_open: watch::Sender<bool>,
+    /// How the link travels, once it does.
+    pub(super) travels: watch::Sender<Option<Route>>,
+    /// The beat of sound that goes out.
+    pub(super) pulse: Arc<Pulse>,
+    /// Where the tasks of QUIC live.
+    pub(super) nest: Nest,
 }
 
 impl Shared {
+    /// The link travels this way now.
+    pub(super) fn travel(&self, route: Route) {
+        self.pace.travel(route);
+        self.travels.send_replace(Some(route));
+    }
+
     /// How the link travels now.
     pub(super) async fn route(&self) -> Option<Route> {
         let borrowed = self.borrowed.borrow().clone();
@@ -110,6 +124,7 @@ impl Life {
         news: mpsc::Sender<News>,
         inbox: mpsc::Receiver<Order>,
         pace: Arc<Pace>,
+        pulse: Arc<Pulse>,
     ) -> Self {
         // A closed stand-in: the facts are read by one part of the life only.
         let facts = std::mem::replace(&mut peer.facts, mpsc::channel(1).1);
@@ -125,6 +140,9 @@ impl Life {
             emptied: Notify::new(),
             up: watch::Sender::new(false),
             bulk_open: watch::Sender::new(false),
+            travels: watch::Sender::new(None),
+            pulse,
+            nest: Nest::new(),
         };
         Self { shared, inbox, facts, ice }
     }
@@ -157,6 +175,7 @@ impl Life {
         };
         drop(queue);
         drop(files);
+        shared.nest.end().await;
         shared.pace.leave();
         if let Err(error) = shared.peer.connection.close().await {
             tracing::debug!(%error, "closing a connection");
@@ -375,7 +394,7 @@ impl<'a> Talk<'a> {
     async fn travels(&mut self) -> Result<(), End> {
         match self.shared.route().await {
             Some(route) => {
-                self.shared.pace.travel(route);
+                self.shared.travel(route);
                 self.shared.tell(News::Route(route)).await
             }
             None => Ok(()),
@@ -472,7 +491,7 @@ mod tests {
         let link = Link::open(settings(Role::Offer), tell).await.unwrap();
         let pace = Arc::new(Pace::new());
         pace.hurry();
-        let mut peer = Peer::build(&settings(Role::Answer), pace).await.unwrap();
+        let mut peer = Peer::build(&settings(Role::Answer), pace, Arc::new(Pulse::new())).await.unwrap();
         let Some(News::Local(local)) = news.recv().await else { panic!("no description") };
         let offer = RTCSessionDescription::offer(template::session(&local, Role::Offer, Half::Offer)).unwrap();
         peer.connection.set_remote_description(offer).await.unwrap();

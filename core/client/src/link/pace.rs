@@ -2,25 +2,25 @@
 //!
 //! The library sends what an event gave rise to only when it turns again, after its next packet or timer (200 ms),
 //! which adds up to more than half a second per connection, and it checks an idle connection five times a second. It waits through the [`Runtime`] it is given,
-//! so that is where both are put right. The same runtime owns the UDP sockets: it sizes their buffers, and it is
-//! the place where another protocol on the same socket would be told apart by first byte (RFC 9443).
+//! so that is where both are put right. The same runtime owns the UDP sockets: it sizes their buffers, and they are ours
+//! (see [`super::socket`]).
 
 use std::future::Future;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use socket2::SockRef;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use webrtc::runtime::{
-    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, RecvMeta, Runtime, TokioRuntime,
-    Transmit,
+    AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
+use super::pulse::Pulse;
+use super::socket::{Socket, Way};
 use super::{CONNECT_LIMIT, Phases, RelayedBy, Route};
 
 /// Longest nap while a link comes up.
@@ -135,7 +135,8 @@ impl Pace {
         self.wakeups.load(Ordering::Relaxed)
     }
 
-    fn passed(&self) {
+    /// Something else than a path check passed.
+    pub(super) fn passed(&self) {
         self.traffic.store(self.now(), Ordering::Relaxed);
     }
 
@@ -148,7 +149,7 @@ impl Pace {
     }
 
     /// A packet came in.
-    fn received(&self) {
+    pub(super) fn received(&self) {
         if self.hurries() {
             self.turns.store(TURNS, Ordering::Relaxed);
         }
@@ -185,6 +186,9 @@ fn as_ms(duration: Duration) -> u64 {
 #[derive(Debug)]
 pub(super) struct Paced {
     pub(super) pace: Arc<Pace>,
+    pub(super) pulse: Arc<Pulse>,
+    /// Learns which way the link's packets take.
+    pub(super) way: watch::Sender<Option<Way>>,
     /// Told when the connection's task is gone, by whatever way: its end, an abort or a panic.
     pub(super) ended: Arc<Notify>,
 }
@@ -212,8 +216,8 @@ impl Runtime for Paced {
         // A system that gives less is no reason not to connect.
         let _ = options.set_recv_buffer_size(BUFFER_BYTES);
         let _ = options.set_send_buffer_size(BUFFER_BYTES);
-        let inner = TokioRuntime.wrap_udp_socket(socket)?;
-        Ok(Arc::new(Watched { inner, pace: Arc::clone(&self.pace) }))
+        let (pace, pulse) = (Arc::clone(&self.pace), Arc::clone(&self.pulse));
+        Ok(Arc::new(Socket::wrap(socket, pace, pulse, self.way.clone())?))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -259,53 +263,6 @@ impl Runtime for Paced {
     }
 }
 
-/// A UDP socket that notices whether anything but path checks passes.
-#[derive(Debug)]
-struct Watched {
-    inner: Arc<dyn AsyncUdpSocket>,
-    pace: Arc<Pace>,
-}
-
-/// STUN messages begin with 0 to 3 (RFC 7983 section 7).
-fn is_check(datagram: &[u8]) -> bool {
-    datagram.first().is_none_or(|first| *first <= 3)
-}
-
-impl AsyncUdpSocket for Watched {
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.inner.local_addr()
-    }
-
-    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
-        if !is_check(transmit.contents) {
-            self.pace.passed();
-        }
-        self.inner.poll_send(cx, transmit)
-    }
-
-    fn poll_recv(
-        &self,
-        cx: &mut Context<'_>,
-        bufs: &mut [IoSliceMut<'_>],
-        meta: &mut [RecvMeta],
-    ) -> Poll<io::Result<usize>> {
-        let received = ready!(self.inner.poll_recv(cx, bufs, meta))?;
-        self.pace.received();
-        if bufs.iter().zip(meta.iter()).take(received).any(|(buf, meta)| meta.len > 0 && !is_check(buf)) {
-            self.pace.passed();
-        }
-        Poll::Ready(Ok(received))
-    }
-
-    fn max_gso_segments(&self) -> usize {
-        self.inner.max_gso_segments()
-    }
-
-    fn max_gro_segments(&self) -> usize {
-        self.inner.max_gro_segments()
-    }
-}
-
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
@@ -313,7 +270,8 @@ mod tests {
 
     #[tokio::test]
     async fn sockets_get_the_largest_buffers_the_system_gives() {
-        let runtime = Paced { pace: Arc::new(Pace::new()), ended: Arc::new(Notify::new()) };
+        let (pace, pulse, ended) = (Arc::new(Pace::new()), Arc::new(Pulse::new()), Arc::new(Notify::new()));
+        let runtime = Paced { pace, pulse, way: watch::Sender::new(None), ended };
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let (wrapped, granted) = (socket.try_clone().unwrap(), std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
         let _kept = runtime.wrap_udp_socket(wrapped).unwrap();

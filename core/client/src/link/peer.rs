@@ -22,9 +22,12 @@ use webrtc::peer_connection::{
     SettingEngineBuilder, SrtpProtectionProfile, StatsSelector,
 };
 
+use super::certificate::Certificate;
 use super::description::{Candidate, Description, Kind, Protocol};
 use super::pace::{Pace, Paced};
+use super::pulse::Pulse;
 use super::records::WINDOW_BYTES;
+use super::socket::Way;
 use super::{
     Bind, INTERRUPTED_AFTER, IceServer, LOST_AFTER, LinkError, RECORD_BYTES, Reach, RelayedBy, Role, Route,
     RoutePolicy, Settings, template,
@@ -70,21 +73,26 @@ pub(super) struct Peer {
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) ice: watch::Receiver<RTCIceConnectionState>,
     pub(super) ended: Arc<Notify>,
+    pub(super) certificate: Certificate,
+    /// Which way the link's packets take.
+    pub(super) way: watch::Receiver<Option<Way>>,
 }
 
 impl Peer {
     /// Binds the sockets; gathers nothing yet.
-    pub(super) async fn build(settings: &Settings, pace: Arc<Pace>) -> Result<Self, LinkError> {
+    pub(super) async fn build(settings: &Settings, pace: Arc<Pace>, pulse: Arc<Pulse>) -> Result<Self, LinkError> {
         let (facts_in, facts) = mpsc::channel(FACTS);
         let (ice_in, ice) = watch::channel(RTCIceConnectionState::New);
         let ended = Arc::new(Notify::new());
+        let (way_in, way) = watch::channel(None);
+        let certificate = Certificate::generate()?;
         let reporter = Reporter { facts: facts_in, ice: ice_in, policy: settings.policy };
         let mut codecs = MediaEngine::default();
         let opus = RTCRtpCodecParameters { rtp_codec: opus(), payload_type: template::OPUS };
         codecs.register_codec(opus, RtpCodecKind::Audio).map_err(setup)?;
         let connection = PeerConnectionBuilder::new()
-            .with_runtime(Arc::new(Paced { pace, ended: Arc::clone(&ended) }))
-            .with_configuration(configuration(settings)?)
+            .with_runtime(Arc::new(Paced { pace, pulse, way: way_in, ended: Arc::clone(&ended) }))
+            .with_configuration(configuration(settings, &certificate)?)
             .with_setting_engine(engine(settings.policy))
             .with_media_engine(codecs)
             // No NACK, no reports: sound repairs itself, and its loss is measured where it is played.
@@ -99,7 +107,7 @@ impl Peer {
         let connection: Box<dyn PeerConnection> = Box::new(connection);
         match furnish(&*connection, settings.role).await {
             Ok(Channels { records, files, sound }) => {
-                Ok(Self { connection, channel: records, bulk: files, sound, facts, ice, ended })
+                Ok(Self { connection, channel: records, bulk: files, sound, facts, ice, ended, certificate, way })
             }
             Err(error) => {
                 // The library's task outlives a connection that is only dropped.
@@ -225,7 +233,7 @@ fn engine(policy: RoutePolicy) -> SettingEngine {
         .build()
 }
 
-fn configuration(settings: &Settings) -> Result<RTCConfiguration, LinkError> {
+fn configuration(settings: &Settings, certificate: &Certificate) -> Result<RTCConfiguration, LinkError> {
     let mut servers = Vec::new();
     for server in &settings.servers {
         let (scheme, host, port, username, credential) = match server {
@@ -257,7 +265,12 @@ fn configuration(settings: &Settings) -> Result<RTCConfiguration, LinkError> {
         RoutePolicy::RelayOnly => RTCIceTransportPolicy::Relay,
         RoutePolicy::DirectOnly | RoutePolicy::Any => RTCIceTransportPolicy::All,
     };
-    Ok(RTCConfigurationBuilder::new().with_ice_servers(servers).with_ice_transport_policy(policy).build())
+    let certificates = vec![certificate.dtls()?];
+    Ok(RTCConfigurationBuilder::new()
+        .with_ice_servers(servers)
+        .with_ice_transport_policy(policy)
+        .with_certificates(certificates)
+        .build())
 }
 
 /// A host as a URL wants it; nothing else can slip into the URL with it.

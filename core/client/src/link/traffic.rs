@@ -105,7 +105,7 @@ async fn welcome(shared: &Shared) -> Result<News, DownReason> {
         return Err(DownReason::Unauthenticated);
     }
     let route = shared.route().await.ok_or(DownReason::Broken)?;
-    shared.pace.travel(route);
+    shared.travel(route);
     Ok(News::Up { route, fingerprint: shown })
 }
 

@@ -1,0 +1,558 @@
+//! The UDP sockets of a link, and the two protocols that share one of them.
+//!
+//! The library owns the sockets and finds the path; once files pass over QUIC, its packets take the same path: the socket
+//! and the peer's address that ICE selected, which is where this end itself sends its DTLS records. Packets are told
+//! apart by their first byte (RFC 9443 section 2, RFC 7983 section 7): QUIC has its second bit set, and nothing else that a
+//! direct path carries has. A packet reaches QUIC only from that one address, and only while there is a [`Tap`].
+//!
+//! While there is, the tap alone reads the kernel's queue, in batches, and hands the library what is the library's; else
+//! the library does. One reader at a time costs one wake-up per batch.
+
+use std::io::{self, IoSliceMut};
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use crossbeam_queue::ArrayQueue;
+use futures_util::task::AtomicWaker;
+use quinn::udp::{EcnCodepoint as QuicEcn, RecvMeta as QuicMeta, Transmit as QuicTransmit};
+use tokio::io::Interest;
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
+use webrtc::runtime::{AsyncUdpSocket, EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+
+use super::pace::Pace;
+use super::pulse::Pulse;
+
+/// Packets that wait for the library while a tap reads; it is woken for the first, and a queue of the kernel's size would
+/// hide from its peer that it is behind.
+const OTHERS: usize = 512;
+/// Longest packet of the library's own: none is longer than an Ethernet frame carries.
+const OTHER_BYTES: usize = 2048;
+
+/// What a packet is, by its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// STUN: path checks.
+    Check,
+    /// DTLS: handshakes and all data channels.
+    Dtls,
+    /// QUIC, or from a relay's address a TURN channel.
+    Quic,
+    /// RTP and RTCP: sound.
+    Sound,
+    /// None of these.
+    Other,
+}
+
+impl Protocol {
+    /// An empty packet counts as a check: it means nothing to anybody.
+    pub(super) fn of(packet: &[u8]) -> Self {
+        match packet.first() {
+            None | Some(0..=3) => Self::Check,
+            Some(20..=63) => Self::Dtls,
+            Some(64..=127 | 192..=255) => Self::Quic,
+            Some(128..=191) => Self::Sound,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+/// Where a link's packets travel: the socket and the peer's address that ICE selected.
+///
+/// The socket stays the library's, which may give it up.
+#[derive(Debug, Clone)]
+pub(super) struct Way {
+    socket: Weak<Socket>,
+    pub(super) remote: SocketAddr,
+}
+
+impl PartialEq for Way {
+    fn eq(&self, other: &Self) -> bool {
+        self.socket.ptr_eq(&other.socket) && self.remote == other.remote
+    }
+}
+
+/// One UDP socket of a link.
+#[derive(Debug)]
+pub(super) struct Socket {
+    io: UdpSocket,
+    offload: Offload,
+    pace: Arc<Pace>,
+    pulse: Arc<Pulse>,
+    way: watch::Sender<Option<Way>>,
+    /// Whether a tap reads.
+    tapped: AtomicBool,
+    /// What the tap found for the library.
+    others: OnceLock<ArrayQueue<(SocketAddr, Bytes)>>,
+    library: AtomicWaker,
+    tap: AtomicWaker,
+    /// Packets that looked like QUIC and came from elsewhere, or were none of anybody's, while a tap read.
+    foreign: AtomicU64,
+}
+
+struct Offload(UdpSocketState);
+
+impl std::fmt::Debug for Offload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Offload").finish_non_exhaustive()
+    }
+}
+
+/// What the library gets of a socket.
+#[derive(Debug)]
+pub(super) struct Handle(Arc<Socket>);
+
+impl Socket {
+    /// Takes over a socket; must be called within a tokio runtime. `way` learns where DTLS records go.
+    pub(super) fn wrap(
+        socket: std::net::UdpSocket,
+        pace: Arc<Pace>,
+        pulse: Arc<Pulse>,
+        way: watch::Sender<Option<Way>>,
+    ) -> io::Result<Handle> {
+        socket.set_nonblocking(true)?;
+        let io = UdpSocket::from_std(socket)?;
+        let offload = Offload(UdpSocketState::new(UdpSockRef::from(&io))?);
+        Ok(Handle(Arc::new(Self {
+            io,
+            offload,
+            pace,
+            pulse,
+            way,
+            tapped: AtomicBool::new(false),
+            others: OnceLock::new(),
+            library: AtomicWaker::new(),
+            tap: AtomicWaker::new(),
+            foreign: AtomicU64::new(0),
+        })))
+    }
+
+    fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
+        self.io.try_io(Interest::WRITABLE, || self.offload.0.try_send(UdpSockRef::from(&self.io), transmit))
+    }
+
+    /// Reads the kernel's queue. Only who reads may call this: the socket remembers one waker.
+    fn receive(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            ready!(self.io.poll_recv_ready(cx))?;
+            let read = self.io.try_io(Interest::READABLE, || {
+                let count = self.offload.0.recv(UdpSockRef::from(&self.io), bufs, meta)?;
+                if count == 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
+            });
+            match read {
+                Ok(count) => {
+                    // A packet without content has a stride of 0, by which nobody could step.
+                    meta.iter_mut().take(count).for_each(|meta| meta.stride = meta.stride.max(1));
+                    return Poll::Ready(Ok(count));
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+    }
+
+    /// Notes what the library sends: that something passes, when sound does, and which way DTLS takes.
+    fn note(self: &Arc<Self>, transmit: &Transmit<'_>) {
+        match Protocol::of(transmit.contents) {
+            Protocol::Check => return,
+            Protocol::Sound => self.pulse.beat(),
+            Protocol::Dtls => {
+                let known = |way: &Way| {
+                    std::ptr::eq(way.socket.as_ptr(), Arc::as_ptr(self)) && way.remote == transmit.destination
+                };
+                if !self.way.borrow().as_ref().is_some_and(known) {
+                    self.way.send_replace(Some(Way { socket: Arc::downgrade(self), remote: transmit.destination }));
+                }
+            }
+            Protocol::Quic | Protocol::Other => {}
+        }
+        self.pace.passed();
+    }
+
+    /// What the tap left for the library, one packet at a time.
+    fn left(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        self.library.register(cx.waker());
+        let (Some(buf), Some(meta)) = (bufs.first_mut(), meta.first_mut()) else { return Poll::Ready(Ok(0)) };
+        let Some((from, packet)) = self.others.get().and_then(ArrayQueue::pop) else { return Poll::Pending };
+        let length = packet.len().min(buf.len());
+        buf[..length].copy_from_slice(&packet[..length]);
+        *meta = RecvMeta::default();
+        (meta.addr, meta.len, meta.stride) = (from, length, length.max(1));
+        Poll::Ready(Ok(1))
+    }
+}
+
+impl AsyncUdpSocket for Handle {
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.io.local_addr()
+    }
+
+    fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
+        self.0.note(transmit);
+        loop {
+            ready!(self.0.io.poll_send_ready(cx))?;
+            match self.0.send(transmit) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+                Ok(()) => return Poll::Ready(Ok(transmit.contents.len())),
+            }
+        }
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [RecvMeta],
+    ) -> Poll<io::Result<usize>> {
+        let socket = &self.0;
+        // What a tap left before it went comes first.
+        if let Poll::Ready(left) = socket.left(cx, bufs, meta) {
+            return Poll::Ready(left);
+        }
+        if socket.tapped.load(Ordering::Acquire) {
+            return Poll::Pending;
+        }
+        let Poll::Ready(received) = socket.receive(cx, bufs, meta) else {
+            // A tap that came meanwhile may have lost its place to this waker.
+            if socket.tapped.load(Ordering::Acquire) {
+                socket.tap.wake();
+            }
+            return Poll::Pending;
+        };
+        let received = received?;
+        socket.pace.received();
+        let told = |(buf, meta): (&IoSliceMut<'_>, &RecvMeta)| meta.len > 0 && Protocol::of(buf) != Protocol::Check;
+        if bufs.iter().zip(meta.iter()).take(received).any(told) {
+            socket.pace.passed();
+        }
+        Poll::Ready(Ok(received))
+    }
+
+    fn max_gso_segments(&self) -> usize {
+        self.0.offload.0.max_gso_segments()
+    }
+
+    fn max_gro_segments(&self) -> usize {
+        self.0.offload.0.gro_segments()
+    }
+}
+
+/// The socket as QUIC sees it: one peer, and nothing of what is the library's. Dropping it gives the socket back.
+#[derive(Debug)]
+pub(super) struct Tap {
+    socket: Arc<Socket>,
+    remote: SocketAddr,
+    /// Whether the socket took no more when it was last tried.
+    full: AtomicBool,
+}
+
+impl Tap {
+    /// Takes over reading a link's way; `None` if that is tapped already, or given up.
+    pub(super) fn new(way: &Way) -> Option<Self> {
+        let socket = way.socket.upgrade()?;
+        socket.others.get_or_init(|| ArrayQueue::new(OTHERS));
+        let free = !socket.tapped.swap(true, Ordering::AcqRel);
+        free.then(|| Self { socket, remote: way.remote, full: AtomicBool::new(false) })
+    }
+
+    /// Leaves the QUIC packets of one received buffer in it, side by side, and passes on the others; gives the length of
+    /// what is left.
+    ///
+    /// The kernel joins packets of one length, and a last one that may be shorter; what is left is such a buffer again.
+    fn sift(&self, from: SocketAddr, buf: &mut [u8], length: usize, stride: usize) -> usize {
+        let (mut read, mut kept) = (0, 0);
+        while read < length {
+            let end = (read + stride).min(length);
+            let protocol = Protocol::of(&buf[read..end]);
+            if protocol == Protocol::Quic && from == self.remote {
+                if kept < read {
+                    buf.copy_within(read..end, kept);
+                }
+                kept += end - read;
+            } else {
+                self.leave(from, protocol, &buf[read..end]);
+            }
+            read = end;
+        }
+        kept
+    }
+
+    /// Leaves a packet to the library. What looks like QUIC and is not the peer's may be a relay's, so it has to judge.
+    fn leave(&self, from: SocketAddr, protocol: Protocol, packet: &[u8]) {
+        let socket = &self.socket;
+        socket.pace.received();
+        if protocol != Protocol::Check {
+            socket.pace.passed();
+        }
+        if protocol == Protocol::Quic {
+            socket.foreign.fetch_add(1, Ordering::Relaxed);
+        }
+        if packet.len() > OTHER_BYTES {
+            return;
+        }
+        let Some(others) = socket.others.get() else { return };
+        // A full queue drops it, as the kernel's would.
+        let _ = others.push((from, Bytes::copy_from_slice(packet)));
+        socket.library.wake();
+    }
+
+    /// How many packets looked like QUIC and did not come from the peer.
+    #[cfg(test)]
+    pub(super) fn foreign(&self) -> u64 {
+        self.socket.foreign.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for Tap {
+    fn drop(&mut self) {
+        self.socket.tapped.store(false, Ordering::Release);
+        self.socket.library.wake();
+    }
+}
+
+fn to_quic(ecn: EcnCodepoint) -> QuicEcn {
+    match ecn {
+        EcnCodepoint::Ect0 => QuicEcn::Ect0,
+        EcnCodepoint::Ect1 => QuicEcn::Ect1,
+        EcnCodepoint::Ce => QuicEcn::Ce,
+    }
+}
+
+fn from_quic(ecn: QuicEcn) -> EcnCodepoint {
+    match ecn {
+        QuicEcn::Ect0 => EcnCodepoint::Ect0,
+        QuicEcn::Ect1 => EcnCodepoint::Ect1,
+        QuicEcn::Ce => EcnCodepoint::Ce,
+    }
+}
+
+impl quinn::AsyncUdpSocket for Tap {
+    fn create_io_poller(self: Arc<Self>) -> Pin<Box<dyn quinn::UdpPoller>> {
+        Box::pin(Writable { tap: self, wait: None })
+    }
+
+    fn try_send(&self, transmit: &QuicTransmit<'_>) -> io::Result<()> {
+        // The peer's address is the only one there is.
+        if transmit.destination != self.remote {
+            return Ok(());
+        }
+        let sent = self.socket.send(&Transmit {
+            destination: transmit.destination,
+            ecn: transmit.ecn.map(from_quic),
+            contents: transmit.contents,
+            segment_size: transmit.segment_size,
+            src_ip: transmit.src_ip,
+        });
+        if sent.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock) {
+            self.full.store(true, Ordering::Release);
+        }
+        sent
+    }
+
+    fn poll_recv(
+        &self,
+        cx: &mut Context<'_>,
+        bufs: &mut [IoSliceMut<'_>],
+        meta: &mut [QuicMeta],
+    ) -> Poll<io::Result<usize>> {
+        let socket = &self.socket;
+        socket.tap.register(cx.waker());
+        let mut read = [RecvMeta::default(); webrtc::runtime::BATCH_SIZE];
+        loop {
+            let most = bufs.len().min(meta.len()).min(read.len());
+            let count = ready!(socket.receive(cx, &mut bufs[..most], &mut read[..most]))?;
+            let mut any = false;
+            for ((buf, read), meta) in bufs.iter_mut().zip(&read).zip(meta.iter_mut()).take(count) {
+                let left = self.sift(read.addr, buf, read.len, read.stride);
+                any |= left > 0;
+                *meta = QuicMeta::default();
+                (meta.addr, meta.len, meta.stride) = (read.addr, left, read.stride);
+                (meta.ecn, meta.dst_ip) = (read.ecn.map(to_quic), read.dst_ip);
+            }
+            if any {
+                return Poll::Ready(Ok(count));
+            }
+        }
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.socket.io.local_addr()
+    }
+
+    fn max_transmit_segments(&self) -> usize {
+        self.socket.offload.0.max_gso_segments()
+    }
+
+    fn max_receive_segments(&self) -> usize {
+        self.socket.offload.0.gro_segments()
+    }
+
+    fn may_fragment(&self) -> bool {
+        self.socket.offload.0.may_fragment()
+    }
+}
+
+type Wait = Pin<Box<dyn Future<Output = io::Result<()>> + Send + Sync>>;
+
+/// Waits for room in the socket beside the library, which has a place of its own.
+struct Writable {
+    tap: Arc<Tap>,
+    wait: Option<Wait>,
+}
+
+impl std::fmt::Debug for Writable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Writable").finish_non_exhaustive()
+    }
+}
+
+impl quinn::UdpPoller for Writable {
+    /// Asked before every packet, and there mostly is room: only a refused packet is worth waiting for.
+    fn poll_writable(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.tap.full.load(Ordering::Acquire) {
+            return Poll::Ready(Ok(()));
+        }
+        let socket = Arc::clone(&self.tap.socket);
+        let wait = self.wait.get_or_insert_with(|| Box::pin(async move { socket.io.writable().await }));
+        let done = ready!(wait.as_mut().poll(cx));
+        self.wait = None;
+        self.tap.full.store(false, Ordering::Release);
+        Poll::Ready(done)
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+pub(super) mod tests {
+    use std::future::poll_fn;
+
+    use quinn::AsyncUdpSocket as _;
+
+    use super::*;
+
+    /// What the library would hold of a socket on loopback, and the way it sends its records.
+    pub(in super::super) struct Plugged {
+        pub(in super::super) handle: Handle,
+        pub(in super::super) ways: watch::Receiver<Option<Way>>,
+    }
+
+    pub(in super::super) fn plug() -> Plugged {
+        let (tell, ways) = watch::channel(None);
+        let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let handle = Socket::wrap(socket, Arc::new(Pace::new()), Arc::new(Pulse::new()), tell).unwrap();
+        Plugged { handle, ways }
+    }
+
+    impl Plugged {
+        /// Sends a record, by which the way is known.
+        pub(in super::super) async fn way_to(&self, remote: SocketAddr) -> Way {
+            self.handle.send_to(&[22; 40], remote).await.unwrap();
+            self.ways.borrow().clone().unwrap()
+        }
+
+        async fn read(&self) -> (SocketAddr, Vec<u8>) {
+            let mut buffer = vec![0; 64 * 1500];
+            let (length, from) = self.handle.recv_from(&mut buffer).await.unwrap();
+            (from, buffer[..length].to_vec())
+        }
+    }
+
+    async fn tapped(tap: &Tap) -> Vec<Vec<u8>> {
+        let mut buffer = vec![0; 64 * 1500];
+        let mut meta = [QuicMeta::default()];
+        poll_fn(|cx| tap.poll_recv(cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta)).await.unwrap();
+        buffer[..meta[0].len].chunks(meta[0].stride).map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn protocols_are_told_apart_by_the_first_byte() {
+        use Protocol::{Check, Dtls, Other, Quic, Sound};
+        let bounds = [(0, Check), (3, Check), (4, Other), (19, Other), (20, Dtls), (63, Dtls), (64, Quic), (127, Quic)];
+        let more = [(128, Sound), (191, Sound), (192, Quic), (255, Quic)];
+        for (first, protocol) in bounds.into_iter().chain(more) {
+            assert_eq!(Protocol::of(&[first, 0]), protocol, "{first}");
+        }
+        assert_eq!(Protocol::of(&[]), Check);
+    }
+
+    #[tokio::test]
+    async fn only_the_peers_packets_reach_quic_and_the_library_gets_all_others() {
+        let near = plug();
+        let [peer, stranger] = [(); 2].map(|()| std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
+        let (here, there) = (near.handle.local_addr().unwrap(), peer.local_addr().unwrap());
+        let tap = Tap::new(&near.way_to(there).await).unwrap();
+        assert!(Tap::new(&near.way_to(there).await).is_none(), "one at a time");
+        stranger.send_to(&[0x40; 1200], here).unwrap();
+        stranger.send_to(&[0xc0; 1200], here).unwrap();
+        peer.send_to(&[128; 90], here).unwrap();
+        peer.send_to(&[22; 50], here).unwrap();
+        stranger.send_to(&[1; 20], here).unwrap();
+        peer.send_to(&[0xc1; 1200], here).unwrap();
+        assert_eq!(tapped(&tap).await, [vec![0xc1; 1200]]);
+        for (from, first, length) in
+            [(&stranger, 0x40, 1200), (&stranger, 0xc0, 1200), (&peer, 128, 90), (&peer, 22, 50), (&stranger, 1, 20)]
+        {
+            assert_eq!(near.read().await, (from.local_addr().unwrap(), vec![first; length]));
+        }
+        assert_eq!(tap.foreign(), 2);
+        // What QUIC would send anywhere else is not sent.
+        let elsewhere = QuicTransmit {
+            destination: stranger.local_addr().unwrap(),
+            ecn: None,
+            contents: &[0x40; 100],
+            segment_size: None,
+            src_ip: None,
+        };
+        tap.try_send(&elsewhere).unwrap();
+        stranger.set_nonblocking(true).unwrap();
+        assert_eq!(stranger.recv_from(&mut [0; 10]).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        // Without a tap the library reads again.
+        drop(tap);
+        peer.send_to(&[0x41; 30], here).unwrap();
+        assert_eq!(near.read().await, (there, vec![0x41; 30]));
+    }
+
+    #[tokio::test]
+    async fn packets_that_the_kernel_joined_are_told_apart_one_by_one() {
+        let near = plug();
+        let remote = "127.0.0.1:9".parse().unwrap();
+        let tap = Tap::new(&near.way_to(remote).await).unwrap();
+        let mut joined = Vec::new();
+        for first in [0x40, 130, 0xc0, 22, 0x41, 0x42] {
+            joined.extend([first; 100]);
+        }
+        joined.extend([0x43; 60]);
+        let length = joined.len();
+        let left = tap.sift(remote, &mut joined, length, 100);
+        let firsts: Vec<u8> = joined[..left].chunks(100).map(|packet| packet[0]).collect();
+        assert_eq!((firsts, left), (vec![0x40, 0xc0, 0x41, 0x42, 0x43], 460));
+        assert_eq!(near.read().await.1, [130; 100]);
+        assert_eq!(near.read().await.1, [22; 100]);
+    }
+
+    #[tokio::test]
+    async fn a_flood_for_the_library_does_not_fill_the_memory() {
+        let near = plug();
+        let remote: SocketAddr = "127.0.0.1:9".parse().unwrap();
+        let tap = Tap::new(&near.way_to(remote).await).unwrap();
+        for _ in 0..3 * OTHERS {
+            tap.leave(remote, Protocol::Dtls, &[22; 1200]);
+        }
+        assert_eq!(near.handle.0.others.get().unwrap().len(), OTHERS);
+    }
+}

@@ -1,0 +1,209 @@
+//! Messages on their way out over QUIC: as fast as the path carries them, or between the beats of sound.
+//!
+//! What was handed to QUIC cannot be held back any more, so it gets little more than what is under way anyway. While
+//! sound goes out or a ceiling is set, it gets only as much as leaves before the next packet of sound does: whole packets,
+//! right after each beat, more of them while packets do not wait on the path and fewer when they do.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use quinn::SendStream;
+
+use super::bulk::Ends;
+use super::life::Shared;
+use super::paths::Lane;
+use super::pulse::BEAT;
+use super::quic::SEND_BYTES;
+
+/// What waits here beside what is under way, at least: enough to never run dry between two wake-ups.
+const LEAST_WAITING: u64 = 64 * 1024;
+/// What is handed over at a time before it is looked whether sound began.
+const SLICE: usize = 16 * 1024;
+/// What a packet carries beside a message: headers and seal.
+const PACKET_COST: usize = 50;
+/// The least that goes out per beat, on average: a packet every quarter of a second.
+const LEAST_PER_BEAT: f64 = 100.0;
+/// The most that goes out per beat: 25 MB/s.
+const MOST_PER_BEAT: f64 = 500_000.0;
+/// How long packets may wait on the path, on average: half of this beat's packets wait longer, up to twice as long.
+const MOST_WAIT: Duration = Duration::from_millis(4);
+/// How often it is judged how much goes out, at most, and how long after a reduction it stays.
+const JUDGE_EVERY: Duration = Duration::from_millis(300);
+const STAY_AFTER: Duration = Duration::from_secs(1);
+const STAY_MOST: Duration = Duration::from_secs(16);
+
+/// This end's stream of a connection.
+pub(super) struct Stream {
+    lane: Lane,
+    stream: Option<SendStream>,
+    measure: Measure,
+}
+
+impl Stream {
+    pub(super) fn new(lane: Lane) -> Self {
+        Self { lane, stream: None, measure: Measure::new() }
+    }
+
+    /// Hands over a message, whole; false if the connection broke before.
+    pub(super) async fn write(&mut self, shared: &Shared, ends: &Ends, message: &Bytes) -> bool {
+        self.written(shared, ends, message).await.is_some()
+    }
+
+    async fn written(&mut self, shared: &Shared, ends: &Ends, message: &Bytes) -> Option<()> {
+        if self.stream.is_none() {
+            self.stream = Some(self.lane.connection.open_uni().await.ok()?);
+        }
+        let length = u32::try_from(message.len()).expect("a bulk message is short").to_be_bytes();
+        let mut left = [Bytes::copy_from_slice(&length), message.clone()];
+        while left.iter().any(|part| !part.is_empty()) {
+            let ceiling = ends.ceiling();
+            let held = ceiling.is_some() || shared.pulse.is_beating();
+            let most = if held { self.beat(shared, ceiling).await } else { self.run() };
+            let stream = self.stream.as_mut()?;
+            let mut next = take(&mut left, most);
+            stream.write_all_chunks(&mut next).await.ok()?;
+        }
+        Some(())
+    }
+
+    /// Ends the stream; what is on it still arrives.
+    pub(super) fn finish(mut self) {
+        if let Some(stream) = &mut self.stream {
+            // A connection that broke meanwhile has nothing to finish.
+            let _ = stream.finish();
+        }
+    }
+
+    /// How much to hand over at once.
+    fn run(&mut self) -> usize {
+        let sight = &self.lane.sight;
+        sight.set_cap(u64::MAX);
+        let window = (2 * sight.window()).clamp(LEAST_WAITING, SEND_BYTES);
+        self.lane.connection.set_send_window(window);
+        SLICE
+    }
+
+    /// Waits for the next beat with room for a packet, and says how much to hand over after it.
+    async fn beat(&mut self, shared: &Shared, ceiling: Option<u64>) -> usize {
+        let sight = &self.lane.sight;
+        let packet = usize::from(self.lane.connection.stats().path.current_mtu) - PACKET_COST;
+        loop {
+            shared.pulse.next().await;
+            let beats = sight.rtt().div_duration_f64(BEAT) + 2.0;
+            sight.set_cap((self.measure.per_beat * beats) as u64);
+            let room = self.measure.beat(Instant::now(), sight.waits(), packet, ceiling);
+            if room > 0 {
+                self.lane.connection.set_send_window(LEAST_WAITING);
+                return room;
+            }
+        }
+    }
+}
+
+/// Takes up to so many bytes off the front.
+fn take(left: &mut [Bytes; 2], most: usize) -> [Bytes; 2] {
+    let [first, second] = left;
+    let head = first.split_to(first.len().min(most));
+    let rest = most - head.len();
+    [head, second.split_to(second.len().min(rest))]
+}
+
+/// How much goes out after each beat.
+struct Measure {
+    per_beat: f64,
+    /// What may go out and did not yet.
+    saved: f64,
+    judge_at: Instant,
+    stay: Duration,
+}
+
+impl Measure {
+    fn new() -> Self {
+        Self { per_beat: 1200.0, saved: 0.0, judge_at: Instant::now() + JUDGE_EVERY, stay: STAY_AFTER }
+    }
+
+    /// A beat: gives how many bytes may follow it, in whole packets.
+    fn beat(&mut self, now: Instant, waits: Duration, packet: usize, ceiling: Option<u64>) -> usize {
+        let length = packet as f64;
+        if now >= self.judge_at {
+            self.judge(now, waits, length);
+        }
+        let ceiling = ceiling.map_or(f64::INFINITY, |bytes| bytes as f64 * BEAT.as_secs_f64());
+        let gain = self.per_beat.min(ceiling);
+        self.saved = (self.saved + gain).min(gain.max(length));
+        let packets = (self.saved / length).floor();
+        self.saved -= packets * length;
+        packets as usize * packet
+    }
+
+    fn judge(&mut self, now: Instant, waits: Duration, packet: f64) {
+        if waits > MOST_WAIT {
+            self.per_beat = (self.per_beat * 0.7).max(LEAST_PER_BEAT);
+            self.judge_at = now + self.stay;
+            self.stay = (self.stay * 2).min(STAY_MOST);
+            return;
+        }
+        let more = if waits < MOST_WAIT / 4 { (self.per_beat / 8.0).max(packet / 4.0) } else { packet / 4.0 };
+        self.per_beat = (self.per_beat + more).min(MOST_PER_BEAT);
+        self.judge_at = now + JUDGE_EVERY;
+        if self.stay > STAY_AFTER && waits < MOST_WAIT / 4 {
+            self.stay -= self.stay / 16;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PACKET: usize = 1400;
+
+    /// Beats for so long on a path on which packets wait `waits`, and gives what went out in the last second.
+    fn beats(measure: &mut Measure, seconds: u32, waits: impl Fn(f64) -> Duration, ceiling: Option<u64>) -> usize {
+        let begun = Instant::now() + Duration::from_secs(1000);
+        let mut last = 0;
+        for number in 0..seconds * 50 {
+            let room = measure.beat(begun + number * BEAT, waits(measure.per_beat), PACKET, ceiling);
+            assert_eq!(room % PACKET, 0, "whole packets only");
+            last += if number >= (seconds - 1) * 50 { room } else { 0 };
+        }
+        last
+    }
+
+    #[test]
+    fn what_goes_out_per_beat_finds_what_the_path_carries_without_a_queue() {
+        // 1 Mbit/s carries 2500 bytes per beat: from about one packet on, the second waits.
+        let slow = beats(&mut Measure::new(), 30, |per_beat| Duration::from_micros((per_beat * 3.0) as u64), None);
+        assert!((30_000..=90_000).contains(&slow), "{slow}");
+        // Ten times that carries more.
+        let fast = beats(&mut Measure::new(), 30, |per_beat| Duration::from_micros((per_beat * 0.3) as u64), None);
+        assert!((300_000..=900_000).contains(&fast), "{fast}");
+    }
+
+    #[test]
+    fn a_path_that_stays_full_gets_next_to_nothing_and_a_free_one_gets_it_all_back() {
+        let mut measure = Measure::new();
+        let full = beats(&mut measure, 120, |_| Duration::from_millis(50), None);
+        assert!((1..=10_000).contains(&full), "{full}");
+        measure.judge_at = Instant::now();
+        let free = beats(&mut measure, 60, |_| Duration::ZERO, None);
+        assert!(free > 5_000_000, "{free}");
+    }
+
+    #[test]
+    fn a_ceiling_is_kept_to_the_packet() {
+        for ceiling in [4_000, 50_000, 400_000] {
+            let sent = beats(&mut Measure::new(), 60, |_| Duration::ZERO, Some(ceiling));
+            let most = usize::try_from(ceiling).unwrap_or_default() + PACKET;
+            assert!(sent <= most && sent + 2 * PACKET >= most / 2, "{sent} of {ceiling}");
+        }
+    }
+
+    #[test]
+    fn bytes_come_off_the_front() {
+        let mut left = [Bytes::from_static(&[1, 2]), Bytes::from_static(&[3, 4, 5])];
+        assert_eq!(take(&mut left, 3), [&[1, 2][..], &[3][..]]);
+        assert_eq!(take(&mut left, 9), [&[][..], &[4, 5][..]]);
+        assert!(left.iter().all(Bytes::is_empty));
+    }
+}
