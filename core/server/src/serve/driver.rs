@@ -17,6 +17,8 @@ use crate::sqlite::SqliteStore;
 use crate::turn::RelayTag;
 
 const TICK: Duration = Duration::from_secs(1);
+/// More of the stack than any call of the desk takes.
+const STACK: usize = 256 * 1024;
 
 /// What happened, for the desk.
 pub(super) enum Input {
@@ -76,13 +78,22 @@ pub(super) fn spawn(
     Ok(())
 }
 
+/// Overwrites what calls that have returned left on the stack. Freed memory is the allocator's affair.
+#[inline(never)]
+fn wipe_stack() {
+    std::hint::black_box(&mut [0_u8; STACK]);
+}
+
 impl Driver {
     async fn run(mut self, mut inputs: mpsc::Receiver<Input>, stop: &watch::Sender<bool>) {
         let mut ticks = tokio::time::interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                _ = ticks.tick() => self.desk.tick(self.clock.now()).await,
+                _ = ticks.tick() => {
+                    self.desk.tick(self.clock.now()).await;
+                    wipe_stack();
+                }
                 input = inputs.recv() => match input {
                     Some(Input::End) | None => return,
                     Some(input) => self.carry_out(input).await,
