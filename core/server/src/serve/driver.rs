@@ -96,7 +96,8 @@ impl Driver {
                 }
                 input = inputs.recv() => match input {
                     Some(Input::End) | None => return,
-                    Some(input) => self.carry_out(input).await,
+                    // In a box, which is erased when it is done: a future that is used again keeps what it held.
+                    Some(input) => Box::pin(self.carry_out(input)).await,
                 },
             }
             self.cut_off();
