@@ -2,12 +2,13 @@
 //!
 //! Nothing in here opens a device, a file or a socket, starts a thread, takes a lock or reads a clock. The caller
 //! passes PCM, payloads and the time (`now_us`, monotonic microseconds from any origin) and gets PCM and payloads
-//! back. The same inputs give the same outputs, byte for byte. After construction no call allocates.
+//! back. The same inputs give the same outputs, byte for byte. After construction no call about sound allocates.
 //!
 //! * [`Capture`] cuts microphone blocks into frames, measures and encodes them;
 //! * [`Playout`] is one remote speaker: an adaptive jitter buffer, Opus, concealment and time scaling;
 //! * [`Mixer`] holds up to [`MAX_SPEAKERS`] playouts and sums those one listens to;
-//! * [`PreRoll`] keeps what was said just before a press to talk, [`Bursts`] what was missed.
+//! * [`PreRoll`] keeps what was said just before a press to talk, [`Bursts`] what was missed;
+//! * [`video`] carries encoded frames: packets, pacing, repair, showing them in time.
 //!
 //! Sound is mono, 48 kHz, `i16` everywhere. RTP headers, encryption and levels on the wire belong to the caller.
 //!
@@ -38,6 +39,7 @@ mod preroll;
 mod replay;
 mod slab;
 mod stretch;
+pub mod video;
 
 pub use capture::{Capture, Encoded, Frame, Muted, Rate, Settings, Silence};
 pub use level::{Level, Meter};

@@ -1,0 +1,17 @@
+//! Video frames of any codec: sealed whole, cut into packets, paced, put together again and shown in time.
+//!
+//! The core never looks into a frame. What it must know is in its [`Info`], which is sealed with it. [`Gate`] refuses
+//! what an app should not push; [`split`] cuts a sealed frame once for all links; a [`Sender`] and a [`Receiver`] are the
+//! two ends of one track on one link; a [`Presenter`] shows frames together with the sound they belong to.
+
+mod frame;
+mod packet;
+mod present;
+mod receive;
+mod send;
+
+pub use frame::{Codec, FRAME_BYTES, FrameError, Gate, INFO_BYTES, Info, Kind, Rotation};
+pub use packet::{Descriptor, PACKETS, PAYLOAD_BYTES, SEALED_BYTES, split};
+pub use present::{Presenter, Shown};
+pub use receive::{Assembled, Received, Receiver, ReceiverStats};
+pub use send::{OVERHEAD, Packet, Pushed, QUEUE_US, Sender, SenderStats};

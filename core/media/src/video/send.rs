@@ -1,0 +1,248 @@
+//! The sending side of one track on one link: whole frames in, packets out at the pace the path bears.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+
+use super::frame::Kind;
+
+/// Packets remembered so that they can be sent again.
+const HISTORY: usize = 2_048;
+/// The same in time: what is older comes too late to be shown.
+const HISTORY_US: u64 = 600_000;
+/// A packet is sent again at most this often, and no sooner than this after the last time.
+const REPEATS: u8 = 4;
+const REPEAT_US: u64 = 15_000;
+/// The queue may hold what the target takes this long to send; beyond it frames are dropped up to the next key frame.
+pub const QUEUE_US: u64 = 250_000;
+/// Packets leave this much faster than the target: a frame should not take as long as the pause to the next one.
+const HASTE: (u64, u64) = (5, 4);
+/// Bytes that may leave at once.
+const BURST: u64 = 4 * 1_200;
+/// What a packet takes beside its payload: RTP with extensions, SRTP, UDP, IPv4.
+pub const OVERHEAD: usize = 12 + 8 + 16 + 28;
+
+/// One packet to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packet {
+    /// Its number in the track.
+    pub sequence: u16,
+    /// RTP timestamp of its frame, 90 kHz.
+    pub timestamp: u32,
+    /// The last one of its frame.
+    pub last: bool,
+    /// Descriptor and part of the sealed frame.
+    pub payload: Bytes,
+    /// It was sent before.
+    pub again: bool,
+}
+
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Pushed {
+    /// It is queued.
+    Queued,
+    /// The queue is too long, or was: nothing goes before the next key frame, which the encoder should make now.
+    Dropped,
+}
+
+/// Counts since the start.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct SenderStats {
+    /// Packets sent for the first time.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Packets sent again.
+    pub repeats: u64,
+    /// Frames queued.
+    pub frames: u64,
+    /// Frames dropped whole.
+    pub dropped: u64,
+}
+
+/// Sends one track to one peer.
+///
+/// Repeats go before new packets, both within the pace. A frame is sent whole or not at all: one that was begun is
+/// finished even if the frames behind it are dropped.
+#[derive(Debug)]
+pub struct Sender {
+    queue: VecDeque<Packet>,
+    queued: u64,
+    repeats: VecDeque<u16>,
+    history: BTreeMap<i64, Sent>,
+    next: i64,
+    target_bps: u64,
+    budget: u64,
+    refilled_us: Option<u64>,
+    needs_key: bool,
+    stats: SenderStats,
+}
+
+#[derive(Debug)]
+struct Sent {
+    packet: Packet,
+    first_us: u64,
+    last_us: u64,
+    times: u8,
+}
+
+impl Sender {
+    /// A track that sends at `target_bps` bits a second; the first packet has this number.
+    pub fn new(target_bps: u64, sequence: u16) -> Self {
+        Self {
+            queue: VecDeque::new(),
+            queued: 0,
+            repeats: VecDeque::new(),
+            history: BTreeMap::new(),
+            next: i64::from(sequence),
+            target_bps: target_bps.max(1),
+            budget: BURST,
+            refilled_us: None,
+            needs_key: true,
+            stats: SenderStats::default(),
+        }
+    }
+
+    /// What the path bears now, in bits a second.
+    pub fn set_target_bps(&mut self, target_bps: u64) {
+        self.target_bps = target_bps.max(1);
+    }
+
+    /// What was counted.
+    pub fn stats(&self) -> SenderStats {
+        self.stats
+    }
+
+    /// How long the queue would take at the target.
+    pub fn queue_us(&self) -> u64 {
+        self.queued.saturating_mul(8_000_000) / self.target_bps
+    }
+
+    /// Queues a frame that [`super::split`] cut.
+    pub fn push(&mut self, kind: Kind, timestamp: u32, payloads: &[Bytes]) -> Pushed {
+        let waits = self.queue_us() > QUEUE_US;
+        if waits {
+            self.drop_unbegun();
+            self.needs_key = true;
+        }
+        // A key frame goes even into a long queue that could not be emptied: without it nothing ever would.
+        if payloads.is_empty() || self.needs_key && kind == Kind::Delta {
+            self.stats.dropped += 1;
+            return Pushed::Dropped;
+        }
+        self.needs_key = false;
+        self.stats.frames += 1;
+        let last = payloads.len() - 1;
+        for (index, payload) in payloads.iter().enumerate() {
+            self.queued += size(payload);
+            let (sequence, payload) = (0, payload.clone());
+            self.queue.push_back(Packet { sequence, timestamp, last: index == last, payload, again: false });
+        }
+        Pushed::Queued
+    }
+
+    /// Drops every queued frame of which nothing was sent.
+    fn drop_unbegun(&mut self) {
+        let begun = match self.queue.front() {
+            Some(first) if !is_start(first) => first.timestamp,
+            _ => return self.clear(0),
+        };
+        let keep = self.queue.iter().take_while(|packet| packet.timestamp == begun).count();
+        self.clear(keep);
+    }
+
+    fn clear(&mut self, keep: usize) {
+        for packet in self.queue.drain(keep..) {
+            self.queued -= size(&packet.payload);
+            self.stats.dropped += u64::from(packet.last);
+        }
+    }
+
+    /// The peer misses these packets.
+    pub fn asked(&mut self, now_us: u64, sequences: &[u16]) {
+        for sequence in sequences.iter().take(256) {
+            let number = self.number(*sequence);
+            let known = self.history.get(&number).filter(|sent| sent.first_us + HISTORY_US >= now_us);
+            let Some(sent) = known else { continue };
+            if sent.times < REPEATS && sent.last_us + REPEAT_US <= now_us && !self.repeats.contains(sequence) {
+                self.repeats.push_back(*sequence);
+            }
+        }
+    }
+
+    fn number(&self, sequence: u16) -> i64 {
+        self.next + i64::from(sequence.wrapping_sub(self.next as u16).cast_signed())
+    }
+
+    /// The next packet that may leave now.
+    pub fn poll(&mut self, now_us: u64) -> Option<Packet> {
+        self.refill(now_us);
+        while let Some(number) = self.repeats.front().map(|sequence| self.number(*sequence)) {
+            let Some(sent) = self.history.get_mut(&number) else {
+                self.repeats.pop_front();
+                continue;
+            };
+            let bytes = size(&sent.packet.payload);
+            if bytes > self.budget {
+                return None;
+            }
+            self.repeats.pop_front();
+            self.budget -= bytes;
+            sent.last_us = now_us;
+            sent.times += 1;
+            self.stats.repeats += 1;
+            return Some(Packet { again: true, ..sent.packet.clone() });
+        }
+        let bytes = self.queue.front().map(|packet| size(&packet.payload)).filter(|bytes| *bytes <= self.budget)?;
+        let mut packet = self.queue.pop_front()?;
+        packet.sequence = self.next as u16;
+        self.budget -= bytes;
+        self.queued -= bytes;
+        self.stats.packets += 1;
+        self.stats.bytes += bytes;
+        self.remember(now_us, packet.clone());
+        Some(packet)
+    }
+
+    fn remember(&mut self, now_us: u64, packet: Packet) {
+        self.history.insert(self.next, Sent { packet, first_us: now_us, last_us: now_us, times: 0 });
+        self.next += 1;
+        let old = |sent: &Sent| sent.first_us + HISTORY_US < now_us;
+        while self.history.len() > HISTORY || self.history.first_key_value().is_some_and(|(_, sent)| old(sent)) {
+            self.history.pop_first();
+        }
+    }
+
+    fn refill(&mut self, now_us: u64) {
+        let since_us = now_us.saturating_sub(self.refilled_us.unwrap_or(now_us));
+        let bytes = u128::from(self.pace_bps()) * u128::from(since_us) / 8_000_000;
+        let bytes = u64::try_from(bytes).unwrap_or(BURST);
+        // Nothing is added yet: the rest of a byte must not be lost.
+        if bytes > 0 || self.refilled_us.is_none() {
+            self.refilled_us = Some(now_us);
+            self.budget = self.budget.saturating_add(bytes).min(BURST);
+        }
+    }
+
+    fn pace_bps(&self) -> u64 {
+        self.target_bps.saturating_mul(HASTE.0) / HASTE.1
+    }
+
+    /// When [`Sender::poll`] has something; none while nothing waits.
+    pub fn deadline_us(&self) -> Option<u64> {
+        let repeat = self.repeats.front().and_then(|sequence| self.history.get(&self.number(*sequence)));
+        let bytes = size(&repeat.map(|sent| &sent.packet).or(self.queue.front())?.payload);
+        let short = bytes.saturating_sub(self.budget);
+        let wait_us = (short * 8_000_000).div_ceil(self.pace_bps().max(1));
+        Some(self.refilled_us.unwrap_or(0).saturating_add(wait_us))
+    }
+}
+
+fn size(payload: &Bytes) -> u64 {
+    (payload.len() + OVERHEAD) as u64
+}
+
+fn is_start(packet: &Packet) -> bool {
+    super::packet::Descriptor::read(&packet.payload).is_some_and(|(descriptor, _)| descriptor.start)
+}
