@@ -1,4 +1,5 @@
 //! Frames of a video track over a bad path, in virtual time.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 
