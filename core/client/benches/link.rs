@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sidetone::link::{Bind, Link, News, Role, RoutePolicy, SendRefused, Settings};
+use sidetone::link::{Bind, Link, News, Role, RoutePolicy, SendRefused, Settings, Watch};
 use tokio::sync::mpsc;
 
 #[path = "../tests/link/wire.rs"]
@@ -18,10 +18,11 @@ struct End {
     news: mpsc::Receiver<News>,
 }
 
-async fn open(role: Role) -> End {
+async fn open(role: Role, watch: Watch) -> End {
     let (tell, news) = mpsc::channel(64);
     let bind = Bind::Only(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
-    let link = Link::open(Settings { role, servers: vec![], policy: RoutePolicy::Any, bind }, tell).await.unwrap();
+    let link =
+        Link::open(Settings { role, servers: vec![], policy: RoutePolicy::Any, bind, watch }, tell).await.unwrap();
     End { link, news }
 }
 
@@ -37,11 +38,11 @@ fn carry(news: News, to: &Link) -> bool {
 }
 
 async fn connect() -> (End, End) {
-    connect_over(None).await
+    connect_over(None, Watch::Close).await
 }
 
-async fn connect_over(wire: Option<&Wire>) -> (End, End) {
-    let (mut a, mut b) = tokio::join!(open(Role::Offer), open(Role::Answer));
+async fn connect_over(wire: Option<&Wire>, watch: Watch) -> (End, End) {
+    let (mut a, mut b) = tokio::join!(open(Role::Offer, watch), open(Role::Answer, watch));
     let carry = |end: usize, news: News, to: &Link| match wire {
         Some(wire) => wire.through(end, news).is_some_and(|news| carry(news, to)),
         None => carry(news, to),
@@ -104,7 +105,7 @@ async fn far() {
         for _ in 0..20 {
             let wire = Wire::new(Duration::from_millis(20), lost_of).await;
             let began = Instant::now();
-            let (a, b) = connect_over(Some(&wire)).await;
+            let (a, b) = connect_over(Some(&wire), Watch::Close).await;
             times.push(began.elapsed().as_secs_f64() * 1e3);
             a.link.close().await;
             b.link.close().await;
@@ -210,15 +211,15 @@ async fn idle() {
         "processor time of an idle link              {:8.3} ms a second",
         (processor_s() - used) * 1e3 / 20.0 / links
     );
-    let wire = Wire::new(Duration::ZERO, 0).await;
-    let _quiet = connect_over(Some(&wire)).await;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    let first = wire.bytes();
-    tokio::time::sleep(Duration::from_secs(20)).await;
-    println!(
-        "UDP payload of an idle link, both ways      {:8.2} kB a minute",
-        (wire.bytes() - first) as f64 * 3.0 / 1e3
-    );
+    for (watch, name) in [(Watch::Close, "watched closely"), (Watch::Loose, "watched loosely")] {
+        let wire = Wire::new(Duration::ZERO, 0).await;
+        let _quiet = connect_over(Some(&wire), watch).await;
+        tokio::time::sleep(Duration::from_secs(3)).await;
+        let first = wire.bytes();
+        tokio::time::sleep(Duration::from_secs(20)).await;
+        let kilobytes = (wire.bytes() - first) as f64 * 3.0 / 1e3;
+        println!("UDP payload of an idle link, {name} {kilobytes:8.2} kB a minute, both ways");
+    }
     for (a, b) in pairs {
         tokio::join!(a.link.close(), b.link.close());
     }

@@ -118,7 +118,8 @@ impl Client {
         let store = Store::open(location, key, config.quota)?;
         let settings = sidetone_engine::Config { seed: random(), login_cost: config.login_cost };
         let engine = Engine::restore(settings, store.restore_rows()?)?;
-        let (media, microphone, speaker) = MediaThread::start().map_err(|_| OpenError::System)?;
+        let (mut media, microphone, speaker) = MediaThread::start().map_err(|_| OpenError::System)?;
+        let sound = media.take_news().ok_or(OpenError::System)?;
 
         let (mut links, from_links) = Links::new(config.bind, config.policy);
         links.prefer(engine.preferences().routes);
@@ -140,6 +141,7 @@ impl Client {
             moved: Arc::clone(&moved),
             socket: from_socket,
             links: from_links,
+            sound,
         };
 
         let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -21,11 +21,11 @@ use std::time::Duration;
 
 use sidetone_engine::{
     Answer, Ask, CallState, Command, Down, Effect, Engine, Event as Told, Input, LinkId, MediaOrder, Microphone, News,
-    Order, Scope, Time,
+    Order, Scope, SoundNews, SoundOrder, Time,
 };
 use sidetone_media::Muted;
 use sidetone_wire::frame::Frame;
-use sidetone_wire::id::CallId;
+use sidetone_wire::id::{CallId, RoomId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use zeroize::Zeroize;
 
@@ -35,7 +35,7 @@ use crate::error::Error;
 use crate::event::{Event, Queue};
 use crate::journal::{Journal, Phase};
 use crate::link;
-use crate::media::MediaThread;
+use crate::media::{MediaThread, Port};
 use crate::socket::{Socket, SocketCounts, SocketNews};
 use crate::store::{Store, StoreError, Write};
 
@@ -95,6 +95,8 @@ pub struct Ears {
     pub moved: Arc<Notify>,
     /// News of the socket.
     pub socket: mpsc::Receiver<SocketNews>,
+    /// News of the sound of rooms.
+    pub sound: mpsc::Receiver<(RoomId, SoundNews)>,
     /// News of the links.
     pub links: mpsc::Receiver<(LinkId, FromLink)>,
 }
@@ -173,6 +175,7 @@ impl Driver {
                 },
                 Some(news) = ears.socket.recv() => self.socket(news)?,
                 Some((id, news)) = ears.links.recv() => self.link(id, news)?,
+                Some((room, news)) = ears.sound.recv() => self.step(Input::Sound(room, news))?,
                 () = ears.woken.notified() => self.wake()?,
                 () = ears.moved.notified() => {
                     self.inside.links.restart();
@@ -341,7 +344,7 @@ impl Driver {
             Effect::Send(frame) => self.send(frame),
             Effect::Link(id, order) => self.order(id, order),
             Effect::Media(call, order) => self.media(call, order),
-            Effect::Sound(..) => {}
+            Effect::Sound(room, order) => self.sound(room, order),
             Effect::Answer(..) | Effect::Tell(_) => told.push(effect),
         }
     }
@@ -383,6 +386,17 @@ impl Driver {
             MediaOrder::Microphone(Microphone::Off) => media.mute(call, Muted::Yes),
             MediaOrder::Stop => media.end(call),
         }
+    }
+
+    fn sound(&mut self, room: RoomId, order: SoundOrder) {
+        let port = match &order {
+            // Without the link the engine will soon hear that it is down.
+            SoundOrder::Member { link, .. } => {
+                self.inside.links.port(*link).map(|port| Box::new(port) as Box<dyn Port>)
+            }
+            _ => None,
+        };
+        self.inside.media.room(room, order, port);
     }
 
     fn tell(&mut self, effect: Effect) {

@@ -56,8 +56,11 @@ pub const RECORD_BYTES: usize = sidetone_crypto::record::MAX_RECORD;
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// How long the handshakes may take on a proven path before the link is [`DownReason::Unauthenticated`].
 pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a peer may stay silent before [`News::Interrupted`]; an idle link may notice a second later.
+/// How long a peer may stay silent before [`News::Interrupted`] under [`Watch::Close`]; an idle link may notice a second
+/// later.
 pub const INTERRUPTED_AFTER: Duration = Duration::from_millis(2500);
+/// The same under [`Watch::Loose`].
+pub const INTERRUPTED_AFTER_LOOSE: Duration = Duration::from_secs(8);
 /// How long a peer may stay silent before [`News::Down`] with [`DownReason::Lost`].
 pub const LOST_AFTER: Duration = Duration::from_secs(30);
 
@@ -118,6 +121,16 @@ pub enum Bind {
     Only(Vec<IpAddr>),
 }
 
+/// How closely a proven path is watched.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Watch {
+    /// Checked every second: an interruption shows after [`INTERRUPTED_AFTER`]. Costs 32 kB a minute, both ways together.
+    Close,
+    /// Checked every three seconds, and so a third of that: for links that mostly idle, and whose silence shows in
+    /// other ways once they do not.
+    Loose,
+}
+
 /// What a link is opened with.
 #[derive(Clone)]
 pub struct Settings {
@@ -129,6 +142,8 @@ pub struct Settings {
     pub policy: RoutePolicy,
     /// Which local addresses are used.
     pub bind: Bind,
+    /// How closely the path is watched.
+    pub watch: Watch,
 }
 
 /// Why a link could not be opened.

@@ -1,45 +1,68 @@
 //! The media thread and the two ends the app holds: a microphone to push into, a speaker to pull from.
 //!
-//! One thread per client. It sleeps while there is no call; in a call it turns every 5 ms by absolute deadlines, so that
-//! two devices with blocks of their own length and a network add no more than that to the delay. Between the app's
-//! audio callbacks and the thread lie two wait-free rings.
+//! One thread per client. It sleeps while there is neither call nor room; in a call, and while something is said in a room,
+//! it turns every 5 ms by absolute deadlines, so that two devices with blocks of their own length and a network add no more
+//! than that to the delay. Between the app's audio callbacks and the thread lie two wait-free rings.
 //!
 //! # When a ring is full or empty
-//! Microphone full (200 ms unread, or no call): the newest samples are dropped and counted. Speaker empty: silence, and
-//! counted while a call is on. Orders full: the driver waits for one turn of the thread, which waits for nobody.
+//! Microphone full (200 ms unread, or neither call nor room): the newest samples are dropped and counted. Speaker empty: silence, and
+//! counted while somebody is to be heard. News of rooms full: levels are dropped,
+//! the rest waits. Orders full: the driver waits for one turn of the thread, which waits for nobody.
 
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use sidetone_engine::SenderKey;
+use sidetone_engine::{SenderKey, SoundNews, SoundOrder};
 use sidetone_media::Muted;
-use sidetone_wire::id::CallId;
+use sidetone_wire::id::{CallId, RoomId};
+use tokio::sync::mpsc;
+use tokio::sync::mpsc::error::TrySendError;
 
 mod figures;
+mod header;
+mod room;
 mod voice;
 
 pub use figures::{Figures, SoundFigures};
-pub use voice::{Port, Voice};
+pub use voice::{Port, Pressed, Voice};
 
 /// The pace of the thread in a call.
 pub const TURN: Duration = Duration::from_millis(5);
+/// The pace of the thread in a room in which nobody speaks: an order or a press wakes it at once.
+pub const IDLE_TURN: Duration = Duration::from_millis(10);
 /// Samples each ring holds: 200 ms.
 pub const RING_SAMPLES: usize = 9_600;
+/// News of rooms that may wait for the driver.
+const NEWS: usize = 64;
 /// Orders that may wait.
 const ORDERS: usize = 32;
 /// Behind by more than this, the thread gives lost time up instead of running after it.
 const GIVE_UP: Duration = Duration::from_millis(100);
 
+/// What the thread wants of the app's devices.
+#[derive(Default)]
+struct Wanted {
+    microphone: AtomicBool,
+    speaker: AtomicBool,
+}
+
+impl Wanted {
+    fn set(&self, microphone: bool, speaker: bool) {
+        self.microphone.store(microphone, Relaxed);
+        self.speaker.store(speaker, Relaxed);
+    }
+}
+
 /// The app's microphone goes in here, from whichever thread the platform calls.
 pub struct Microphone {
     ring: Producer<i16>,
     figures: Arc<Figures>,
-    talking: Arc<AtomicBool>,
+    wanted: Arc<Wanted>,
 }
 
 impl Microphone {
@@ -47,7 +70,7 @@ impl Microphone {
     ///
     /// Wait-free: it neither locks nor waits nor allocates.
     pub fn push(&mut self, samples: &[i16]) -> usize {
-        if !self.talking.load(Relaxed) {
+        if !self.wanted.microphone.load(Relaxed) {
             return 0;
         }
         let (_, rest) = self.ring.push_partial_slice(samples);
@@ -60,7 +83,7 @@ impl Microphone {
 pub struct Loudspeaker {
     ring: Consumer<i16>,
     figures: Arc<Figures>,
-    talking: Arc<AtomicBool>,
+    wanted: Arc<Wanted>,
 }
 
 impl Loudspeaker {
@@ -74,7 +97,7 @@ impl Loudspeaker {
         let (filled, rest) = self.ring.pop_partial_slice(out);
         let filled = filled.len();
         rest.fill(0);
-        if self.talking.load(Relaxed) {
+        if self.wanted.speaker.load(Relaxed) {
             self.figures.speaker_missing.fetch_add((asked - filled) as u64, Relaxed);
         }
         filled
@@ -87,13 +110,17 @@ enum Order {
     OpenWith(CallId, SenderKey),
     Mute(CallId, Muted),
     Stop(CallId),
+    Room(RoomId, SoundOrder, Option<Box<dyn Port>>),
+    Press(RoomId, Pressed),
+    Quit,
 }
 
 /// The thread; dropping it ends the thread and forgets the keys.
 pub struct MediaThread {
-    orders: Option<SyncSender<Order>>,
+    orders: SyncSender<Order>,
     thread: Option<JoinHandle<()>>,
     figures: Arc<Figures>,
+    news: Option<mpsc::Receiver<(RoomId, SoundNews)>>,
 }
 
 impl MediaThread {
@@ -106,16 +133,18 @@ impl MediaThread {
         let (into_microphone, microphone) = RingBuffer::new(RING_SAMPLES);
         let (speaker, from_speaker) = RingBuffer::new(RING_SAMPLES);
         let figures = Arc::new(Figures::default());
-        let talking = Arc::new(AtomicBool::new(false));
+        let wanted = Arc::new(Wanted::default());
         let voice = Voice::new(Instant::now(), microphone, speaker, Arc::clone(&figures));
         let (orders, inbox) = sync_channel(ORDERS);
-        let flag = Arc::clone(&talking);
-        let thread =
-            std::thread::Builder::new().name("sidetone-media".into()).spawn(move || run(voice, &inbox, &flag))?;
+        let (told, news) = mpsc::channel(NEWS);
+        let flags = Arc::clone(&wanted);
+        let thread = std::thread::Builder::new()
+            .name("sidetone-media".into())
+            .spawn(move || run(voice, &inbox, &flags, &told))?;
         let microphone =
-            Microphone { ring: into_microphone, figures: Arc::clone(&figures), talking: Arc::clone(&talking) };
-        let speaker = Loudspeaker { ring: from_speaker, figures: Arc::clone(&figures), talking };
-        Ok((Self { orders: Some(orders), thread: Some(thread), figures }, microphone, speaker))
+            Microphone { ring: into_microphone, figures: Arc::clone(&figures), wanted: Arc::clone(&wanted) };
+        let speaker = Loudspeaker { ring: from_speaker, figures: Arc::clone(&figures), wanted };
+        Ok((Self { orders, thread: Some(thread), figures, news: Some(news) }, microphone, speaker))
     }
 
     /// The numbers of the call that is on, or of the last one.
@@ -148,17 +177,45 @@ impl MediaThread {
         self.order(Order::Stop(call));
     }
 
+    /// Carries out an order for the sound of a room; `port` is that of the link in [`SoundOrder::Member`].
+    pub fn room(&self, room: RoomId, order: SoundOrder, port: Option<Box<dyn Port>>) {
+        self.order(Order::Room(room, order, port));
+    }
+
+    /// The word of the user's finger, from any thread.
+    pub fn button(&self) -> Button {
+        Button(self.orders.clone())
+    }
+
+    /// What the sound of rooms says; to be taken once.
+    pub fn take_news(&mut self) -> Option<mpsc::Receiver<(RoomId, SoundNews)>> {
+        self.news.take()
+    }
+
     fn order(&self, order: Order) {
         // A thread that is gone has panicked: there is no sound any more, and the call says so by its silence.
-        if self.orders.as_ref().is_some_and(|orders| orders.send(order).is_err()) {
+        if self.orders.send(order).is_err() {
             tracing::error!("the media thread is gone");
         }
     }
 }
 
+/// Tells the media thread when the user presses to talk, so that a burst begins there and not when everybody has agreed.
+#[derive(Clone)]
+pub struct Button(SyncSender<Order>);
+
+impl Button {
+    /// The user pressed or let go; neither blocks nor waits. Where the thread has too much to do to be told, a burst begins a
+    /// little later.
+    pub fn press(&self, room: RoomId, pressed: Pressed) {
+        let _ = self.0.try_send(Order::Press(room, pressed));
+    }
+}
+
 impl Drop for MediaThread {
     fn drop(&mut self) {
-        self.orders = None;
+        // A button may hold the channel open. A thread that is gone needs no telling.
+        let _ = self.orders.send(Order::Quit);
         if let Some(thread) = self.thread.take() {
             // It ends within one turn; a panic in it has been reported by the panic hook.
             let _ = thread.join();
@@ -166,38 +223,70 @@ impl Drop for MediaThread {
     }
 }
 
-fn run(mut voice: Voice, inbox: &Receiver<Order>, talking: &AtomicBool) {
+fn run(mut voice: Voice, inbox: &Receiver<Order>, wanted: &Wanted, news: &mpsc::Sender<(RoomId, SoundNews)>) {
     while let Ok(order) = inbox.recv() {
-        obey(&mut voice, order);
-        talking.store(voice.is_talking(), Relaxed);
-        talk(&mut voice, inbox);
-        talking.store(false, Relaxed);
+        if obey(&mut voice, order) == Then::Quit {
+            return;
+        }
+        let quit = talk(&mut voice, inbox, wanted, news);
+        wanted.set(false, false);
+        if quit == Then::Quit {
+            return;
+        }
     }
 }
 
-/// Turns until the call is over or the driver gone.
-fn talk(voice: &mut Voice, inbox: &Receiver<Order>) {
+/// Turns until call and room are over or the driver gone.
+fn talk(voice: &mut Voice, inbox: &Receiver<Order>, wanted: &Wanted, news: &mpsc::Sender<(RoomId, SoundNews)>) -> Then {
     let mut next = Instant::now();
     while voice.is_talking() {
-        voice.turn(Instant::now());
-        next += TURN;
         let now = Instant::now();
-        match next.checked_duration_since(now) {
-            Some(rest) => std::thread::sleep(rest),
-            None if now - next > GIVE_UP => next = now,
-            None => {}
+        let busy = voice.is_busy(now);
+        wanted.set(true, voice.is_heard());
+        voice.turn(now);
+        while let Some((room, said)) = voice.news() {
+            if let Err(TrySendError::Full((room, said))) = news.try_send((room, said)) {
+                voice.keep(room, said);
+                break;
+            }
         }
-        loop {
-            match inbox.try_recv() {
-                Ok(order) => obey(voice, order),
-                Err(TryRecvError::Empty) => break,
-                Err(TryRecvError::Disconnected) => return,
+        next += if busy { TURN } else { IDLE_TURN };
+        let now = Instant::now();
+        if now.saturating_duration_since(next) > GIVE_UP {
+            next = now;
+        }
+        while let Some(rest) = next.checked_duration_since(Instant::now()) {
+            match inbox.recv_timeout(rest) {
+                Ok(order) => {
+                    if matches!(order, Order::Room(..)) {
+                        next = Instant::now();
+                    }
+                    if obey(voice, order) == Then::Quit {
+                        return Then::Quit;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => break,
+                Err(RecvTimeoutError::Disconnected) => return Then::Quit,
+            }
+        }
+        // Orders are heard also by a thread that is behind.
+        while let Ok(order) = inbox.try_recv() {
+            if obey(voice, order) == Then::Quit {
+                return Then::Quit;
             }
         }
     }
+    Then::GoOn
 }
 
-fn obey(voice: &mut Voice, order: Order) {
+/// What comes after an order.
+#[derive(PartialEq, Eq)]
+enum Then {
+    GoOn,
+    Quit,
+}
+
+fn obey(voice: &mut Voice, order: Order) -> Then {
     match order {
         Order::Start { call, port, send, receive } => {
             if let Err(error) = voice.start(Instant::now(), call, port, &send, &receive) {
@@ -208,5 +297,9 @@ fn obey(voice: &mut Voice, order: Order) {
         Order::OpenWith(call, key) => voice.open_with(call, &key),
         Order::Mute(call, muted) => voice.mute(call, muted),
         Order::Stop(call) => voice.stop_call(call),
+        Order::Room(room, order, port) => voice.obey(Instant::now(), room, order, port),
+        Order::Press(room, pressed) => voice.press(room, pressed),
+        Order::Quit => return Then::Quit,
     }
+    Then::GoOn
 }

@@ -8,12 +8,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sidetone_engine::{LinkId, Order, Routes};
+use sidetone_engine::{LinkId, Order, PeerId, Routes};
 use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::convert::{self, Remote};
-use crate::link::{Bind, Link, LinkError, MediaPort, News, RoutePolicy, Settings};
+use crate::link::{Bind, Link, LinkError, MediaPort, News, RoutePolicy, Settings, Watch};
 use crate::socket::Traffic;
 
 /// News that may wait: of all links together, and of each.
@@ -97,7 +97,12 @@ impl Links {
                 let servers = relays.as_ref().map(convert::servers).unwrap_or_default();
                 let policy = convert::policy(ways, self.policy()).ok_or(GivenUp)?;
                 let bind = self.bind.clone();
-                self.open(id, Settings { role: convert::role(role), servers, policy, bind });
+                let watch = match id.peer {
+                    PeerId::Friend(_) => Watch::Close,
+                    // Idle most of the time; that a speaker is lost shows in its sound.
+                    PeerId::Member(..) => Watch::Loose,
+                };
+                self.open(id, Settings { role: convert::role(role), servers, policy, bind, watch });
                 Ok(())
             }
             Order::Close => {

@@ -476,7 +476,7 @@ mod tests {
     use webrtc::data_channel::DataChannelEvent;
     use webrtc::peer_connection::StatsSelector;
 
-    use super::super::{Bind, Link, RoutePolicy};
+    use super::super::{Bind, Link, RoutePolicy, Watch};
     use super::*;
 
     /// A peer that follows the signaling of a link and then does what it likes.
@@ -486,6 +486,7 @@ mod tests {
             servers: vec![],
             policy: RoutePolicy::Any,
             bind: Bind::Only(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]),
+            watch: Watch::Close,
         };
         let (tell, mut news) = mpsc::channel(64);
         let link = Link::open(settings(Role::Offer), tell).await.unwrap();

@@ -29,8 +29,8 @@ use super::pulse::Pulse;
 use super::records::WINDOW_BYTES;
 use super::socket::Way;
 use super::{
-    Bind, INTERRUPTED_AFTER, IceServer, LOST_AFTER, LinkError, RECORD_BYTES, Reach, RelayedBy, Role, Route,
-    RoutePolicy, Settings, template,
+    Bind, INTERRUPTED_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError, RECORD_BYTES, Reach, RelayedBy,
+    Role, Route, RoutePolicy, Settings, Watch, template,
 };
 
 /// The stream number of the records' channel, agreed in advance: no round trip is spent on opening it. Further
@@ -46,6 +46,7 @@ const CHECKS: u16 = 300;
 /// How often a proven path is checked (RFC 7675 asks for at least every 30 s); often enough to notice an
 /// interruption in time even when one check is lost.
 const KEEPALIVE: Duration = Duration::from_secs(1);
+const KEEPALIVE_LOOSE: Duration = Duration::from_secs(3);
 /// Packets that may arrive out of order before they count as replayed; the library's own default is no protection.
 const REPLAY_WINDOW: usize = 512;
 /// How long worse paths wait for better ones, after which they are taken.
@@ -93,7 +94,7 @@ impl Peer {
         let connection = PeerConnectionBuilder::new()
             .with_runtime(Arc::new(Paced { pace, pulse, way: way_in, ended: Arc::clone(&ended) }))
             .with_configuration(configuration(settings, &certificate)?)
-            .with_setting_engine(engine(settings.policy))
+            .with_setting_engine(engine(settings.policy, settings.watch))
             .with_media_engine(codecs)
             // No NACK, no reports: sound repairs itself, and its loss is measured where it is played.
             .with_interceptor_registry(Registry::new())
@@ -208,12 +209,16 @@ async fn channel(
     Ok(channel)
 }
 
-fn engine(policy: RoutePolicy) -> SettingEngine {
+fn engine(policy: RoutePolicy, watch: Watch) -> SettingEngine {
+    let (interrupted, keepalive) = match watch {
+        Watch::Close => (INTERRUPTED_AFTER, KEEPALIVE),
+        Watch::Loose => (INTERRUPTED_AFTER_LOOSE, KEEPALIVE_LOOSE),
+    };
     let relay_wait = if policy == RoutePolicy::RelayOnly { Duration::ZERO } else { RELAY_WAIT };
     SettingEngineBuilder::new()
         // Without a multicast route mDNS makes building fail, and it tells the neighbours who is here.
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
-        .with_ice_timeouts(Some(INTERRUPTED_AFTER), Some(LOST_AFTER - INTERRUPTED_AFTER), Some(KEEPALIVE))
+        .with_ice_timeouts(Some(interrupted), Some(LOST_AFTER - interrupted), Some(keepalive))
         .with_ice_connection_attempts(Some(CHECK_EVERY), Some(CHECKS))
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
         .with_srflx_acceptance_min_wait(Some(SRFLX_WAIT))

@@ -11,19 +11,21 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use rtrb::{Consumer, Producer};
 use sidetone_crypto::sframe::{Opener, Sealer};
-use sidetone_engine::SenderKey;
+use sidetone_engine::{SenderKey, SoundNews, SoundOrder};
 use sidetone_media::{
     Capture, Encoded, Inserted, MAX_PAYLOAD, MediaError, Mixer, Muted, PULL_SAMPLES, Settings, Speaker,
 };
-use sidetone_wire::id::CallId;
+use sidetone_wire::id::{CallId, RoomId};
+use sidetone_wire::limits::ROOMS;
 
 use super::figures::Figures;
+use super::room::RoomVoice;
 use crate::clock;
 use crate::link::{Inbound, MediaPort};
 use crate::vault::random;
 
 /// Sound is the first track of a sender.
-const TRACK: u8 = 0;
+pub(super) const TRACK: u8 = 0;
 /// The one remote speaker of a call.
 const THEM: Speaker = Speaker(0);
 /// One step of the loss report.
@@ -33,15 +35,15 @@ const DRY_US: u64 = 60_000;
 /// The longest silence that is sent as such; a longer one is skipped over.
 const SKIP_US: u64 = 1_000_000;
 /// Room for the sealed frames that wait at a link.
-const POOL: usize = 32 * 1024;
+pub(super) const POOL: usize = 32 * 1024;
 /// The most that sealing adds.
-const SEAL: usize = 64;
+pub(super) const SEAL: usize = 64;
 /// Samples of reserve for the speaker beyond one pull: one turn of the thread.
 const RESERVE: usize = 240;
 /// Blocks made in one turn at most.
 const BURST: usize = 8;
 /// Packets taken in one turn at most: what a link holds.
-const PACKETS: usize = 64;
+pub(super) const PACKETS: usize = 64;
 
 /// Where packets leave and come from: a link, or another voice in memory.
 pub trait Port: Send {
@@ -67,13 +69,18 @@ impl Port for MediaPort {
     }
 }
 
-/// Both directions of one call's sound, and the rings to the app's devices.
+/// Both directions of one call's sound, or of one room's, and the rings to the app's devices.
+///
+/// There is one microphone: while a call is on, rooms are neither heard nor spoken to, and go on after it. Of several rooms
+/// the one that was joined or pressed in last has the devices.
 pub struct Voice {
     origin: Instant,
     microphone: Consumer<i16>,
     speaker: Producer<i16>,
     figures: Arc<Figures>,
     talk: Option<Talk>,
+    /// The last one has the devices.
+    rooms: Vec<RoomVoice>,
     /// What the user wants of the microphone in which call.
     muted: Option<(CallId, Muted)>,
 }
@@ -84,8 +91,7 @@ struct Talk {
     mouth: Mouth,
     ear: Ear,
     mixer: Mixer,
-    /// Up to when the microphone's time is accounted for.
-    fed_us: u64,
+    feed: Feed,
     second_us: u64,
     /// What they said last of our loss.
     their_loss: u8,
@@ -114,12 +120,71 @@ struct Ear {
 impl Voice {
     /// A voice without a call; `origin` is the moment from which its time counts.
     pub fn new(origin: Instant, microphone: Consumer<i16>, speaker: Producer<i16>, figures: Arc<Figures>) -> Self {
-        Self { origin, microphone, speaker, figures, talk: None, muted: None }
+        Self { origin, microphone, speaker, figures, talk: None, rooms: Vec::with_capacity(ROOMS), muted: None }
     }
 
     /// Whether there is anything to do.
     pub fn is_talking(&self) -> bool {
-        self.talk.is_some()
+        self.talk.is_some() || !self.rooms.is_empty()
+    }
+
+    /// Whether sound is heard or said now; if not, turns may be further apart.
+    pub fn is_busy(&self, now: Instant) -> bool {
+        let now_us = self.micros(now);
+        self.talk.is_some() || self.rooms.iter().any(|room| room.is_busy(now_us))
+    }
+
+    /// Whether the speaker is given anything.
+    pub fn is_heard(&self) -> bool {
+        self.talk.is_some() || self.rooms.last().is_some_and(RoomVoice::is_heard)
+    }
+
+    /// Carries out an order for the sound of a room; `port` is that of the link in [`SoundOrder::Member`].
+    pub fn obey(&mut self, now: Instant, room: RoomId, order: SoundOrder, port: Option<Box<dyn Port>>) {
+        let now_us = self.micros(now);
+        match order {
+            SoundOrder::Join { mode, replay } => {
+                self.figures.reset();
+                discard(&mut self.microphone);
+                self.rooms.retain(|voice| voice.room() != room);
+                match RoomVoice::join(room, mode, replay, now_us) {
+                    Ok(voice) => self.rooms.push(voice),
+                    Err(error) => tracing::error!(%error, "no sound in this room"),
+                }
+            }
+            SoundOrder::Leave => self.rooms.retain(|voice| voice.room() != room),
+            order => {
+                if let Some(voice) = self.rooms.iter_mut().find(|voice| voice.room() == room) {
+                    voice.obey(now_us, order, port);
+                }
+            }
+        }
+    }
+
+    /// The user pressed to talk, or let go: a burst that follows begins with what was said just before.
+    pub fn press(&mut self, room: RoomId, pressed: Pressed) {
+        let Some(place) = self.rooms.iter().position(|voice| voice.room() == room) else { return };
+        if pressed == Pressed::Yes {
+            self.rooms[place..].rotate_left(1);
+        }
+        let Some(voice) = self.rooms.iter_mut().find(|voice| voice.room() == room) else { return };
+        match pressed {
+            // What the microphone gave until now lies before the press.
+            Pressed::Yes => voice.press(&mut self.microphone),
+            Pressed::No => voice.release(),
+        }
+    }
+
+    /// What the sound of a room has to say, oldest first.
+    pub fn news(&mut self) -> Option<(RoomId, SoundNews)> {
+        self.rooms.iter_mut().find_map(|room| Some((room.room(), room.news()?)))
+    }
+
+    /// Takes back news for which there was no room.
+    pub fn keep(&mut self, room: RoomId, news: SoundNews) {
+        if let Some(voice) = self.rooms.iter_mut().find(|voice| voice.room() == room) {
+            voice.keep(news);
+        }
     }
 
     /// Sends and hears over this port with these keys from now on. A call that goes on keeps its jitter buffer and its
@@ -190,6 +255,10 @@ impl Voice {
     /// first frames have passed.
     pub fn turn(&mut self, now: Instant) {
         let now_us = self.micros(now);
+        let mut devices = self.talk.is_none().then_some((&mut self.microphone, &mut self.speaker));
+        for room in self.rooms.iter_mut().rev() {
+            room.turn(self.origin, now_us, devices.take(), &self.figures);
+        }
         let Some(talk) = &mut self.talk else { return };
         talk.hear(self.origin, &self.figures);
         talk.say(now_us, &mut self.microphone, &self.figures);
@@ -206,13 +275,95 @@ impl Voice {
     }
 }
 
-fn micros(origin: Instant, at: Instant) -> u64 {
+pub(super) fn micros(origin: Instant, at: Instant) -> u64 {
     u64::try_from(at.saturating_duration_since(origin).as_micros()).unwrap_or(u64::MAX)
 }
 
 fn discard(microphone: &mut Consumer<i16>) {
-    if let Ok(chunk) = microphone.read_chunk(microphone.slots()) {
-        chunk.commit_all();
+    drain(microphone, |_| {});
+}
+
+/// Takes everything the microphone gave, in at most two parts.
+pub(super) fn drain(microphone: &mut Consumer<i16>, mut take: impl FnMut(&[i16])) -> bool {
+    let Ok(chunk) = microphone.read_chunk(microphone.slots()) else { return false };
+    let (one, two) = chunk.as_slices();
+    [one, two].into_iter().filter(|part| !part.is_empty()).for_each(&mut take);
+    let any = !chunk.is_empty();
+    chunk.commit_all();
+    any
+}
+
+/// Fills the speaker's ring as far as the app's pulls need.
+pub(super) fn fill(speaker: &mut Producer<i16>, figures: &Figures, mut make: impl FnMut(&mut [i16; PULL_SAMPLES])) {
+    let wanted = PULL_SAMPLES.max(figures.largest_pull.load(Relaxed) as usize) + RESERVE;
+    let mut block = [0; PULL_SAMPLES];
+    for _ in 0..BURST {
+        let waiting = speaker.buffer().capacity() - speaker.slots();
+        if waiting >= wanted || speaker.slots() < PULL_SAMPLES {
+            return;
+        }
+        make(&mut block);
+        if let Ok(mut chunk) = speaker.write_chunk(PULL_SAMPLES) {
+            let (one, two) = chunk.as_mut_slices();
+            let split = one.len();
+            one.copy_from_slice(&block[..split]);
+            two.copy_from_slice(&block[split..]);
+            chunk.commit_all();
+        }
+    }
+}
+
+/// Whether the user holds the button.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Pressed {
+    /// Since now.
+    Yes,
+    /// No longer.
+    No,
+}
+
+/// The microphone's time: what it does not give is silence, so that ours keeps step with the clock.
+pub(super) struct Feed {
+    /// Up to when the microphone's time is accounted for; `None` before the first turn of a burst.
+    fed_us: Option<u64>,
+}
+
+impl Feed {
+    pub(super) fn new(now_us: u64) -> Self {
+        Self { fed_us: Some(now_us) }
+    }
+
+    /// A burst begins with the next turn.
+    pub(super) fn begin(&mut self) {
+        self.fed_us = None;
+    }
+
+    /// Whether this is the first turn of a burst; the next one is not.
+    pub(super) fn is_beginning(&mut self, now_us: u64) -> bool {
+        let first = self.fed_us.is_none();
+        self.fed_us.get_or_insert(now_us);
+        first
+    }
+
+    /// Hands on what the microphone gave, or silence in its place; gives the samples that were passed over.
+    pub(super) fn take(&mut self, now_us: u64, microphone: &mut Consumer<i16>, mut push: impl FnMut(&[i16])) -> u32 {
+        let fed_us = self.fed_us.get_or_insert(now_us);
+        if drain(microphone, &mut push) {
+            *fed_us = now_us;
+        }
+        let dry_us = now_us.saturating_sub(*fed_us);
+        if dry_us > SKIP_US {
+            *fed_us = now_us;
+            return (dry_us * 48 / 1_000) as u32;
+        }
+        if dry_us >= DRY_US {
+            // Silence also carries the loss report.
+            for _ in 0..dry_us / 10_000 {
+                push(&[0; PULL_SAMPLES]);
+                *fed_us += 10_000;
+            }
+        }
+        0
     }
 }
 
@@ -237,7 +388,7 @@ impl Talk {
             mouth,
             ear: Ear { opener, plain: Vec::with_capacity(MAX_PAYLOAD + 1 + SEAL) },
             mixer,
-            fed_us: now_us,
+            feed: Feed::new(now_us),
             second_us: now_us,
             their_loss: 0,
         })
@@ -265,47 +416,14 @@ impl Talk {
     }
 
     fn say(&mut self, now_us: u64, microphone: &mut Consumer<i16>, figures: &Figures) {
-        let mouth = &mut self.mouth;
-        let mut sink = |frame: Encoded<'_>| mouth.say(&frame, figures);
-        if let Ok(chunk) = microphone.read_chunk(microphone.slots())
-            && !chunk.is_empty()
-        {
-            let (one, two) = chunk.as_slices();
-            self.capture.push(one, &mut sink);
-            self.capture.push(two, &mut sink);
-            chunk.commit_all();
-            self.fed_us = now_us;
-        }
-        let dry_us = now_us.saturating_sub(self.fed_us);
-        if dry_us > SKIP_US {
-            mouth.timestamp = mouth.timestamp.wrapping_add((dry_us * 48 / 1_000) as u32);
-            self.fed_us = now_us;
-        } else if dry_us >= DRY_US {
-            // Silence keeps our time in step with the clock, and carries the loss report.
-            for _ in 0..dry_us / 10_000 {
-                self.capture.push(&[0; PULL_SAMPLES], &mut sink);
-                self.fed_us += 10_000;
-            }
-        }
+        let Self { capture, mouth, feed, .. } = self;
+        let skipped = feed
+            .take(now_us, microphone, |pcm| capture.push(pcm, &mut |frame: Encoded<'_>| mouth.say(&frame, figures)));
+        mouth.timestamp = mouth.timestamp.wrapping_add(skipped);
     }
 
     fn play(&mut self, now_us: u64, speaker: &mut Producer<i16>, figures: &Figures) {
-        let wanted = PULL_SAMPLES.max(figures.largest_pull.load(Relaxed) as usize) + RESERVE;
-        let mut block = [0; PULL_SAMPLES];
-        for _ in 0..BURST {
-            let waiting = speaker.buffer().capacity() - speaker.slots();
-            if waiting >= wanted || speaker.slots() < PULL_SAMPLES {
-                return;
-            }
-            self.mixer.pull(now_us, &mut block);
-            if let Ok(mut chunk) = speaker.write_chunk(PULL_SAMPLES) {
-                let (one, two) = chunk.as_mut_slices();
-                let split = one.len();
-                one.copy_from_slice(&block[..split]);
-                two.copy_from_slice(&block[split..]);
-                chunk.commit_all();
-            }
-        }
+        fill(speaker, figures, |block| self.mixer.pull(now_us, block));
     }
 
     fn measure(&mut self, now_us: u64, figures: &Figures) {
@@ -348,7 +466,7 @@ impl Mouth {
 }
 
 /// Counts, and notes when it was the first.
-fn first(count: &std::sync::atomic::AtomicU64, at: &std::sync::atomic::AtomicU64) {
+pub(super) fn first(count: &std::sync::atomic::AtomicU64, at: &std::sync::atomic::AtomicU64) {
     if count.fetch_add(1, Relaxed) == 0 {
         at.store(clock::micros(), Relaxed);
     }

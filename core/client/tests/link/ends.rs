@@ -4,7 +4,7 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use sidetone::link::{Bind, Candidate, Description, DownReason, Link, News, Role, Route, RoutePolicy, Settings};
+use sidetone::link::{Bind, Candidate, Description, DownReason, Link, News, Role, Route, RoutePolicy, Settings, Watch};
 use tokio::sync::mpsc;
 
 use super::relay::{Manner, relay};
@@ -22,7 +22,7 @@ pub async fn guard<T>(limit_s: u64, what: impl Future<Output = T>) -> T {
 }
 
 pub fn settings(role: Role) -> Settings {
-    Settings { role, servers: vec![], policy: RoutePolicy::Any, bind: Bind::Only(vec![LOOPBACK]) }
+    Settings { role, servers: vec![], policy: RoutePolicy::Any, bind: Bind::Only(vec![LOOPBACK]), watch: Watch::Close }
 }
 
 pub async fn open(settings: Settings, behind: usize) -> End {

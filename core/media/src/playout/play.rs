@@ -27,6 +27,7 @@ const GIVEN_UP: i64 = 2_000 * MS;
 impl Playout {
     /// Fills `out` with what comes next.
     pub(super) fn play(&mut self, out: &mut [i16; PULL_SAMPLES]) {
+        self.start_at_once();
         let current = self.measure();
         self.jump(current);
         while self.queue.len() < PULL_SAMPLES {
@@ -34,6 +35,17 @@ impl Playout {
         }
         self.scale();
         self.queue.pop(out);
+    }
+
+    /// Who has the target's worth of sound waiting before the first pull need not wait for it to gather.
+    fn start_at_once(&mut self) {
+        if self.pulls > 0 {
+            return;
+        }
+        let (Some(slot), Some((_, newest))) = (self.slab.first_from(self.next_sequence), self.newest) else { return };
+        if newest + slot.shape.samples - slot.timestamp >= self.delay.target() {
+            self.next_timestamp = slot.timestamp;
+        }
     }
 
     /// How long the next sample to be played waited, beyond the fastest packet.

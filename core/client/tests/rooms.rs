@@ -1,0 +1,550 @@
+//! What the sound of a room promises, on a clock that the test turns.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use rtrb::{Consumer, Producer, RingBuffer};
+use sidetone::link::Inbound;
+use sidetone::media::{Figures, Port, Pressed, RING_SAMPLES, TURN, Voice};
+use sidetone_crypto::sframe::BaseKey;
+use sidetone_engine::{Claim, LinkId, Microphone, Mode, PeerId, SenderKey, SoundNews, SoundOrder};
+use sidetone_wire::id::{MemberId, RoomId};
+
+const ROOM: RoomId = RoomId([7; 16]);
+const HERTZ: [f64; 4] = [440.0, 1_000.0, 1_700.0, 2_600.0];
+
+type Wire = Arc<Mutex<VecDeque<Inbound>>>;
+type Lose = Arc<Mutex<dyn FnMut(&Inbound) -> bool + Send>>;
+
+/// One end of a link in memory: what is sent is there after the network's delay.
+struct Wired {
+    out: Wire,
+    heard: Wire,
+    clock: Arc<Mutex<Instant>>,
+    delay: Duration,
+    lose: Lose,
+}
+
+impl Port for Wired {
+    fn send(&self, sequence: u16, timestamp: u32, marker: bool, payload: Bytes) {
+        let arrival = *self.clock.lock().unwrap() + self.delay;
+        let packet = Inbound { sequence, timestamp, marker, payload, arrival };
+        if !(self.lose.lock().unwrap())(&packet) {
+            self.out.lock().unwrap().push_back(packet);
+        }
+    }
+
+    fn next_sequence(&self) -> u16 {
+        65_530
+    }
+
+    fn take(&self) -> Option<Inbound> {
+        let now = *self.clock.lock().unwrap();
+        let mut heard = self.heard.lock().unwrap();
+        heard.front().is_some_and(|packet| packet.arrival <= now).then(|| heard.pop_front()).flatten()
+    }
+}
+
+struct Phone {
+    id: MemberId,
+    voice: Voice,
+    figures: Arc<Figures>,
+    microphone: Producer<i16>,
+    speaker: Consumer<i16>,
+    /// Samples the app pushed so far.
+    pushed: u64,
+    /// What is said: hertz, and from which sample on.
+    says: Option<(f64, u64)>,
+    heard: Vec<i16>,
+    news: Vec<SoundNews>,
+    /// Plays the engine: listens to whoever claims.
+    follows: bool,
+}
+
+impl Phone {
+    fn new(id: u8, origin: Instant) -> Self {
+        let (microphone, from_app) = RingBuffer::new(RING_SAMPLES);
+        let (to_app, speaker) = RingBuffer::new(RING_SAMPLES);
+        let figures = Arc::new(Figures::default());
+        let voice = Voice::new(origin, from_app, to_app, Arc::clone(&figures));
+        let id = MemberId([id; 16]);
+        let (says, heard, news) = (None, Vec::new(), Vec::new());
+        Self { id, voice, figures, microphone, speaker, pushed: 0, says, heard, news, follows: true }
+    }
+
+    /// The app's audio callbacks of 10 ms.
+    fn devices(&mut self) {
+        let block: Vec<i16> = (self.pushed..self.pushed + 480)
+            .map(|at| match self.says {
+                Some((hertz, from)) if at >= from => {
+                    (8_000.0 * (at as f64 * std::f64::consts::TAU * hertz / 48_000.0).sin()) as i16
+                }
+                _ => 0,
+            })
+            .collect();
+        self.pushed += 480;
+        let _ = self.microphone.push_partial_slice(&block);
+        let mut out = [0; 480];
+        let _ = self.speaker.pop_partial_slice(&mut out);
+        self.heard.extend(out);
+    }
+
+    fn last(&self, ms: usize) -> &[i16] {
+        &self.heard[self.heard.len() - 48 * ms..]
+    }
+}
+
+/// The part of a sound's energy that lies at one frequency (Goertzel); nothing of silence.
+fn share(sound: &[i16], hertz: f64) -> f64 {
+    let w = std::f64::consts::TAU * hertz / 48_000.0;
+    let (mut a, mut b) = (0.0, 0.0);
+    for &sample in sound {
+        (a, b) = (f64::from(sample) + 2.0 * w.cos() * a - b, a);
+    }
+    let power = a * a + b * b - 2.0 * w.cos() * a * b;
+    let energy: f64 = sound.iter().map(|&sample| f64::from(sample).powi(2)).sum();
+    if energy < 1e6 { 0.0 } else { 2.0 * power / (energy * sound.len() as f64) }
+}
+
+fn key(generation: u16, seed: u8) -> SenderKey {
+    SenderKey { generation, base: BaseKey::from_seed([seed; 32]) }
+}
+
+/// A mesh of phones.
+struct World {
+    clock: Arc<Mutex<Instant>>,
+    phones: Vec<Phone>,
+    wires: Vec<Vec<Wire>>,
+    lose: Lose,
+    delay: Duration,
+    turns: u64,
+    bursts: u32,
+}
+
+impl World {
+    fn new(phones: u8, mode: Mode, delay_ms: u64) -> Self {
+        let origin = Instant::now();
+        let clock = Arc::new(Mutex::new(origin));
+        let count = usize::from(phones);
+        let wires = (0..count).map(|_| (0..count).map(|_| Wire::default()).collect()).collect();
+        let phones = (0..phones).map(|id| Phone::new(id, origin)).collect();
+        let delay = Duration::from_millis(delay_ms);
+        let mut world =
+            Self { clock, phones, wires, lose: Arc::new(Mutex::new(|_: &Inbound| false)), delay, turns: 0, bursts: 0 };
+        for at in 0..count {
+            world.obey(at, SoundOrder::Join { mode, replay: true });
+            world.obey(at, SoundOrder::SealWith(key(1, at as u8)));
+            for other in (0..count).filter(|other| *other != at) {
+                world.meet(at, other);
+                world.obey(at, SoundOrder::OpenWith { member: world.phones[other].id, key: key(1, other as u8) });
+            }
+        }
+        world
+    }
+
+    fn meet(&mut self, at: usize, other: usize) {
+        let port = Wired {
+            out: Arc::clone(&self.wires[at][other]),
+            heard: Arc::clone(&self.wires[other][at]),
+            clock: Arc::clone(&self.clock),
+            delay: self.delay,
+            lose: Arc::clone(&self.lose),
+        };
+        let member = self.phones[other].id;
+        let link = LinkId { peer: PeerId::Member(ROOM, member), number: 1 };
+        let now = *self.clock.lock().unwrap();
+        self.phones[at].voice.obey(now, ROOM, SoundOrder::Member { member, link }, Some(Box::new(port)));
+    }
+
+    fn obey(&mut self, at: usize, order: SoundOrder) {
+        let now = *self.clock.lock().unwrap();
+        self.phones[at].voice.obey(now, ROOM, order, None);
+    }
+
+    fn pass(&mut self, ms: u64) {
+        for _ in 0..ms / TURN.as_millis() as u64 {
+            let now = {
+                let mut now = self.clock.lock().unwrap();
+                *now += TURN;
+                *now
+            };
+            self.turns += 1;
+            for phone in &mut self.phones {
+                if self.turns.is_multiple_of(2) {
+                    phone.devices();
+                }
+                phone.voice.turn(now);
+                while let Some((_, news)) = phone.voice.news() {
+                    if let (SoundNews::Claimed { member, .. }, true) = (&news, phone.follows) {
+                        phone.voice.obey(now, ROOM, SoundOrder::Listen(Some(*member)), None);
+                    }
+                    phone.news.push(news);
+                }
+            }
+        }
+    }
+
+    /// A press that the engine grants at once.
+    fn press(&mut self, at: usize) -> Claim {
+        self.bursts += 1;
+        let claim = Claim { priority: 0, counter: u64::from(self.bursts), burst: self.bursts };
+        self.phones[at].voice.press(ROOM, Pressed::Yes);
+        self.obey(at, SoundOrder::Talk(claim));
+        claim
+    }
+
+    fn release(&mut self, at: usize) {
+        self.phones[at].voice.press(ROOM, Pressed::No);
+        self.obey(at, SoundOrder::Hush);
+    }
+
+    /// Says a tone from this moment on.
+    fn speak(&mut self, at: usize) {
+        let phone = &mut self.phones[at];
+        phone.says = Some((HERTZ[at], phone.pushed));
+    }
+
+    fn news(&mut self, at: usize) -> Vec<SoundNews> {
+        let mut news = std::mem::take(&mut self.phones[at].news);
+        news.retain(|news| !matches!(news, SoundNews::Levels(_)));
+        news
+    }
+
+    fn lose(&mut self, lose: impl FnMut(&Inbound) -> bool + Send + 'static) {
+        self.lose = Arc::new(Mutex::new(lose));
+        let count = self.phones.len();
+        (0..count).for_each(|at| (0..count).filter(|other| *other != at).for_each(|other| self.meet(at, other)));
+    }
+}
+
+fn walkie(phones: u8, delay_ms: u64) -> World {
+    let mut world = World::new(phones, Mode::PushToTalk, delay_ms);
+    world.pass(1_000);
+    world
+}
+
+#[test]
+fn who_presses_is_heard_by_all_within_sixty_milliseconds_and_the_way_there() {
+    for delay_ms in [0, 30, 100] {
+        let mut world = walkie(4, delay_ms);
+        for burst in 0..4 {
+            let before = world.phones[1].heard.len();
+            world.speak(0);
+            world.press(0);
+            world.pass(2_000);
+            for phone in &world.phones[1..] {
+                let first = phone.heard[before..].iter().position(|sample| sample.abs() > 2_000).unwrap() as u64 / 48;
+                // The first burst knows nothing of the network yet.
+                let limit = delay_ms + if burst == 0 { 75 } else { 60 };
+                assert!(first <= limit, "{first} ms at {delay_ms} ms one way");
+                assert!(share(phone.last(500), HERTZ[0]) > 0.9);
+            }
+            assert!(world.phones[0].last(1_000).iter().all(|sample| *sample == 0), "who speaks hears nobody");
+            world.release(0);
+            world.phones[0].says = None;
+            world.pass(1_000);
+        }
+    }
+}
+
+#[test]
+fn the_first_syllable_is_heard_and_so_is_the_last() {
+    for (early_ms, said_ms) in [(0_u64, 1_000_u64), (100, 1_000), (200, 1_000), (0, 200)] {
+        let mut world = walkie(2, 100);
+        world.speak(0);
+        world.pass(early_ms);
+        let before = world.phones[1].heard.len();
+        world.press(0);
+        world.pass(said_ms);
+        world.release(0);
+        world.pass(1_000);
+        let heard = &world.phones[1].heard[before..];
+        let loud = heard.chunks(48).filter(|ms| ms.iter().any(|sample| sample.abs() > 2_000)).count() as u64;
+        // Catching up shortens what was said before the press, by whole periods of the voice.
+        assert!(loud + 20 >= said_ms, "{loud} ms heard of {said_ms} ms and {early_ms} ms before");
+        assert_eq!(world.phones[1].figures.snapshot().frames_late, 0);
+    }
+}
+
+#[test]
+fn a_claim_is_told_once_and_so_is_the_end_whatever_is_lost() {
+    let mut world = walkie(3, 20);
+    let mut count = 0;
+    // The first four packets of each burst are lost, and so are all but the last of those that end it.
+    world.lose(move |packet| {
+        count = if packet.marker { 0 } else { count + 1 };
+        count < 8 || (packet.payload.len() < 50 && count % 3 != 2)
+    });
+    for _ in 0..3 {
+        let claim = world.press(0);
+        world.speak(0);
+        world.pass(1_000);
+        world.release(0);
+        world.pass(300);
+        let member = world.phones[0].id;
+        let told = [SoundNews::Claimed { member, claim }, SoundNews::Ended { member, burst: claim.burst }];
+        assert_eq!(world.news(1)[..1], told[..1]);
+        assert!(world.news(2).iter().filter(|news| **news == told[0]).count() == 1);
+    }
+}
+
+#[test]
+fn the_end_of_a_burst_is_told_once() {
+    let mut world = walkie(2, 20);
+    let claim = world.press(0);
+    world.pass(400);
+    world.release(0);
+    world.release(0);
+    world.pass(400);
+    let member = world.phones[0].id;
+    let told = vec![SoundNews::Claimed { member, claim }, SoundNews::Ended { member, burst: claim.burst }];
+    assert_eq!(world.news(1), told);
+    let sent = world.phones[0].figures.snapshot().bytes_sent;
+    world.pass(2_000);
+    assert_eq!(world.phones[0].figures.snapshot().bytes_sent, sent, "nothing leaves between bursts");
+    assert_eq!(world.news(1), []);
+}
+
+#[test]
+fn a_speaker_who_is_lost_is_noticed_within_one_second_and_a_bit() {
+    let mut world = walkie(2, 20);
+    let claim = world.press(0);
+    world.speak(0);
+    world.pass(1_000);
+    world.news(1);
+    world.lose(|_| true);
+    world.pass(980);
+    assert_eq!(world.news(1), []);
+    world.pass(120);
+    let member = world.phones[0].id;
+    assert_eq!(world.news(1), [SoundNews::Silent { member }]);
+    world.pass(3_000);
+    assert_eq!(world.news(1), [], "once");
+    // The same burst is heard again: its claim is told anew.
+    world.lose(|_| false);
+    world.pass(1_000);
+    assert_eq!(world.news(1), [SoundNews::Claimed { member, claim }]);
+}
+
+#[test]
+fn packets_of_an_earlier_burst_are_not_heard_in_a_later_one() {
+    let mut world = walkie(2, 0);
+    let kept = Arc::new(Mutex::new(Vec::new()));
+    let keep = Arc::clone(&kept);
+    world.lose(move |packet| {
+        keep.lock().unwrap().push(packet.clone());
+        true
+    });
+    world.speak(0);
+    world.press(0);
+    world.pass(500);
+    world.release(0);
+    world.pass(500);
+    let old: Vec<Inbound> = kept.lock().unwrap().drain(..).collect();
+    assert!(old.len() > 20);
+    world.lose(|_| false);
+    world.phones[0].says = None;
+    world.press(0);
+    world.pass(300);
+    let arrival = *world.clock.lock().unwrap();
+    world.wires[0][1].lock().unwrap().extend(old.into_iter().map(|packet| Inbound { arrival, ..packet }));
+    world.pass(600);
+    assert!(share(world.phones[1].last(800), HERTZ[0]) < 0.1);
+    assert_eq!(world.phones[1].figures.snapshot().frames_refused, 0, "they are opened, and dropped");
+}
+
+#[test]
+fn all_links_get_the_same_sealed_bytes() {
+    let mut world = World::new(8, Mode::PushToTalk, 0);
+    let sent = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&sent);
+    world.lose(move |packet| {
+        seen.lock().unwrap().push(packet.payload.clone());
+        false
+    });
+    world.press(0);
+    world.speak(0);
+    world.pass(1_000);
+    let sent = sent.lock().unwrap();
+    assert!(sent.len() > 7 * 40);
+    for frame in sent.chunks(7) {
+        assert!(frame.iter().all(|bytes| bytes.as_ptr() == frame[0].as_ptr()), "not even copied");
+    }
+}
+
+#[test]
+fn who_is_gone_neither_hears_nor_is_heard() {
+    let mut world = walkie(3, 0);
+    world.press(0);
+    world.speak(0);
+    world.pass(500);
+    let member = world.phones[2].id;
+    world.obey(0, SoundOrder::Gone { member });
+    world.obey(0, SoundOrder::SealWith(key(2, 90)));
+    world.obey(1, SoundOrder::OpenWith { member: world.phones[0].id, key: key(2, 90) });
+    world.wires[0][2].lock().unwrap().clear();
+    world.pass(1_000);
+    assert!(world.wires[0][2].lock().unwrap().is_empty(), "nothing is sent to who is gone");
+    assert!(share(world.phones[1].last(500), HERTZ[0]) > 0.9);
+    assert!(share(world.phones[2].last(500), HERTZ[0]) < 0.1);
+    // And what it says reaches nobody who let it go.
+    world.release(0);
+    world.obey(1, SoundOrder::Gone { member });
+    world.pass(500);
+    world.news(1);
+    world.press(2);
+    world.speak(2);
+    world.pass(500);
+    assert_eq!(world.news(1), []);
+    assert!(share(world.phones[1].last(300), HERTZ[2]) < 0.1);
+}
+
+#[test]
+fn nobody_speaks_in_anothers_name() {
+    let mut world = walkie(3, 0);
+    // Phone 2 holds the key of phone 0 by whatever means, and speaks with it on its own link.
+    world.obey(2, SoundOrder::SealWith(key(9, 9)));
+    world.obey(2, SoundOrder::SealWith(key(1, 0)));
+    world.press(2);
+    world.speak(2);
+    world.pass(500);
+    assert_eq!(world.news(1), []);
+    assert!(world.phones[1].figures.snapshot().frames_refused > 20);
+    world.release(2);
+    world.pass(100);
+    world.obey(2, SoundOrder::SealWith(key(9, 9)));
+    world.obey(2, SoundOrder::SealWith(key(1, 2)));
+    world.press(2);
+    world.pass(500);
+    assert_eq!(world.news(1).len(), 1, "with its own it is heard");
+}
+
+#[test]
+fn a_key_that_is_ordered_twice_does_not_count_its_frames_twice() {
+    let mut world = walkie(2, 0);
+    world.speak(0);
+    world.press(0);
+    world.pass(500);
+    world.obey(0, SoundOrder::SealWith(key(1, 0)));
+    world.pass(500);
+    assert_eq!(world.phones[1].figures.snapshot().frames_refused, 0, "none is a replay of another");
+    assert!(share(world.phones[1].last(300), HERTZ[0]) > 0.9);
+}
+
+#[test]
+fn a_link_that_was_replaced_does_not_interrupt_a_burst() {
+    let mut world = walkie(2, 10);
+    world.speak(0);
+    world.press(0);
+    world.pass(500);
+    world.meet(0, 1);
+    world.meet(1, 0);
+    world.pass(500);
+    assert!(share(world.phones[1].last(300), HERTZ[0]) > 0.9);
+}
+
+#[test]
+fn in_an_open_room_everybody_hears_everybody_else() {
+    let mut world = World::new(4, Mode::Open, 20);
+    (0..4).for_each(|at| world.speak(at));
+    world.pass(3_000);
+    for (at, phone) in world.phones.iter().enumerate() {
+        for (other, hertz) in HERTZ.into_iter().enumerate() {
+            let share = share(phone.last(1_000), hertz);
+            assert!(if other == at { share < 0.01 } else { share > 0.15 }, "{at} hears {share} of {other}");
+        }
+        let levels = phone.news.iter().rev().find_map(|news| match news {
+            SoundNews::Levels(levels) => Some(levels.len()),
+            _ => None,
+        });
+        assert_eq!(levels, Some(3), "and sees who is loud");
+    }
+    world.obey(0, SoundOrder::Microphone(Microphone::Off));
+    world.pass(1_500);
+    assert!(share(world.phones[1].last(500), HERTZ[0]) < 0.05, "a shut microphone is not heard");
+}
+
+#[test]
+fn a_missed_burst_can_be_played_again() {
+    let mut world = walkie(2, 20);
+    world.phones[1].follows = false;
+    let claim = world.press(0);
+    world.speak(0);
+    world.pass(1_000);
+    world.release(0);
+    world.phones[0].says = None;
+    world.pass(1_000);
+    assert!(share(world.phones[1].last(1_800), HERTZ[0]) < 0.1, "nobody listened");
+    let member = world.phones[0].id;
+    world.obey(1, SoundOrder::Replay { member, burst: claim.burst + 1 });
+    world.pass(500);
+    assert!(share(world.phones[1].last(400), HERTZ[0]) < 0.1, "of another burst there is nothing");
+    world.obey(1, SoundOrder::Replay { member, burst: claim.burst });
+    world.pass(800);
+    assert!(share(world.phones[1].last(500), HERTZ[0]) > 0.9);
+    world.pass(1_000);
+    assert!(share(world.phones[1].last(300), HERTZ[0]) < 0.1, "it ends");
+}
+
+#[test]
+fn a_member_who_begins_burst_after_burst_cannot_flood_us() {
+    let mut world = walkie(2, 0);
+    world.phones[1].follows = false;
+    for _ in 0..200 {
+        world.press(0);
+        world.pass(5);
+        world.release(0);
+    }
+    let news = world.news(1).len();
+    assert!(news <= 60, "{news} news in a second");
+}
+
+#[test]
+fn a_frame_in_a_room_costs_no_memory() {
+    let mut world = World::new(3, Mode::PushToTalk, 0);
+    world.pass(500);
+    world.speak(0);
+    world.press(0);
+    world.pass(3_000);
+    let block: Vec<i16> = (0..480).map(|at| if at % 40 < 20 { 4_000 } else { -4_000 }).collect();
+    let mut now = *world.clock.lock().unwrap();
+    let count = allocation_counter::measure(|| {
+        for turn in 0..2_000 {
+            now += TURN;
+            *world.clock.lock().unwrap() = now;
+            for phone in &mut world.phones {
+                if turn % 2 == 0 {
+                    let _ = phone.microphone.push_partial_slice(&block);
+                }
+                phone.voice.turn(now);
+                let mut out = [0; 480];
+                let _ = phone.speaker.pop_partial_slice(&mut out);
+                while phone.voice.news().is_some() {}
+            }
+        }
+    });
+    // Ten seconds: 500 frames of one speaker, and levels told five times a second at two phones.
+    assert!(count.count_total <= 150, "{} allocations in 500 frames", count.count_total);
+}
+
+#[test]
+fn of_two_rooms_the_one_pressed_in_last_has_the_microphone() {
+    let mut world = walkie(2, 0);
+    let other = RoomId([8; 16]);
+    let now = *world.clock.lock().unwrap();
+    let join = SoundOrder::Join { mode: Mode::PushToTalk, replay: false };
+    world.phones[0].voice.obey(now, other, join, None);
+    world.speak(0);
+    world.press(0);
+    world.pass(1_000);
+    assert!(share(world.phones[1].last(500), HERTZ[0]) > 0.9);
+    world.phones[0].voice.press(other, Pressed::Yes);
+    world.pass(1_000);
+    assert!(share(world.phones[1].last(500), HERTZ[0]) < 0.1);
+    world.phones[0].voice.obey(now, other, SoundOrder::Leave, None);
+    world.pass(1_000);
+    assert!(share(world.phones[1].last(500), HERTZ[0]) > 0.9, "and gives it back");
+}
