@@ -248,6 +248,8 @@ impl World {
         for effect in effects {
             match effect {
                 Effect::Save(change) => self.phones[id].save(change),
+                Effect::Hold(change) => self.phones[id].hold(change),
+                Effect::Amend(place, change) => self.phones[id].amend(place, change),
                 Effect::Forget(_) => self.phones[id].forget(),
                 Effect::Send(_) | Effect::Link(..) | Effect::Media(..) | Effect::Sound(..) => sends.push(effect),
                 Effect::Answer(..) | Effect::Tell(_) => tells.push(effect),

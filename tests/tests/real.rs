@@ -1,7 +1,7 @@
 //! Promises on the real path: two clients and the real server, on loopback.
 
 use proving::real::{Card, Duo, until};
-use sidetone::{MessageState, Route};
+use sidetone::{Error, MessageState, Route, What};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn voice_and_text_go_from_phone_to_phone() {
@@ -53,6 +53,50 @@ async fn a_text_of_full_length_arrives_whole() {
     until(ada, "the mark", || async {
         let newest = ada.history(duo.friend[0], None, 1).await.expect("open").pop();
         newest.filter(|message| message.state == MessageState::Delivered)
+    })
+    .await;
+    duo.part().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_said_about_a_text_reaches_the_other_phone_and_is_found() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    let [ada, ben] = &duo.phones;
+    duo.say(0, "Shall we meet at NINE?").await;
+    let newest = |client, peer| async move {
+        let client: &sidetone::Client = client;
+        client.history(peer, None, 1).await.expect("open").pop()
+    };
+    let id = newest(ben, duo.friend[1]).await.and_then(|message| message.id).expect("a name");
+    ben.reply(duo.friend[1], id, "at ten").await.expect("friends may write");
+    until(ada, "the answer", || async {
+        newest(ada, duo.friend[0]).await.filter(|message| message.reply == Some(id) && message.text == "at ten")
+    })
+    .await;
+    ben.react(duo.friend[1], id, &["\u{1f44d}"]).await.expect("it is there");
+    ada.edit(duo.friend[0], id, "Shall we meet at TEN?").await.expect("it is ours");
+    assert_eq!(ben.edit(duo.friend[1], id, "mine").await, Err(Error::NoSuchMessage));
+    for (client, peer) in [(ada, duo.friend[0]), (ben, duo.friend[1])] {
+        until(client, "words and reaction", || async {
+            let page = client.history(peer, None, 9).await.expect("open");
+            let message = page.into_iter().find(|message| message.id == Some(id))?;
+            (message.text == "Shall we meet at TEN?" && message.reactions.len() == 1).then_some(())
+        })
+        .await;
+        let found = client.search(None, "meet AT", None, 9).await.expect("open");
+        assert_eq!((found.hits.len(), found.next), (1, None));
+        let found = client.search(Some(peer), "ten", None, 1).await.expect("open");
+        assert_eq!(found.hits[0].1.text, "at ten");
+        let found = client.search(Some(peer), "ten", found.next, 1).await.expect("open");
+        assert_eq!((found.hits[0].1.text.as_str(), found.next), ("Shall we meet at TEN?", None));
+        assert!(client.search(None, "nine", None, 9).await.expect("open").hits.is_empty());
+    }
+    ada.set_draft(duo.friend[0], "and then").await.expect("a draft");
+    assert_eq!(ada.chats().await.expect("open")[0].draft.as_deref(), Some("and then"));
+    ada.delete(duo.friend[0], id).await.expect("it is ours");
+    until(ben, "it is taken back", || async {
+        let page = ben.history(duo.friend[1], None, 9).await.expect("open");
+        page.into_iter().find(|message| message.what == What::Deleted && message.id == Some(id))
     })
     .await;
     duo.part().await;

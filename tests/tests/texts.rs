@@ -12,7 +12,7 @@ fn friends() -> World {
 
 fn states(world: &World) -> Vec<MessageState> {
     let peer = world.phones[1].user().expect("an account");
-    world.phones[0].conversation(peer).into_iter().map(|(_, state)| state).collect()
+    world.phones[0].conversation(peer).into_iter().map(|entry| entry.state).collect()
 }
 
 #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sidetone::{
-    CallState, CallView, Client, Direction, Error, Event, Friend, MessageState, Phase, Standing, Verified, clock,
+    CallState, CallView, Client, Direction, Error, Event, Friend, MessageState, Phase, Standing, Verified, What, clock,
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::time::{MissedTickBehavior, interval};
@@ -304,11 +304,13 @@ impl Phone {
                 MessageState::Read => "read",
                 MessageState::Failed(_) => "failed",
                 MessageState::Received => "received",
+                MessageState::Expired => "expired",
             };
-            let theirs = message.state == MessageState::Received;
+            let theirs = message.theirs;
             Line { text: message.text, theirs, state: state.to_owned() }
         };
-        Ok(page.into_iter().rev().map(line).collect())
+        let texts = page.into_iter().rev().filter(|message| message.what == What::Text);
+        Ok(texts.map(line).collect())
     }
 
     async fn event(&mut self, event: Event) -> Result<(), Trouble> {

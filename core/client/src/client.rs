@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use sidetone_crypto::identity::PublicKey;
 use sidetone_crypto::safety::{Comparison, SafetyCode, SafetyNumber};
-use sidetone_engine::row::{ChatRow, MessageRow, MessageState};
 use sidetone_engine::{
     Account, Addresses, Answer, CallView, Command, Cost, Engine, Friend, Microphone as Heard, Password, Receipts,
     Verified,
 };
-use sidetone_wire::id::{CallId, ItemSeq, UserId};
-use sidetone_wire::record::Text;
+use sidetone_wire::id::{CallId, UserId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
@@ -71,21 +69,6 @@ impl Config {
             login_cost: Cost::Interactive,
         }
     }
-}
-
-/// One entry of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Message {
-    /// Its place: larger is later.
-    pub position: u64,
-    /// What was said.
-    pub text: String,
-    /// When it was written, by its sender's clock, in milliseconds since 1970.
-    pub written_ms: u64,
-    /// When it was kept here, by ours.
-    pub kept_ms: u64,
-    /// What became of it.
-    pub state: MessageState,
 }
 
 /// One phone's Sidetone: threads, socket, links and store, for as long as it is open.
@@ -454,56 +437,6 @@ impl Client {
     }
 }
 
-/// Texts.
-impl Client {
-    /// Says something to a friend, now or when they are there, and gives its place in the conversation. Once this
-    /// returns it is kept, and arrives once.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::TextLength`], [`Error::NotFriends`], [`Error::OutboxFull`] and what any command can meet.
-    pub async fn send_text(&self, peer: UserId, text: &str) -> Result<u64, Error> {
-        let text = Text::parse(text).ok_or(Error::TextLength)?;
-        match self.order(Command::SendText(peer, text)).await? {
-            Answer::Message(position) => Ok(position),
-            _ => Err(Error::Protocol),
-        }
-    }
-
-    /// Up to `limit` (at most 500) messages of a conversation before a position, newest first.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Closed`], [`Error::Storage`].
-    pub async fn history(&self, peer: UserId, before: Option<u64>, limit: usize) -> Result<Vec<Message>, Error> {
-        let read = move |inside: &Inside| {
-            let chat = inside.engine.chat(peer);
-            let given = inside.engine.given(peer);
-            let page = inside.store.page(peer, before, limit)?;
-            Ok(page.into_iter().filter_map(|(at, row)| chat.map(|chat| message(at, row, chat, given))).collect())
-        };
-        self.look(read).await?.map_err(Error::Storage)
-    }
-
-    /// The user has seen everything a friend sent.
-    ///
-    /// # Errors
-    ///
-    /// What any command can meet.
-    pub async fn mark_read(&self, peer: UserId) -> Result<(), Error> {
-        self.done(Command::MarkRead(peer)).await
-    }
-
-    /// The user is writing to a friend; nobody is told who is not there.
-    ///
-    /// # Errors
-    ///
-    /// What any command can meet.
-    pub async fn typing(&self, peer: UserId) -> Result<(), Error> {
-        self.done(Command::Typing(peer)).await
-    }
-}
-
 /// Calls.
 impl Client {
     /// Calls a friend.
@@ -575,9 +508,4 @@ impl Client {
 
 fn hidden(password: &str) -> Password {
     Password(Zeroizing::new(password.to_owned()))
-}
-
-fn message(position: u64, row: MessageRow, chat: &ChatRow, given: ItemSeq) -> Message {
-    let state = row.state(chat, given);
-    Message { position, text: row.text.into_string(), written_ms: row.at.0, kept_ms: row.kept.0, state }
 }

@@ -42,6 +42,8 @@ pub struct Diagnostics {
     pub malformed_frames: u64,
     /// Bytes of records to and from peers, sealed, without what the link adds.
     pub records: Bytes,
+    /// What friends said and an honest phone would not say.
+    pub refused_items: u64,
     /// The links there are.
     pub links: Vec<LinkRoute>,
     /// The sound of the call that is on, or of the last one.
@@ -63,6 +65,7 @@ impl Diagnostics {
             sockets: inside.socket.opened.load(Relaxed),
             malformed_frames: inside.socket.malformed.load(Relaxed),
             records: bytes(inside.links.records().total()),
+            refused_items: inside.engine.refused(),
             links: links
                 .map(|(id, route)| LinkRoute { peer: id.peer, route: convert::route(route), rtt: rtt(route) })
                 .collect(),

@@ -326,7 +326,7 @@ impl Driver {
         let kept = self.inside.store.keep(writes);
         for effect in effects {
             match effect {
-                Effect::Save(change) => change.value.zeroize(),
+                Effect::Save(change) | Effect::Hold(change) | Effect::Amend(_, change) => change.value.zeroize(),
                 Effect::Forget(_) if kept.is_ok() => {
                     self.inside.journal = Journal::default();
                     self.queue.clear();
@@ -340,7 +340,7 @@ impl Driver {
     /// Carries out what leaves; keeps what is told for later.
     fn act(&mut self, effect: Effect, told: &mut Vec<Effect>) {
         match effect {
-            Effect::Save(_) | Effect::Forget(_) => {}
+            Effect::Save(_) | Effect::Hold(_) | Effect::Amend(..) | Effect::Forget(_) => {}
             Effect::Send(frame) => self.send(frame),
             Effect::Link(id, order) => self.order(id, order),
             Effect::Media(call, order) => self.media(call, order),
@@ -453,6 +453,8 @@ enum Stopped {
 fn write(effect: &Effect) -> Option<Write<'_>> {
     match effect {
         Effect::Save(change) => Some(Write::Change(change)),
+        Effect::Hold(change) => Some(Write::Hold(change)),
+        Effect::Amend(place, change) => Some(Write::Amend(place, change)),
         Effect::Forget(Scope::All) => Some(Write::ForgetAll),
         _ => None,
     }

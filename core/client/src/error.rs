@@ -92,6 +92,15 @@ pub enum Error {
     /// A text has 1 to 65,536 bytes: let the user shorten it.
     #[error("the text is empty or too long")]
     TextLength,
+    /// No such message, or not one with which this can be done: read the conversation again.
+    #[error("no such message, or not one with which this can be done")]
+    NoSuchMessage,
+    /// Messages stay for a second to a year, or for ever: let the user choose again.
+    #[error("messages stay for a second to a year, or for ever")]
+    StayRange,
+    /// At most 8 different reactions, each one emoji: let the user choose again.
+    #[error("too many reactions, or not emoji")]
+    Reactions,
     /// Not the code of another phone's screen: let the user scan again.
     #[error("not a safety code")]
     NotACode,
@@ -176,6 +185,9 @@ impl Error {
             Self::Protocol => 24,
             Self::Storage(_) => 25,
             Self::Closed => 26,
+            Self::NoSuchMessage => 40,
+            Self::StayRange => 41,
+            Self::Reactions => 42,
         }
     }
 
@@ -201,6 +213,8 @@ impl Error {
             | Self::NoSuchPerson
             | Self::RosterFull
             | Self::TextLength
+            | Self::StayRange
+            | Self::Reactions
             | Self::NotACode => UserAction::Correct,
             Self::KeyChanged => UserAction::CompareNumbers,
             Self::Storage(_) => UserAction::FreeSpace,
@@ -225,6 +239,8 @@ impl From<CommandError> for Error {
             CommandError::NoSuchCall => Self::NoSuchCall,
             CommandError::Busy => Self::Busy,
             CommandError::OutboxFull => Self::OutboxFull,
+            CommandError::NoSuchMessage => Self::NoSuchMessage,
+            CommandError::StayRange => Self::StayRange,
         }
     }
 }

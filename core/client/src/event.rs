@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use sidetone_engine::CallView;
 use sidetone_wire::id::UserId;
+use sidetone_wire::record::MessageId;
 use tokio::sync::Notify;
 
 use crate::error::{Error, refused};
@@ -32,6 +33,15 @@ pub enum Event {
         /// Its place there.
         position: u64,
     },
+    /// A message has other words or reactions, was taken back, or disappeared.
+    Amended {
+        /// In whose conversation.
+        peer: UserId,
+        /// Which.
+        message: MessageId,
+    },
+    /// A conversation's draft, storage class or time that messages stay changed.
+    Chat(UserId),
     /// More of our messages are delivered or read.
     Marks(UserId),
     /// A friend is writing.
@@ -58,6 +68,8 @@ impl From<sidetone_engine::Event> for Event {
             Told::Connected(connected) => Self::Connected(connected),
             Told::Friend(user) => Self::Friend(user),
             Told::Message { peer, position } => Self::Message { peer, position },
+            Told::Amended { peer, message } => Self::Amended { peer, message },
+            Told::Chat(user) => Self::Chat(user),
             Told::Marks(user) => Self::Marks(user),
             Told::Typing(user) => Self::Typing(user),
             Told::Call(view) => Self::Call(view),
@@ -73,7 +85,10 @@ impl Event {
         match (self, older) {
             (Self::Call(new), Self::Call(old)) => new.call == old.call,
             (Self::Connected(_), Self::Connected(_)) | (Self::Preferences, Self::Preferences) => true,
-            (Self::Friend(_) | Self::Marks(_) | Self::Typing(_) | Self::Refresh, older) => self == older,
+            (Self::Amended { .. }, Self::Amended { .. }) => self == older,
+            (Self::Friend(_) | Self::Chat(_) | Self::Marks(_) | Self::Typing(_) | Self::Refresh, older) => {
+                self == older
+            }
             _ => false,
         }
     }

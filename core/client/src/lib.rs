@@ -30,6 +30,7 @@ pub mod socket;
 #[doc(hidden)]
 pub mod store;
 
+mod chat;
 mod client;
 mod convert;
 mod diagnostics;
@@ -40,7 +41,8 @@ mod journal;
 mod keep;
 mod vault;
 
-pub use client::{Client, Config, Message};
+pub use chat::{Chat, Found, Message, Reaction, SearchMark, What};
+pub use client::{Client, Config};
 pub use diagnostics::{Bytes, Diagnostics, LinkRoute};
 pub use error::{Error, OpenError, UserAction};
 pub use event::{EVENTS, Event};
@@ -49,12 +51,13 @@ pub use link::{Bind, RoutePolicy};
 pub use media::{Loudspeaker, Microphone, SoundFigures};
 pub use sidetone_crypto::identity::PublicKey;
 pub use sidetone_crypto::safety::{Comparison, SafetyNumber};
-pub use sidetone_engine::row::{Failure, MessageState};
+pub use sidetone_engine::row::{CallEntry, Failure, FileEntry, MessageState};
 pub use sidetone_engine::{
     Account, Addresses, CallState, CallView, Cost, Direction, EndReason, Friend, Microphone as MicrophoneState, PeerId,
-    Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Standing, Theme, Time, Verified,
+    Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Standing, Storage, Theme, Time, Verified,
 };
-pub use sidetone_wire::id::{CallId, MemberId, RoomId, UserId};
+pub use sidetone_wire::id::{CallId, ItemSeq, LaneId, MemberId, RoomId, UserId};
+pub use sidetone_wire::record::MessageId;
 pub use socket::{Plain, ServerError};
 pub use store::StoreError;
 pub use vault::{FileVault, FixedKey, KeyVault, VaultError};

@@ -26,12 +26,13 @@ use sidetone_wire::id::UserId;
 use zeroize::Zeroizing;
 
 mod error;
-
+mod held;
 mod schema;
 mod spot;
 mod tally;
 
 pub use error::StoreError;
+use held::{Held, Memory};
 use schema::VERSION;
 use spot::{Spot, owner_hash};
 use tally::{Count, Tally};
@@ -60,6 +61,10 @@ pub enum Write<'a> {
     Change(&'a Change),
     /// Forget every row of a table.
     Forget(Table),
+    /// Keep a row in memory only.
+    Hold(&'a Change),
+    /// Keep a row where a row is kept at this place, if there is one.
+    Amend(&'a Place, &'a Change),
     /// Forget every row and the key that opened them.
     ForgetAll,
 }
@@ -73,6 +78,8 @@ pub struct Store {
     vault: Vault,
     tally: Tally,
     platform_key: Zeroizing<[u8; 32]>,
+    /// Rows that are in memory only.
+    held: Held,
 }
 
 impl Store {
@@ -94,7 +101,7 @@ impl Store {
             Location::File(path) => Some(path.to_owned()),
             Location::Memory => None,
         };
-        Ok(Self { connection: Some(connection), path, quota, vault, tally, platform_key })
+        Ok(Self { connection: Some(connection), path, quota, vault, tally, platform_key, held: Held::new() })
     }
 
     /// Keeps the writes of one step, in their order: all of them, durably, or none.
@@ -108,15 +115,30 @@ impl Store {
         let (mut fresh, mut forgot) = (None, false);
         let mut tally = self.tally.clone();
         tally.generation += 1;
+        let mut held = Memory::of(&mut self.held);
         for write in writes {
+            let vault = fresh.as_ref().unwrap_or(&self.vault);
             match write {
-                Write::Change(change) => put(&transaction, fresh.as_ref().unwrap_or(&self.vault), change, &mut tally)?,
+                Write::Change(change) => {
+                    if change.value.is_none() {
+                        held.put(change);
+                    }
+                    put(&transaction, vault, change, &mut tally)?;
+                }
+                Write::Hold(change) => held.put(change),
+                Write::Amend(place, change) if held.has(place) => held.put(change),
+                Write::Amend(place, change) => {
+                    if has(&transaction, vault, place)? {
+                        put(&transaction, vault, change, &mut tally)?;
+                    }
+                }
                 Write::Forget(table) => {
                     transaction.execute("DELETE FROM kept WHERE kind = ?1", [table as u8])?;
                     tally.clear(table as u8);
                     forgot = true;
                 }
                 Write::ForgetAll => {
+                    held.forget();
                     fresh = Some(forget(&transaction, &self.platform_key)?);
                     tally = Tally::empty(tally.generation);
                     forgot = true;
@@ -125,6 +147,7 @@ impl Store {
         }
         schema::write_tally(&transaction, fresh.as_ref().unwrap_or(&self.vault), &tally)?;
         transaction.commit()?;
+        held.commit();
         self.tally = tally;
         if let Some(vault) = fresh {
             self.vault = vault;
@@ -201,9 +224,38 @@ impl Store {
         while let Some(row) = rows.next()? {
             let sealed = row.get_ref(3)?.as_blob().map_err(|_| StoreError::Damaged)?;
             let (place, value) = Spot::read(row)?.open_row(&self.vault, sealed, VERSION)?;
-            page.push((place.position, MessageRow::read(&value).map_err(|_| StoreError::Damaged)?));
+            page.push((place.position, MessageRow::read(&value)?));
+        }
+        let place = |position| Place { table: Table::Message, owner: peer, position };
+        let held = self.held.range(place(0)..place(before.unsigned_abs())).rev().take(limit.unsigned_abs() as usize);
+        let mut both = false;
+        for (place, value) in held {
+            page.push((place.position, MessageRow::read(value)?));
+            both = true;
+        }
+        if both {
+            page.sort_by_key(|(position, _)| std::cmp::Reverse(*position));
+            page.truncate(limit.unsigned_abs() as usize);
         }
         Ok(page)
+    }
+
+    /// One row, on disk or in memory.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if it is not what was written at its place.
+    pub fn row(&self, place: Place) -> Result<Option<Zeroizing<Vec<u8>>>, StoreError> {
+        if let Some(held) = self.held.get(&place) {
+            return Ok(Some(held.clone()));
+        }
+        let spot = Spot::of(&self.vault, &place);
+        let sql = "SELECT kind, owner, position, sealed FROM kept WHERE kind = ?1 AND owner = ?2 AND position = ?3";
+        let mut statement = self.connection()?.prepare_cached(sql)?;
+        let mut rows = statement.query(params![spot.kind, spot.owner, spot.position])?;
+        let Some(row) = rows.next()? else { return Ok(None) };
+        let sealed = row.get_ref(3)?.as_blob().map_err(|_| StoreError::Damaged)?;
+        Ok(Some(spot.open(&self.vault, sealed, VERSION)?.1))
     }
 
     /// Reads everything: whether the file is whole, every row opens at its place, and none is missing or put back to what
@@ -340,4 +392,10 @@ fn put(transaction: &Transaction<'_>, vault: &Vault, change: &Change, tally: &mu
     transaction.prepare_cached(sql)?.execute(params![spot.kind, spot.owner, spot.position, sealed])?;
     tally.add(spot.kind, vault.mark(&sealed));
     Ok(())
+}
+
+fn has(transaction: &Transaction<'_>, vault: &Vault, place: &Place) -> Result<bool, StoreError> {
+    let spot = Spot::of(vault, place);
+    let sql = "SELECT 1 FROM kept WHERE kind = ?1 AND owner = ?2 AND position = ?3";
+    Ok(transaction.prepare_cached(sql)?.exists(params![spot.kind, spot.owner, spot.position])?)
 }

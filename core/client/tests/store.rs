@@ -49,8 +49,8 @@ fn row(table: Table, owner: UserId, position: u64, value: &[u8]) -> Change {
 }
 
 fn said(position: u64, text: &str) -> MessageRow {
-    let text = Text::parse(text).unwrap();
-    MessageRow { theirs: false, seq: ItemSeq(position), at: UnixMs(1), kept: UnixMs(2), text, failed: None }
+    let text = Some(Text::parse(text).unwrap());
+    MessageRow { at: UnixMs(1), kept: UnixMs(2), text, ..MessageRow::new(false, ItemSeq(position)) }
 }
 
 fn keep(store: &mut Store, changes: &[Change]) -> Result<(), StoreError> {
@@ -288,7 +288,8 @@ fn a_phone_of_the_first_version_goes_on_where_it_was() {
     assert_eq!((preferences.receipts, preferences.addresses), (Receipts::Keep, Addresses::WhenIAct));
     let chat = engine.chat(bert.user).expect("their conversation");
     let page = store.page(bert.user, None, 9).unwrap();
-    let page: Vec<_> = page.iter().map(|(_, row)| (row.text.as_str(), row.state(chat, ItemSeq(0)))).collect();
+    let page: Vec<_> =
+        page.iter().map(|(_, row)| (row.text.as_ref().unwrap().as_str(), row.state(chat, ItemSeq(0)))).collect();
     assert_eq!(
         page,
         [
@@ -397,4 +398,41 @@ fn a_killed_process_loses_nothing_it_kept() {
     }
     drop(store);
     assert_eq!(plain(&left.open().unwrap())[0].1, b"kept");
+}
+
+#[test]
+fn what_is_held_is_read_like_the_rest_and_is_in_no_file() {
+    let folder = Folder::new();
+    let mut store = folder.open().unwrap();
+    keep(&mut store, &[said(1, "on disk").put(ANNA, 1), said(3, "on disk too").put(ANNA, 3)]).unwrap();
+    let held = [said(2, "in memory").put(ANNA, 2), said(4, "in memory too").put(ANNA, 4)];
+    store.keep(held.iter().map(Write::Hold)).unwrap();
+    let positions = |store: &Store, before, limit| -> Vec<u64> {
+        store.page(ANNA, before, limit).unwrap().into_iter().map(|(position, _)| position).collect()
+    };
+    assert_eq!(positions(&store, None, 9), [4, 3, 2, 1]);
+    assert_eq!(positions(&store, Some(4), 2), [3, 2]);
+    assert!(store.row(held[0].place).unwrap().is_some());
+    keep(&mut store, &[MessageRow::drop_at(ANNA, 4)]).unwrap();
+    assert_eq!(positions(&store, None, 9), [3, 2, 1], "a drop drops it wherever it is");
+    store.close();
+    assert_eq!(positions(&folder.open().unwrap(), None, 9), [3, 1]);
+}
+
+#[test]
+fn a_row_is_amended_where_there_is_one_and_nowhere_else() {
+    let folder = Folder::new();
+    let mut store = folder.open().unwrap();
+    let (disk, memory, nowhere) = (said(1, "old").put(ANNA, 1), said(2, "old").put(ANNA, 2), said(3, "x").put(ANNA, 3));
+    store.keep([Write::Change(&disk), Write::Hold(&memory)]).unwrap();
+    let new = |at| said(at, "new").put(ANNA, at);
+    let amended = [new(1), new(2), new(3)];
+    store.keep(amended.iter().map(|change| Write::Amend(&change.place, change))).unwrap();
+    let words = |store: &Store| -> Vec<_> {
+        store.page(ANNA, None, 9).unwrap().into_iter().map(|(at, row)| (at, row.text.unwrap().into_string())).collect()
+    };
+    assert_eq!(words(&store), [(2, "new".to_owned()), (1, "new".to_owned())]);
+    assert!(store.row(nowhere.place).unwrap().is_none());
+    store.close();
+    assert_eq!(words(&folder.open().unwrap()), [(1, "new".to_owned())]);
 }

@@ -80,3 +80,45 @@ pub enum EndReason {
     /// The account was left while the call was on.
     SignedOut,
 }
+
+impl EndReason {
+    /// A number that never changes.
+    pub fn number(self) -> u8 {
+        match self {
+            Self::HungUp => 1,
+            Self::PeerHungUp => 2,
+            Self::Declined => 3,
+            Self::PeerDeclined => 4,
+            Self::PeerBusy => 5,
+            Self::Cancelled => 6,
+            Self::Missed => 7,
+            Self::Unanswered => 8,
+            Self::Unreachable => 9,
+            Self::ConnectionLost => 10,
+            Self::PeerForgot => 11,
+            Self::Merged(_) => 12,
+            Self::NotTrusted => 13,
+            Self::SignedOut => 14,
+        }
+    }
+
+    /// The reason with this number, if there is one that says as much without more.
+    pub fn from_number(number: u8) -> Option<Self> {
+        Some(match number {
+            1 => Self::HungUp,
+            2 => Self::PeerHungUp,
+            3 => Self::Declined,
+            4 => Self::PeerDeclined,
+            5 => Self::PeerBusy,
+            6 => Self::Cancelled,
+            7 => Self::Missed,
+            8 => Self::Unanswered,
+            9 => Self::Unreachable,
+            10 => Self::ConnectionLost,
+            11 => Self::PeerForgot,
+            13 => Self::NotTrusted,
+            14 => Self::SignedOut,
+            _ => return None,
+        })
+    }
+}

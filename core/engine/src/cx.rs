@@ -10,8 +10,8 @@ use sidetone_wire::id::{PairingId, UserId};
 use sidetone_wire::record::Record;
 
 use crate::effect::{Answer, CommandError, Effect, Event};
-use crate::input::{Ask, LinkId, PeerId, Route};
-use crate::row::Change;
+use crate::input::{Ask, LinkId, PeerId, Route, Storage};
+use crate::row::{CallEntry, Change, Place};
 use crate::time::Now;
 
 /// A fact inside the engine, on its way from the machine that found it to the machines that care.
@@ -47,6 +47,8 @@ pub(crate) enum Fact {
     Paired(PeerId),
     /// It is lost, and its link with it.
     Unpaired(PeerId),
+    /// A call with a peer is over: whether they called, and whether nobody took it here.
+    Called(UserId, bool, bool, CallEntry),
     /// The peer has no live session with the server.
     Unreachable(PeerId),
     /// The link to a peer carries records.
@@ -130,6 +132,19 @@ impl<'a> Cx<'a> {
 
     pub fn save(&mut self, change: Change) {
         self.effect(Effect::Save(change));
+    }
+
+    /// Keeps a row on disk or in memory only; a drop drops it from both.
+    pub fn keep(&mut self, storage: Storage, change: Change) {
+        match storage {
+            Storage::Kept => self.save(change),
+            Storage::Ephemeral => self.effect(Effect::Hold(change)),
+        }
+    }
+
+    /// Keeps a row if there is one at `place`, and where that one is.
+    pub fn amend(&mut self, place: Place, change: Change) {
+        self.effect(Effect::Amend(place, change));
     }
 
     pub fn tell(&mut self, event: Event) {

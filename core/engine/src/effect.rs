@@ -5,10 +5,11 @@ use sidetone_wire::account::{Code, Relays};
 use sidetone_wire::connect::{Candidate, Description};
 use sidetone_wire::frame::Frame;
 use sidetone_wire::id::{CallId, RoomId, UserId};
+use sidetone_wire::record::MessageId;
 
 use crate::call::CallView;
 use crate::input::{Ask, LinkId, Microphone};
-use crate::row::Change;
+use crate::row::{Change, Place};
 use crate::sound::SoundOrder;
 
 /// One thing to do.
@@ -16,7 +17,11 @@ use crate::sound::SoundOrder;
 pub enum Effect {
     /// Keep or drop a row.
     Save(Change),
-    /// Drop every row of a scope, and what the driver itself keeps of it.
+    /// Keep a row in memory only: it is read like any other, and is gone when the client closes.
+    Hold(Change),
+    /// Keep a row, on disk or in memory, where a row is kept at this place; nothing if none is.
+    Amend(Place, Change),
+    /// Drop every row of a scope, in memory too, and what the driver itself keeps of it.
     Forget(Scope),
     /// Send a frame over the socket; dropped if it is closed: the engine sends again what matters.
     Send(Frame),
@@ -174,6 +179,12 @@ pub enum CommandError {
     /// Too much waits for this friend already.
     #[error("too much waits for this friend already")]
     OutboxFull,
+    /// No such message, or not one with which this can be done.
+    #[error("no such message, or not one with which this can be done")]
+    NoSuchMessage,
+    /// Messages stay for a second to a year, or for ever.
+    #[error("messages stay for a second to a year, or for ever")]
+    StayRange,
 }
 
 /// Something the app may want to show. The store is the truth: whoever missed one reads again.
@@ -192,6 +203,15 @@ pub enum Event {
         /// Its place there.
         position: u64,
     },
+    /// A message has other words or reactions, was taken back, or disappeared.
+    Amended {
+        /// In whose conversation.
+        peer: UserId,
+        /// Which.
+        message: MessageId,
+    },
+    /// A conversation's draft, storage class or time that messages stay changed.
+    Chat(UserId),
     /// More of our messages are sent, delivered or read.
     Marks(UserId),
     /// A friend is writing.

@@ -20,7 +20,9 @@ use crate::peers::{Peers, Wish};
 use crate::preferences::{Preference, Preferences};
 use crate::ring::{Calls, Need};
 use crate::roster::Roster;
-use crate::row::{AccountRow, ChatRow, FriendRow, OutgoingRow, Place, PreferencesRow, Row, RowError, Table};
+use crate::row::{
+    AccountRow, ChatRow, DraftRow, FadeRow, FriendRow, OutgoingRow, Place, PreferencesRow, Row, RowError, Table,
+};
 use crate::time::{Now, Time};
 use crate::view;
 use crate::{Config, Cost};
@@ -79,7 +81,9 @@ impl Engine {
                     engine.chats.restore_outgoing(place.owner, ItemSeq(place.position), row);
                 }
                 Table::Preferences => engine.preferences = Preferences::of(PreferencesRow::read(&value)?),
-                Table::Message => {}
+                Table::Fade => engine.chats.restore_fade(place.owner, place.position, FadeRow::read(&value)?),
+                Table::Draft => engine.chats.restore_draft(place.owner, DraftRow::read(&value)?),
+                Table::Message | Table::Content | Table::Reaction => {}
             }
         }
         Ok(engine)
@@ -113,12 +117,13 @@ impl Engine {
     /// When the engine wants to be told the time at the latest.
     pub fn deadline(&self) -> Option<Time> {
         let peers = self.peers.deadline(|peer| self.wish(peer));
-        [self.meeting.deadline(), self.calls.deadline(), peers].into_iter().flatten().min()
+        [self.meeting.deadline(), self.calls.deadline(), self.chats.deadline(), peers].into_iter().flatten().min()
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
         self.meeting.tick(cx);
         self.calls.tick(cx);
+        self.chats.tick(cx);
         let of_use = self.peers.active().filter(|peer| self.wish(*peer).is_anything()).collect();
         self.peers.tick(&of_use, cx);
     }
@@ -187,6 +192,7 @@ impl Engine {
                 self.chats.up(peer, cx);
                 self.calls.up(peer, link, route, cx);
             }
+            Fact::Called(peer, incoming, missed, call) => self.chats.called(peer, incoming, missed, call, cx),
             Fact::Routed(PeerId::Friend(peer), route) => self.calls.routed(peer, route, cx),
             Fact::Interrupted(PeerId::Friend(peer)) => self.calls.interrupted(peer, cx),
             Fact::Restored(PeerId::Friend(peer)) => self.calls.restored(peer, cx),
@@ -307,7 +313,7 @@ impl Engine {
                 self.calls.up(peer, link, route, cx);
             }
         }
-        let waiting = self.chats.waiting().filter(|peer| self.roster.is_online(*peer)).chain(self.calls.peer());
+        let waiting = self.chats.waiting(self.roster.online()).into_iter().chain(self.calls.peer());
         let waiting: BTreeSet<PeerId> = waiting.map(PeerId::Friend).collect();
         let peers: BTreeSet<PeerId> = self.peers.active().chain(waiting).collect();
         for peer in peers {
@@ -361,6 +367,17 @@ impl Engine {
     /// One person, also of the past.
     pub fn friend(&self, user: UserId) -> Option<view::Friend> {
         self.roster.friend(user, self.chats.row(user).map_or(0, |row| row.unread))
+    }
+
+    /// Every conversation, by its friend's id.
+    pub fn chats(&self) -> Vec<view::Chat> {
+        self.chats.views().collect()
+    }
+
+    /// How often friends said what an honest phone would not say: about a message that cannot be theirs, or with a time that
+    /// none can have.
+    pub fn refused(&self) -> u64 {
+        self.chats.refused()
     }
 
     /// Where the conversation with a person stands.
@@ -428,7 +445,11 @@ impl Engine {
     fn talk(&mut self, ask: Ask, command: Command, cx: &mut Cx<'_>) {
         match command {
             Command::SendText(peer, text) => match self.roster.is_friend(peer) {
-                true => self.chats.send(ask, peer, text, cx),
+                true => self.chats.send(ask, peer, text, None, cx),
+                false => cx.answer(ask, Err(CommandError::NotFriends)),
+            },
+            Command::Chat(peer, command) => match self.roster.is_friend(peer) || command.is_for_anybody() {
+                true => self.chats.command(ask, peer, command, cx),
                 false => cx.answer(ask, Err(CommandError::NotFriends)),
             },
             Command::MarkRead(peer) => self.chats.mark_read(ask, peer, self.preferences.receipts, cx),

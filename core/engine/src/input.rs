@@ -4,7 +4,7 @@ use sidetone_crypto::identity::PublicKey;
 use sidetone_wire::connect::{Candidate, Description};
 use sidetone_wire::frame::Frame;
 use sidetone_wire::id::{CallId, Fingerprint, MemberId, RoomId, UserId};
-use sidetone_wire::record::Text;
+use sidetone_wire::record::{MessageId, Reactions, Text};
 use zeroize::Zeroizing;
 
 use crate::preferences::Preference;
@@ -122,6 +122,8 @@ pub enum Command {
     AcceptKey(UserId, PublicKey),
     /// Say something to a friend, now or when they are there.
     SendText(UserId, Text),
+    /// Say more to a friend, or change what was said.
+    Chat(UserId, ChatCommand),
     /// The user has seen everything a friend sent.
     MarkRead(UserId),
     /// The user is writing to a friend.
@@ -142,6 +144,44 @@ pub enum Command {
     SetReceipts(Receipts),
     /// Anything the user of this device may choose, with an account or without.
     Prefer(Preference),
+}
+
+/// What the app may want of a conversation.
+#[derive(Debug)]
+pub enum ChatCommand {
+    /// Say something in answer to a message.
+    Reply(MessageId, Text),
+    /// Send again what was not delivered.
+    Retry(MessageId),
+    /// Give a text of ours other words, on both phones.
+    Edit(MessageId, Text),
+    /// Take a message of ours back, on both phones.
+    Delete(MessageId),
+    /// Say what we think of a message, in place of what we thought before.
+    React(MessageId, Reactions),
+    /// How many seconds messages should stay: from now on the shorter of both friends' wishes counts.
+    SetStay(Option<u32>),
+    /// Keep what was begun; sending drops it.
+    SetDraft(Option<Text>),
+    /// Where the conversation is kept from now on.
+    SetStorage(Storage),
+}
+
+impl ChatCommand {
+    /// Whether it makes sense with somebody who is no friend any more.
+    pub(crate) fn is_for_anybody(&self) -> bool {
+        matches!(self, Self::Delete(_) | Self::SetDraft(None) | Self::SetStorage(_))
+    }
+}
+
+/// Where a conversation is kept on this phone; what the friend's phone does is the friend's choice.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Storage {
+    /// On disk, sealed.
+    #[default]
+    Kept,
+    /// In memory only: what is said from now on is gone when the client closes, also what was not delivered yet.
+    Ephemeral,
 }
 
 /// Whether safety numbers were compared.

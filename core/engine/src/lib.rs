@@ -4,8 +4,8 @@
 //! It opens nothing, waits for nothing and knows no clock, thread, socket or file; its randomness comes from the seed it
 //! was made with. The same seed and the same inputs give the same effects, byte for byte.
 //!
-//! Who drives an engine keeps one law: of the effects of one step, first [`Effect::Save`] and [`Effect::Forget`] in one
-//! transaction, then [`Effect::Send`], [`Effect::Link`] and [`Effect::Media`] in their order, then [`Effect::Answer`]
+//! Who drives an engine keeps one law: of the effects of one step, first [`Effect::Save`], [`Effect::Hold`],
+//! [`Effect::Amend`] and [`Effect::Forget`] in their order and in one transaction, then [`Effect::Send`], [`Effect::Link`] and [`Effect::Media`] in their order, then [`Effect::Answer`]
 //! and [`Effect::Tell`]. A crash between any two of them loses nothing that was promised and repeats nothing.
 
 mod account;
@@ -33,14 +33,14 @@ pub use call::{CallState, CallView, Direction, EndReason};
 pub use effect::{AccountEvent, Answer, CommandError, Effect, Event, MediaOrder, Order, Role, Scope, SenderKey, Ways};
 pub use engine::Engine;
 pub use input::{
-    Addresses, Ask, Command, Down, Input, LinkId, Microphone, News, Password, PeerId, Reach, Receipts, Relay, Route,
-    Verified,
+    Addresses, Ask, ChatCommand, Command, Down, Input, LinkId, Microphone, News, Password, PeerId, Reach, Receipts,
+    Relay, Route, Storage, Verified,
 };
 pub use preferences::{Preference, Preferences, Routes, Theme};
 pub use sidetone_crypto::login::Cost;
 pub use sound::{Claim, Loudness, Mode, SoundNews, SoundOrder};
 pub use time::{Now, Time};
-pub use view::{Account, Friend, Standing};
+pub use view::{Account, Chat, Friend, Standing};
 
 /// The most bytes of records that the engine leaves unconfirmed on one link: a link must take this much at once.
 pub const WINDOW_BYTES: usize = 512 * 1024;

@@ -9,9 +9,10 @@ use sidetone_wire::limits::RING_MS;
 use sidetone_wire::record::{self, CallWord, Ended, MediaKey, Record, Why, Word};
 
 use crate::call::{CallState, CallView, Direction, EndReason};
-use crate::cx::Cx;
+use crate::cx::{Cx, Fact};
 use crate::effect::{Answer, CommandError, Effect, Event, MediaOrder, SenderKey};
 use crate::input::{Ask, LinkId, Microphone, Route};
+use crate::row::CallEntry;
 use crate::time::Time;
 
 /// From the answer to the first link.
@@ -42,6 +43,8 @@ struct Call {
     keys: Keys,
     microphone: Microphone,
     their_microphone: Microphone,
+    /// When both could speak for the first time.
+    since: Option<Time>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -348,6 +351,12 @@ impl Calls {
         self.remember(call.id, why.unwrap_or(Why::NoSuchCall));
         cx.effect(Effect::Media(call.id, MediaOrder::Stop));
         cx.tell(Event::Call(call.view(Some(reason))));
+        if !matches!(reason, EndReason::Merged(_) | EndReason::SignedOut) {
+            let talked_ms = call.since.map(|since| cx.now.time.since(since));
+            let entry = CallEntry { call: call.id, reason: reason.number(), talked_ms };
+            let incoming = call.direction == Direction::Incoming;
+            cx.fact(Fact::Called(call.peer, incoming, reason == EndReason::Missed, entry));
+        }
     }
 
     fn remember(&mut self, id: CallId, why: Why) {
@@ -361,7 +370,19 @@ impl Call {
         let (stage, keys) = (Stage::Ringing, Keys::default());
         let (microphone, their_microphone) = (Microphone::On, Microphone::On);
         let (until, link) = (Some(until), None);
-        Self { id, peer, direction, stage, until, alerted: false, link, keys, microphone, their_microphone }
+        Self {
+            id,
+            peer,
+            direction,
+            stage,
+            until,
+            alerted: false,
+            link,
+            keys,
+            microphone,
+            their_microphone,
+            since: None,
+        }
     }
 
     fn view(&self, ended: Option<EndReason>) -> CallView {
@@ -492,6 +513,7 @@ impl Call {
         }
         if let (Some((send, _)), Some(receive)) = (self.keys.ours.take(), self.keys.theirs.take()) {
             cx.effect(Effect::Media(self.id, MediaOrder::Start { link, send, receive }));
+            self.since.get_or_insert(cx.now.time);
             self.enter(Stage::Connected, None, cx);
             if self.microphone == Microphone::Off {
                 self.say_microphone(cx);

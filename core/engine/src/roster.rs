@@ -19,6 +19,8 @@ const NAME_BYTES: usize = 4 * *NAME_CHARS.end();
 
 pub(crate) struct Roster {
     people: BTreeMap<UserId, Entry>,
+    /// Those of them who are online.
+    online: BTreeSet<UserId>,
     /// Who was named so far while the whole roster is read.
     reading: Option<BTreeSet<UserId>>,
     page: u32,
@@ -44,7 +46,7 @@ impl Entry {
 
 impl Roster {
     pub fn new() -> Self {
-        Self { people: BTreeMap::new(), reading: None, page: 0, run: 0 }
+        Self { people: BTreeMap::new(), online: BTreeSet::new(), reading: None, page: 0, run: 0 }
     }
 
     pub fn restore(&mut self, user: UserId, row: FriendRow) {
@@ -77,6 +79,11 @@ impl Roster {
         let changed_key = row.changed.map(|key| PublicKey::kept(key.0));
         let (name, verified) = (row.name.clone(), row.verified);
         Some(Friend { user, name, standing: *standing, online: *online, verified, key: *key, changed_key, unread })
+    }
+
+    /// Friends who are online.
+    pub fn online(&self) -> &BTreeSet<UserId> {
+        &self.online
     }
 
     /// Everybody but those of the past.
@@ -150,6 +157,10 @@ impl Roster {
             cx.save(entry.row.put(person.user, 0));
         }
         let distrusted = trusted && entry.trusted().is_none();
+        match entry.online {
+            true => self.online.insert(person.user),
+            false => self.online.remove(&person.user),
+        };
         if before != (entry.row.clone(), entry.standing, entry.online) {
             cx.tell(Event::Friend(person.user));
         }
@@ -187,6 +198,7 @@ impl Roster {
         }
         entry.standing = standing;
         entry.online = false;
+        self.online.remove(&user);
         entry.row.standing = standing as u8;
         cx.save(entry.row.put(user, 0));
         cx.tell(Event::Friend(user));
@@ -197,15 +209,21 @@ impl Roster {
         let Some(entry) = self.people.get_mut(&presence.user) else { return };
         if entry.standing == Standing::Friend && entry.online != presence.online {
             entry.online = presence.online;
+            match presence.online {
+                true => self.online.insert(presence.user),
+                false => self.online.remove(&presence.user),
+            };
             cx.tell(Event::Friend(presence.user));
         }
     }
 
     /// Nobody is known to be online while we are not.
     pub fn offline(&mut self, cx: &mut Cx<'_>) {
-        for (user, entry) in self.people.iter_mut().filter(|(_, entry)| entry.online) {
-            entry.online = false;
-            cx.tell(Event::Friend(*user));
+        for user in std::mem::take(&mut self.online) {
+            if let Some(entry) = self.people.get_mut(&user) {
+                entry.online = false;
+                cx.tell(Event::Friend(user));
+            }
         }
     }
 

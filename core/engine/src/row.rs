@@ -3,8 +3,12 @@
 use serde::{Serialize, de::DeserializeOwned};
 use serde_indexed::{DeserializeIndexed, SerializeIndexed};
 use sidetone_wire::id::{DeviceId, IdentityKey, ItemSeq, LaneId, Secret, UnixMs, UserId};
-use sidetone_wire::record::{Body, Text};
+use sidetone_wire::record::Body;
 use sidetone_wire::{decode, encode};
+
+mod entry;
+
+pub use entry::*;
 
 /// A kind of row. The numbers are kept on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -20,6 +24,14 @@ pub enum Table {
     Outgoing = 4,
     /// Conversations, in order. The engine never reads these back.
     Message = 5,
+    /// What their entries say. The engine never reads these back.
+    Content = 6,
+    /// What people think of them. The engine never reads these back.
+    Reaction = 7,
+    /// Messages that will disappear.
+    Fade = 8,
+    /// What was begun and not sent.
+    Draft = 9,
     /// What the user of this device prefers.
     Preferences = 15,
 }
@@ -35,8 +47,18 @@ pub enum Class {
 
 impl Table {
     /// Every table, in the order in which a restore wants them.
-    pub const ALL: &[Self] =
-        &[Self::Account, Self::Friend, Self::Chat, Self::Outgoing, Self::Message, Self::Preferences];
+    pub const ALL: &[Self] = &[
+        Self::Account,
+        Self::Friend,
+        Self::Chat,
+        Self::Outgoing,
+        Self::Message,
+        Self::Content,
+        Self::Reaction,
+        Self::Fade,
+        Self::Draft,
+        Self::Preferences,
+    ];
 
     /// How dear its rows are.
     pub fn class(self) -> Class {
@@ -48,7 +70,7 @@ impl Table {
 
     /// Whether a restore wants the rows of this table: those that an engine reads back.
     pub fn is_restored(self) -> bool {
-        !matches!(self, Self::Message)
+        !matches!(self, Self::Message | Self::Content | Self::Reaction)
     }
 }
 
@@ -219,9 +241,51 @@ pub struct ChatRow {
     /// The next free place in the conversation.
     #[serde(index = 6)]
     pub next: u64,
-    /// Their messages that the user has not seen.
+    /// Their messages, and missed calls, that the user has not seen.
     #[serde(index = 7)]
     pub unread: u32,
+    /// [`crate::Storage`]: 0 kept, 1 in memory only.
+    #[serde(index = 8, skip_serializing_if = "is_zero")]
+    pub storage: u8,
+    /// Seconds that we want messages to stay; absent for ever.
+    #[serde(index = 9, skip_serializing_if = "Option::is_none")]
+    pub our_stay_s: Option<u32>,
+    /// Seconds that they want messages to stay; absent for ever.
+    #[serde(index = 10, skip_serializing_if = "Option::is_none")]
+    pub their_stay_s: Option<u32>,
+    /// When the last entry was kept.
+    #[serde(index = 11, skip_serializing_if = "Option::is_none")]
+    pub active: Option<UnixMs>,
+}
+
+impl ChatRow {
+    /// A conversation in which nothing was said.
+    pub fn new(lane: LaneId) -> Self {
+        let zero = ItemSeq(0);
+        Self {
+            lane,
+            last: zero,
+            confirmed: zero,
+            read: zero,
+            their_lane: None,
+            heard: zero,
+            next: 1,
+            unread: 0,
+            storage: 0,
+            our_stay_s: None,
+            their_stay_s: None,
+            active: None,
+        }
+    }
+
+    /// Seconds that a message written now stays: the shorter of both wishes.
+    pub fn stay_s(&self) -> Option<u32> {
+        self.our_stay_s.into_iter().chain(self.their_stay_s).min()
+    }
+}
+
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 impl Row for ChatRow {
@@ -237,79 +301,14 @@ pub struct OutgoingRow {
     /// What it is.
     #[serde(index = 1)]
     pub body: Body,
-    /// The message that it carries, if it does.
+    /// The place of the entry that it carries, if it does.
     #[serde(index = 2, skip_serializing_if = "Option::is_none")]
     pub message: Option<u64>,
+    /// Why it was not delivered and waits for the user to send it again: 1 no longer friends.
+    #[serde(index = 3, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<u8>,
 }
 
 impl Row for OutgoingRow {
     const TABLE: Table = Table::Outgoing;
-}
-
-/// One entry of a conversation.
-#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
-pub struct MessageRow {
-    /// True if they said it.
-    #[serde(index = 0)]
-    pub theirs: bool,
-    /// Its number in its sender's lane.
-    #[serde(index = 1)]
-    pub seq: ItemSeq,
-    /// When it was written, by its sender's clock.
-    #[serde(index = 2)]
-    pub at: UnixMs,
-    /// When it was kept here, by ours.
-    #[serde(index = 3)]
-    pub kept: UnixMs,
-    /// What was said.
-    #[serde(index = 4)]
-    pub text: Text,
-    /// Why it will never be delivered: 1 no longer friends.
-    #[serde(index = 5, skip_serializing_if = "Option::is_none")]
-    pub failed: Option<u8>,
-}
-
-impl Row for MessageRow {
-    const TABLE: Table = Table::Message;
-}
-
-/// What became of a message of ours.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MessageState {
-    /// It waits.
-    Queued,
-    /// It was given to the link that is up and is not confirmed yet.
-    Sent,
-    /// It is on the peer's phone.
-    Delivered,
-    /// A person saw it.
-    Read,
-    /// It will never be delivered.
-    Failed(Failure),
-    /// It is theirs.
-    Received,
-}
-
-/// Why a message will never be delivered.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Failure {
-    /// The friendship ended before it was.
-    NotFriends,
-}
-
-impl MessageRow {
-    /// What became of this message, given where its conversation stands and up to where the link that is up was given it
-    /// ([`crate::Engine::given`]).
-    pub fn state(&self, chat: &ChatRow, given: ItemSeq) -> MessageState {
-        if self.theirs {
-            return MessageState::Received;
-        }
-        match self.failed {
-            Some(_) => MessageState::Failed(Failure::NotFriends),
-            None if self.seq <= chat.read => MessageState::Read,
-            None if self.seq <= chat.confirmed => MessageState::Delivered,
-            None if self.seq <= given => MessageState::Sent,
-            None => MessageState::Queued,
-        }
-    }
 }

@@ -1,7 +1,10 @@
 //! What an app reads of an engine.
 
 use sidetone_crypto::identity::PublicKey;
-use sidetone_wire::id::UserId;
+use sidetone_wire::id::{UnixMs, UserId};
+use sidetone_wire::record::Text;
+
+use crate::input::Storage;
 
 /// A person in the roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,6 +41,27 @@ pub enum Standing {
     Blocked = 4,
     /// Nothing any more; their pinned key is kept so that another one is noticed.
     Former = 5,
+}
+
+/// A conversation in a list of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Chat {
+    /// With whom.
+    pub peer: UserId,
+    /// The place of its last entry, if there is one.
+    pub last: Option<u64>,
+    /// When that was kept; not known for what the first version kept.
+    pub active: Option<UnixMs>,
+    /// Their messages, and missed calls, that the user has not seen.
+    pub unread: u32,
+    /// What the user began to write.
+    pub draft: Option<Text>,
+    /// Seconds that we want messages to stay; none for ever.
+    pub our_stay_s: Option<u32>,
+    /// Seconds that they want messages to stay. The shorter wish counts.
+    pub their_stay_s: Option<u32>,
+    /// Where it is kept on this phone.
+    pub storage: Storage,
 }
 
 /// The account of this device.

@@ -62,6 +62,8 @@ id! {
     AttemptId(16);
     /// A sender's numbering of items to one friend: new whenever the sender's store is new.
     LaneId(16);
+    /// One file on its way from phone to phone.
+    TransferId(16);
     /// The public half of an identity (X25519, RFC 7748).
     IdentityKey(32);
     /// The SHA-256 of a DTLS certificate (RFC 8122).

@@ -10,6 +10,12 @@ pub const ENVELOPE_BUCKETS: [usize; 4] = [256, 1024, 4 * 1024, ENVELOPE_BYTES];
 pub const TEXT_BYTES: usize = 64 * 1024;
 /// Largest record before encryption: a text of full length and the fields around it.
 pub const RECORD_BYTES: usize = TEXT_BYTES + 1024;
+/// Reactions of one person to one message.
+pub const REACTIONS: usize = 8;
+/// Longest reaction, in UTF-8 bytes: any one emoji, with its joiners.
+pub const EMOJI_BYTES: usize = 32;
+/// Seconds that a disappearing message may stay: to a year.
+pub const STAY_S: std::ops::RangeInclusive<u32> = 1..=31_536_000;
 /// Names of people: characters after normalisation.
 pub const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=32;
 /// Longest e-mail address (RFC 5321 section 4.5.3.1.3).

@@ -8,7 +8,7 @@ use crate::codec::{DecodeError, EncodeError, decode, encode};
 use crate::connect::{Candidate, Description};
 use crate::floor::FloorWord;
 use crate::id::{CallId, ItemSeq, KeyBytes, LaneId, UnixMs};
-use crate::limits::{RECORD_BYTES, TEXT_BYTES};
+use crate::limits::{EMOJI_BYTES, REACTIONS, RECORD_BYTES, TEXT_BYTES};
 use crate::tagged::{numbered, tagged};
 
 tagged! {
@@ -84,6 +84,121 @@ tagged! {
         1 => Text(Text),
         /// Your items up to this one were read by a person.
         2 => Read(Mark),
+        /// A text that answers another, or that disappears.
+        3 => Words(Words),
+        /// A text of the sender's has these words now.
+        4 => Edit(Edit),
+        /// A message of the sender's is taken back.
+        5 => Delete(MessageId),
+        /// What the sender thinks of a message, in place of what they thought before.
+        6 => React(React),
+        /// How long the sender wants messages to stay.
+        7 => Timer(Stay),
+        /// A message that was taken back before it was sent: its number, and how long it would have stayed.
+        8 => Gone(Stay),
+    }
+}
+
+/// A message that both ends know: where its sender numbered it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, SerializeIndexed, DeserializeIndexed)]
+pub struct MessageId {
+    /// Whose numbering.
+    #[serde(index = 0)]
+    pub lane: LaneId,
+    /// Its number there.
+    #[serde(index = 1)]
+    pub seq: ItemSeq,
+}
+
+/// A text with more to it than its words.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Words {
+    /// The words.
+    #[serde(index = 0)]
+    pub text: Text,
+    /// The message that it answers.
+    #[serde(index = 1, skip_serializing_if = "Option::is_none")]
+    pub reply: Option<MessageId>,
+    /// Seconds that it stays: with its sender once it is delivered, with its receiver once it is read.
+    #[serde(index = 2, skip_serializing_if = "Option::is_none")]
+    pub stay_s: Option<u32>,
+}
+
+/// Other words for a text.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Edit {
+    /// Which, of the sender's own.
+    #[serde(index = 0)]
+    pub message: MessageId,
+    /// The words.
+    #[serde(index = 1)]
+    pub text: Text,
+}
+
+/// What somebody thinks of a message.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct React {
+    /// Which, of either.
+    #[serde(index = 0)]
+    pub message: MessageId,
+    /// All of it: none takes back what was thought before.
+    #[serde(index = 1)]
+    pub emoji: Reactions,
+}
+
+/// How long messages stay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Stay {
+    /// Seconds; absent for ever.
+    #[serde(index = 0, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<u32>,
+}
+
+/// One person's reactions to one message: up to [`REACTIONS`] different ones of 1 to [`EMOJI_BYTES`] bytes each. They
+/// never print.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Reactions(Vec<String>);
+
+impl Reactions {
+    /// Parses a set; `None` if one is empty, too long, has control characters or comes twice, or if they are too many.
+    pub fn parse(emoji: impl IntoIterator<Item = String>) -> Option<Self> {
+        let mut set = Vec::new();
+        for one in emoji {
+            let proper = (1..=EMOJI_BYTES).contains(&one.len()) && !one.chars().any(char::is_control);
+            if !proper || set.len() >= REACTIONS || set.contains(&one) {
+                return None;
+            }
+            set.push(one);
+        }
+        Some(Self(set))
+    }
+
+    /// Each of them, in the order in which they were given.
+    pub fn iter(&self) -> impl Iterator<Item = &str> {
+        self.0.iter().map(String::as_str)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl std::fmt::Debug for Reactions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reactions({})", self.0.len())
+    }
+}
+
+impl Serialize for Reactions {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Reactions {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Self::parse(Vec::<String>::deserialize(deserializer)?).ok_or_else(|| serde::de::Error::custom("no reactions"))
     }
 }
 

@@ -165,6 +165,9 @@ fn records() -> Vec<Record> {
     let mark = Mark { lane: LaneId([8; 16]), up_to: ItemSeq(3) };
     let item = |body| Record::Item(Item { lane: mark.lane, seq: ItemSeq(4), at: UnixMs(1_700_000_000_000), body });
     let call = |word| Record::Call(CallWord { call: CallId([7; 16]), word });
+    let text = |words: &str| Text::parse(words).expect("a text");
+    let message = MessageId { lane: LaneId([6; 16]), seq: ItemSeq(2) };
+    let reactions = |emoji: &[&str]| Reactions::parse(emoji.iter().map(|one| one.to_string())).expect("few");
     vec![
         Record::Ready(Empty::default()),
         Record::Connect(Description { ufrag, pwd, fingerprint: Fingerprint([9; 32]) }),
@@ -182,6 +185,15 @@ fn records() -> Vec<Record> {
         Record::Bye(Empty::default()),
         Record::Typing(Empty::default()),
         Record::Wanted(Empty::default()),
+        item(Body::Words(Words { text: text("Yes"), reply: Some(message), stay_s: Some(3_600) })),
+        item(Body::Words(Words { text: text("Yes"), reply: None, stay_s: None })),
+        item(Body::Edit(Edit { message, text: text("No") })),
+        item(Body::Delete(message)),
+        item(Body::React(React { message, emoji: reactions(&["\u{1f44d}", "\u{2764}\u{fe0f}"]) })),
+        item(Body::React(React { message, emoji: reactions(&[]) })),
+        item(Body::Timer(Stay { seconds: Some(86_400) })),
+        item(Body::Timer(Stay { seconds: None })),
+        item(Body::Gone(Stay { seconds: None })),
     ]
 }
 

@@ -5,8 +5,8 @@ use sidetone_wire::connect::{Address, IceToken};
 use sidetone_wire::envelope::{Part, Sealed};
 use sidetone_wire::frame::Frame;
 use sidetone_wire::id::PairingId;
-use sidetone_wire::limits::{ENVELOPE_BUCKETS, FRAME_BYTES, MEMBERS, ROOM_NAME_BYTES, TEXT_BYTES};
-use sidetone_wire::record::{Record, Text};
+use sidetone_wire::limits::{EMOJI_BYTES, ENVELOPE_BUCKETS, FRAME_BYTES, MEMBERS, ROOM_NAME_BYTES, TEXT_BYTES};
+use sidetone_wire::record::{Reactions, Record, Text};
 use sidetone_wire::room::{RelayRule, RoomName, Scope, Seats};
 use sidetone_wire::{DecodeError, decode, encode};
 
@@ -141,4 +141,17 @@ fn a_policy_of_a_later_version_is_read_as_unknown_and_not_as_another() {
         assert_eq!(Scope::from(number), Scope::Unknown);
     }
     assert_eq!(RelayRule::from(4), RelayRule::Unknown);
+}
+
+#[test]
+fn reactions_are_few_short_and_different() {
+    let set = |emoji: &[&str]| Reactions::parse(emoji.iter().map(|one| one.to_string()));
+    assert!(set(&[]).is_some_and(|none| none.is_empty()));
+    assert!(set(&["1", "2", "3", "4", "5", "6", "7", "8"]).is_some());
+    let long = "x".repeat(EMOJI_BYTES + 1);
+    for bad in [&["1", "2", "3", "4", "5", "6", "7", "8", "9"][..], &[""], &["a", "a"], &["a\nb"], &[&long]] {
+        assert!(set(bad).is_none(), "{bad:?}");
+        let bytes = encode(&bad, 1_000).expect("short");
+        assert!(decode::<Reactions>(&bytes, 1_000).is_err(), "{bad:?}");
+    }
 }

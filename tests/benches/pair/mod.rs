@@ -230,13 +230,10 @@ impl Pair {
         let mut kept = rows(1, &self.people);
         let mut outgoing = Vec::new();
         for person in self.people.iter().skip(2) {
-            let zero = ItemSeq(0);
-            let (lane, last) = (LaneId(person.user.0), ItemSeq(texts));
-            let chat =
-                ChatRow { lane, last, confirmed: zero, read: zero, their_lane: None, heard: zero, next: 2, unread: 0 };
+            let chat = ChatRow { last: ItemSeq(texts), next: 2, ..ChatRow::new(LaneId(person.user.0)) };
             kept.push(chat.put(person.user, 0));
             let body = Body::Text(Text::parse("later").expect("a text"));
-            let row = OutgoingRow { at: UnixMs(0), body, message: Some(1) };
+            let row = OutgoingRow { at: UnixMs(0), body, message: Some(1), failed: None };
             outgoing.extend((0..texts).map(|_| row.put(person.user, 1)));
         }
         kept.extend(outgoing);

@@ -7,8 +7,8 @@ use sidetone_crypto::identity::{Identity, PublicKey};
 use sidetone_crypto::sframe::BaseKey;
 use sidetone_engine::row::{AccountRow, Change, FriendRow, OURSELVES, Place, Row, Table};
 use sidetone_engine::{
-    Addresses, Ask, Command, Config, Cost, Down, Effect, Engine, Input, LinkId, MediaOrder, Microphone, News, Now,
-    Order, Password, Reach, Receipts, Relay, Route, Standing, Time, Verified,
+    Addresses, Ask, ChatCommand, Command, Config, Cost, Down, Effect, Engine, Input, LinkId, MediaOrder, Microphone,
+    News, Now, Order, Password, Reach, Receipts, Relay, Route, Standing, Storage, Time, Verified,
 };
 use sidetone_wire::VERSION;
 use sidetone_wire::account::{Code, Empty, Person, Refusal, Relation, Reply, Request, Roster};
@@ -16,10 +16,11 @@ use sidetone_wire::connect::{Candidate, Description, IceToken};
 use sidetone_wire::envelope::{Class, Part, Sealed};
 use sidetone_wire::frame::{Delivered, Event, Frame, Granted, Refused, Told, Welcome};
 use sidetone_wire::id::{
-    DeviceId, Fingerprint, IdentityKey, KeyBytes, PairingId, RequestId, Secret, Seq, SessionId, UnixMs, UserId,
+    DeviceId, Fingerprint, IdentityKey, ItemSeq, KeyBytes, LaneId, PairingId, RequestId, Secret, Seq, SessionId,
+    UnixMs, UserId,
 };
 use sidetone_wire::limits::FRAME_BYTES;
-use sidetone_wire::record::{self, CallWord, Ended, MediaKey, Record, Text, Why, Word};
+use sidetone_wire::record::{self, CallWord, Ended, MediaKey, MessageId, Reactions, Record, Text, Why, Word};
 use zeroize::Zeroizing;
 
 use super::Script;
@@ -54,6 +55,8 @@ pub fn play(bytes: &[u8]) -> (usize, bool) {
 struct Phone {
     engine: Engine,
     disk: BTreeMap<Place, Vec<u8>>,
+    /// Rows in memory only.
+    held: BTreeMap<Place, Vec<u8>>,
     now: Now,
     drawn: u8,
     asks: u64,
@@ -101,6 +104,7 @@ impl Phone {
         let mut phone = Self {
             engine: Engine::new(Config { seed: [0; 32], login_cost: Cost::Least }),
             disk,
+            held: BTreeMap::new(),
             now: Now { time: Time(1_000_000), wall: UnixMs(1_790_000_000_000) },
             drawn: 0,
             asks: 0,
@@ -129,9 +133,10 @@ impl Phone {
     /// The app is started anew on what was kept.
     fn restart(&mut self) {
         let seed = self.draw();
-        let kept = self.disk.iter().filter(|(place, _)| place.table != Table::Message);
+        let kept = self.disk.iter().filter(|(place, _)| place.table.is_restored());
         let rows = kept.map(|(place, value)| (*place, Zeroizing::new(value.clone())));
         let engine = Engine::restore(Config { seed, login_cost: Cost::Least }, rows);
+        self.held.clear();
         self.engine = engine.expect("what an engine saved, an engine reads");
         (self.online, self.link) = (false, None);
         self.requests.clear();
@@ -162,8 +167,18 @@ impl Phone {
     fn carry_out(&mut self, effect: Effect) {
         match effect {
             Effect::Save(Change { place, value: Some(value) }) => drop(self.disk.insert(place, value)),
-            Effect::Save(Change { place, value: None }) => drop(self.disk.remove(&place)),
-            Effect::Forget(_) => self.disk.clear(),
+            Effect::Save(Change { place, value: None }) => {
+                self.disk.remove(&place);
+                self.held.remove(&place);
+            }
+            Effect::Hold(Change { place, value }) => drop(value.map(|value| self.held.insert(place, value))),
+            Effect::Amend(place, change) if self.held.contains_key(&place) => self.carry_out(Effect::Hold(change)),
+            Effect::Amend(place, change) if self.disk.contains_key(&place) => self.carry_out(Effect::Save(change)),
+            Effect::Amend(..) => {}
+            Effect::Forget(_) => {
+                self.disk.clear();
+                self.held.clear();
+            }
             Effect::Send(frame) => {
                 assert!(frame.to_bytes().is_ok(), "the engine keeps to the limits");
                 self.sent(frame);
@@ -400,7 +415,11 @@ impl Phone {
         let words = String::from_utf8_lossy(script.block()).into_owned();
         let text = || Text::parse(words.clone());
         let password = || Password(Zeroizing::new(words.clone()));
-        let command = match (script.byte() % 24, call) {
+        let which = script.byte();
+        if which >= 240 {
+            return self.chat_command(which, &words, script.byte());
+        }
+        let command = match (which % 24, call) {
             (0, _) => Command::Register { name: words.clone(), email: words.clone(), password: password() },
             (1, _) => Command::SignIn { name: words.clone(), password: password() },
             (2, _) => Command::SignOut,
@@ -430,6 +449,34 @@ impl Phone {
         };
         self.asks += 1;
         self.step(Input::Command(Ask(self.asks), command));
+    }
+}
+
+// What the user can say about what was said.
+impl Phone {
+    fn chat_command(&mut self, which: u8, words: &str, detail: u8) {
+        let chat = self.engine.chat(THEM);
+        let lanes = [chat.map(|chat| chat.lane), chat.and_then(|chat| chat.their_lane)];
+        let lane = lanes[usize::from(detail & 1)].unwrap_or(LaneId([detail; 16]));
+        let message = MessageId { lane, seq: ItemSeq((detail >> 1).into()) };
+        let text = Text::parse(words);
+        let stay_s = (detail > 100).then_some(u32::from(detail) * 5_000_000);
+        let command = match (which % 8, text) {
+            (0, Some(text)) => ChatCommand::Edit(message, text),
+            (1, _) => ChatCommand::Delete(message),
+            (2, _) => match Reactions::parse(words.split(' ').map(String::from)) {
+                Some(emoji) => ChatCommand::React(message, emoji),
+                None => return,
+            },
+            (3, _) => ChatCommand::SetStay(stay_s),
+            (4, Some(text)) => ChatCommand::Reply(message, text),
+            (5, text) => ChatCommand::SetDraft(text),
+            (6, _) if detail & 1 == 1 => ChatCommand::SetStorage(Storage::Ephemeral),
+            (6, _) => ChatCommand::SetStorage(Storage::Kept),
+            _ => ChatCommand::Retry(message),
+        };
+        self.asks += 1;
+        self.step(Input::Command(Ask(self.asks), Command::Chat(THEM, command)));
     }
 }
 

@@ -9,7 +9,8 @@ mod script;
 
 use sidetone_crypto::fuzz;
 use sidetone_engine::row::{
-    AccountRow, ChatRow, FriendRow, MessageRow, OutgoingRow, Place, PreferencesRow, Row, Table,
+    AccountRow, ChatRow, ContentRow, DraftRow, FadeRow, FriendRow, MessageRow, OutgoingRow, Place, PreferencesRow,
+    ReactionRow, Row, Table,
 };
 use sidetone_engine::{Config, Cost, Engine, Input, Now};
 use sidetone_wire::envelope::Sealed;
@@ -83,6 +84,10 @@ pub fn row(bytes: &[u8]) {
         Table::Outgoing => same::<OutgoingRow>(value),
         Table::Message => same::<MessageRow>(value),
         Table::Preferences => same::<PreferencesRow>(value),
+        Table::Content => same::<ContentRow>(value),
+        Table::Reaction => same::<ReactionRow>(value),
+        Table::Fade => same::<FadeRow>(value),
+        Table::Draft => same::<DraftRow>(value),
     }
     let owner = UserId([9; 16]);
     let config = Config { seed: [1; 32], login_cost: Cost::Least };

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use sidetone_engine::row::{Change, ChatRow, MessageRow, MessageState, Place, Row, Table};
+use sidetone_engine::row::{Change, ChatRow, Content, Entry, MessageRow, Place, Row, RowError, Table};
 use sidetone_engine::{
     Answer, Ask, CallState, CallView, CommandError, Config, Cost, Effect, Engine, Event, Input, MediaOrder, Now,
 };
 use sidetone_wire::id::{CallId, ItemSeq, UserId};
+use sidetone_wire::record::MessageId;
 use zeroize::Zeroizing;
 
 /// Where a step breaks off.
@@ -39,6 +40,8 @@ pub struct Phone {
     id: usize,
     engine: Option<Engine>,
     disk: BTreeMap<Place, Vec<u8>>,
+    /// Rows in memory only.
+    held: BTreeMap<Place, Vec<u8>>,
     asks: u64,
     asleep_until: u64,
     sockets: u64,
@@ -70,6 +73,7 @@ impl Phone {
             id,
             engine,
             disk: BTreeMap::new(),
+            held: BTreeMap::new(),
             asks: 0,
             asleep_until: 0,
             sockets: 0,
@@ -130,16 +134,35 @@ impl Phone {
     pub(super) fn save(&mut self, change: Change) {
         match change.value {
             Some(value) => self.disk.insert(change.place, value),
-            None => self.disk.remove(&change.place),
+            None => {
+                self.held.remove(&change.place);
+                self.disk.remove(&change.place)
+            }
         };
+    }
+
+    pub(super) fn hold(&mut self, change: Change) {
+        if let Some(value) = change.value {
+            self.held.insert(change.place, value);
+        }
+    }
+
+    pub(super) fn amend(&mut self, place: Place, change: Change) {
+        if self.held.contains_key(&place) {
+            self.hold(change);
+        } else if self.disk.contains_key(&place) {
+            self.save(change);
+        }
     }
 
     pub(super) fn forget(&mut self) {
         self.disk.clear();
+        self.held.clear();
     }
 
     pub(super) fn die(&mut self) {
         self.engine = None;
+        self.held.clear();
         self.answers.clear();
         self.events.clear();
         self.media = None;
@@ -152,7 +175,7 @@ impl Phone {
         if self.engine.is_some() {
             return false;
         }
-        let wanted = |(place, _): &(&Place, &Vec<u8>)| place.table != Table::Message;
+        let wanted = |(place, _): &(&Place, &Vec<u8>)| place.table.is_restored();
         let rows = self.disk.iter().filter(wanted).map(|(place, value)| (*place, Zeroizing::new(value.clone())));
         let engine = Engine::restore(Config { seed, login_cost: Cost::Least }, rows);
         self.engine = Some(engine.expect("what an engine saved, an engine reads"));
@@ -222,21 +245,38 @@ impl Phone {
         self.engine.as_ref()?.call()
     }
 
-    /// The conversation with somebody as it is on disk: each message and its state.
-    pub fn conversation(&self, peer: UserId) -> Vec<(MessageRow, MessageState)> {
+    /// The conversation with somebody as it is kept: every entry, oldest first.
+    pub fn conversation(&self, peer: UserId) -> Vec<Entry> {
         let at = |table, position| Place { table, owner: peer, position };
         let Some(chat) = self.disk.get(&at(Table::Chat, 0)) else { return Vec::new() };
         let chat = ChatRow::read(chat).expect("a conversation");
         let given = self.engine.as_ref().map_or(ItemSeq(0), |engine| engine.given(peer));
-        let rows = self.disk.range(at(Table::Message, 0)..=at(Table::Message, u64::MAX));
-        let rows = rows.map(|(_, value)| MessageRow::read(value).expect("a message"));
-        rows.map(|row| (row.clone(), row.state(&chat, given))).collect()
+        let range = at(Table::Message, 0)..=at(Table::Message, u64::MAX);
+        let rows: BTreeMap<_, _> = self.disk.range(range.clone()).chain(self.held.range(range)).collect();
+        let read = |table, position| -> Result<_, RowError> {
+            let place = at(table, position);
+            Ok(self.held.get(&place).or_else(|| self.disk.get(&place)).cloned())
+        };
+        let entry = |(place, value): (&Place, &Vec<u8>)| {
+            let row = MessageRow::read(value).expect("a message");
+            row.entry(place.position, (&chat, given), read).expect("what it says")
+        };
+        rows.into_iter().map(entry).collect()
     }
 
     /// The texts of a conversation, theirs or ours.
     pub fn texts(&self, peer: UserId, theirs: bool) -> Vec<String> {
-        let rows = self.conversation(peer).into_iter();
-        rows.filter(|(row, _)| row.theirs == theirs).map(|(row, _)| row.text.as_str().to_owned()).collect()
+        let text = |entry: Entry| match entry.content {
+            Content::Text(text) if entry.theirs == theirs => Some(text.into_string()),
+            _ => None,
+        };
+        self.conversation(peer).into_iter().filter_map(text).collect()
+    }
+
+    /// The names of what was said in a conversation, by them or by us.
+    pub fn said(&self, peer: UserId, theirs: bool) -> Vec<MessageId> {
+        let ids = self.conversation(peer).into_iter().filter(|entry| entry.theirs == theirs);
+        ids.filter_map(|entry| entry.id).collect()
     }
 
     /// Everything on its disk.

@@ -1,8 +1,11 @@
 //! What people do with their phones, and what must be true whatever they do.
 
-use sidetone_engine::{Answer, CallState, Command, Direction, EndReason, Event, Microphone, Password, Standing};
+use sidetone_engine::row::{Content, Entry, Table};
+use sidetone_engine::{
+    Answer, CallState, ChatCommand, Command, Direction, EndReason, Event, Microphone, Password, Standing,
+};
 use sidetone_wire::id::{CallId, UserId};
-use sidetone_wire::record::Text;
+use sidetone_wire::record::{Reactions, Text};
 use zeroize::Zeroizing;
 
 use super::{PhoneId, World};
@@ -161,7 +164,11 @@ pub fn live(seed: u64, script: Script) -> World {
     world.heal();
     assert_all_arrives(&mut world, users);
     assert_calls_agree(&mut world);
+    for (phone, peer) in [(0, users[1]), (1, users[0])] {
+        world.command(phone, Command::MarkRead(peer));
+    }
     assert_all_is_freed(&mut world);
+    assert_all_fades(&world, users);
     world
 }
 
@@ -171,7 +178,8 @@ fn deed(world: &mut World, script: Script, users: [UserId; 2], said: &mut u32) {
     let kinds = if script.troubles { 15 } else { 9 };
     let call = world.phones[phone].call();
     match (world.dice.within(0, kinds), call) {
-        (0..=3, _) => {
+        (3 | 9, _) => chat(world, phone, peer),
+        (0..=2, _) => {
             *said += 1;
             let text = Text::parse(format!("{said} from {phone}")).expect("short");
             world.command(phone, Command::SendText(peer, text));
@@ -206,6 +214,28 @@ fn deed(world: &mut World, script: Script, users: [UserId; 2], said: &mut u32) {
     }
 }
 
+/// Somebody says something about what was said.
+fn chat(world: &mut World, phone: PhoneId, peer: UserId) {
+    let ids = [false, true].map(|theirs| world.phones[phone].said(peer, theirs));
+    let [ours, any] = [&ids[0], &[&ids[0][..], &ids[1][..]].concat()].map(|ids| {
+        let last = (ids.len() as u64).checked_sub(1)?;
+        Some(ids[world.dice.within(last.saturating_sub(6), last) as usize])
+    });
+    let text = Text::parse(format!("words {}", world.dice.within(0, 1_000))).expect("short");
+    let emoji = |set: u64| ["+", "-", "!"].into_iter().take(set as usize).map(String::from);
+    let command = match (world.dice.within(0, 9), ours, any) {
+        (0..=2, Some(message), _) => ChatCommand::Edit(message, text),
+        (3..=4, Some(message), _) => ChatCommand::Delete(message),
+        (5..=6, _, Some(message)) => {
+            ChatCommand::React(message, Reactions::parse(emoji(world.dice.within(0, 3))).expect("few"))
+        }
+        (7, _, Some(message)) => ChatCommand::Reply(message, text),
+        (8, ..) => ChatCommand::SetStay([None, Some(1), Some(30), Some(100)][world.dice.within(0, 3) as usize]),
+        _ => ChatCommand::SetDraft(Some(text)),
+    };
+    world.command(phone, Command::Chat(peer, command));
+}
+
 /// Runs in small pieces and looks at what must hold at any moment.
 fn run_watched(world: &mut World, ms: u64, users: [UserId; 2], script: Script) {
     let end = world.now_ms + ms;
@@ -222,8 +252,8 @@ fn run_watched(world: &mut World, ms: u64, users: [UserId; 2], script: Script) {
                 let connecting = world.phones[phone].connecting_for(world.now_ms).unwrap_or(0);
                 assert!(connecting <= 3_000, "phone {phone} connects for {connecting} ms");
             }
-            let heard = world.phones[phone].texts(peer, true);
-            let said = world.phones[1 - phone].texts(users[phone], false);
+            let heard = world.phones[phone].said(peer, true);
+            let said = world.phones[1 - phone].said(users[phone], false);
             assert!(said.starts_with(&heard), "phone {phone} holds {heard:?} of {said:?}");
         }
     }
@@ -232,13 +262,42 @@ fn run_watched(world: &mut World, ms: u64, users: [UserId; 2], script: Script) {
 fn assert_all_arrives(world: &mut World, users: [UserId; 2]) {
     let arrived = |world: &World| {
         (0..2).all(|phone| {
-            let said = world.phones[phone].texts(users[1 - phone], false);
+            let said = world.phones[phone].said(users[1 - phone], false);
             let done = world.phones[phone].engine().and_then(|engine| engine.chat(users[1 - phone]).cloned());
             let confirmed = done.is_none_or(|chat| chat.confirmed == chat.last);
-            confirmed && said == world.phones[1 - phone].texts(users[phone], true)
+            confirmed && said == world.phones[1 - phone].said(users[phone], true)
         })
     };
     assert!(world.run_until(180_000, arrived), "every text arrives, once and in order");
+    for phone in 0..2 {
+        let (us, them) = (users[phone], users[1 - phone]);
+        let ours = world.phones[phone].conversation(them).into_iter().filter(|entry| !entry.theirs);
+        let theirs = world.phones[1 - phone].conversation(us).into_iter().filter(|entry| entry.theirs);
+        let seen = |entry: Entry, author: bool| {
+            // One that disappears may have done so on one phone before the other.
+            let said = entry.stay_s.is_none().then_some((entry.content, entry.reply, [entry.ours, entry.theirs_emoji]));
+            let said = said.map(|(content, reply, [ours, theirs])| {
+                let emoji = if author { [ours, theirs] } else { [theirs, ours] };
+                (content, reply, entry.edited, emoji)
+            });
+            entry.id.map(|id| (id, entry.at, entry.stay_s, said))
+        };
+        let ours: Vec<_> = ours.filter_map(|entry| seen(entry, true)).collect();
+        let theirs: Vec<_> = theirs.filter_map(|entry| seen(entry, false)).collect();
+        assert_eq!(ours, theirs, "both phones show the same of what phone {phone} said");
+    }
+}
+
+/// Once it was read, nothing of what was to disappear is on a disk.
+fn assert_all_fades(world: &World, users: [UserId; 2]) {
+    for phone in 0..2 {
+        let entries = world.phones[phone].conversation(users[1 - phone]);
+        for entry in entries.iter().filter(|entry| entry.stay_s.is_some()) {
+            assert_eq!(entry.content, Content::Expired, "phone {phone} still shows what was to disappear");
+        }
+        let left = world.phones[phone].disk().keys().filter(|place| place.table == Table::Fade);
+        assert_eq!(left.count(), 0, "phone {phone} still waits for a message to disappear");
+    }
 }
 
 /// Waits out what rings or reconnects; then both are in the same call, or none is.

@@ -1,6 +1,9 @@
 //! `sidetone chat`: texts at a terminal.
 
-use sidetone::{CallState, Client, Direction, Event, Friend, MessageState, Standing, UserId, Verified};
+use sidetone::{
+    CallState, Client, Direction, Error, Event, Friend, Message, MessageId, MessageState, Standing, UserId, Verified,
+    What,
+};
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
 use super::{Need, PhoneArgs};
@@ -26,6 +29,10 @@ what you type goes to the friend you write with; besides:
   /add NAME        ask somebody to be a friend
   /accept NAME     accept a request
   /remove NAME     end a friendship, or decline a request
+  /re TEXT         answer their last message
+  /edit TEXT       give your last message other words
+  /delete          take your last message back
+  /stay SECONDS    messages disappear after so long; 0 for never
   /number          the safety number: read it to each other
   /verify          you compared it, and it matches
   /quit            leave";
@@ -91,6 +98,16 @@ impl Chat {
                 self.client.accept(user).await?;
             }
             "/remove" => self.remove(name).await?,
+            "/re" => {
+                let to = self.last(true).await?;
+                self.client.reply(self.peer()?, to, name).await?;
+            }
+            "/edit" => self.client.edit(self.peer()?, self.last(false).await?, name).await?,
+            "/delete" => self.client.delete(self.peer()?, self.last(false).await?).await?,
+            "/stay" => {
+                let seconds = name.parse().ok().filter(|seconds| *seconds > 0);
+                self.client.set_timer(self.peer()?, seconds).await?;
+            }
             "/number" => {
                 let number = self.client.safety_number(self.peer()?).await?;
                 say(number.map_or_else(|| "* there is none yet".to_owned(), |number| format!("* {number}")));
@@ -107,13 +124,19 @@ impl Chat {
         with.ok_or_else(|| Trouble::Stranger("nobody".to_owned()))
     }
 
+    /// Their last text, or ours.
+    async fn last(&self, theirs: bool) -> Result<MessageId, Trouble> {
+        let page = self.client.history(self.peer()?, None, 100).await?;
+        let found = page.into_iter().find(|message| message.theirs == theirs && message.what == What::Text);
+        Ok(found.and_then(|message| message.id).ok_or(Error::NoSuchMessage)?)
+    }
+
     async fn to(&mut self, name: &str) -> Result<(), Trouble> {
         let friend = super::friend(&self.client, name).await?;
         self.with = Some((friend.user, friend.name.clone()));
         say(describe(&friend));
         for message in self.client.history(friend.user, None, SHOWN).await?.into_iter().rev() {
-            let who = if message.state == MessageState::Received { name } else { "you" };
-            say(format_args!("{who}: {}", clean(&message.text)));
+            say(line(if message.theirs { name } else { "you" }, &message));
         }
         Ok(self.client.mark_read(friend.user).await?)
     }
@@ -159,11 +182,25 @@ impl Chat {
             return Ok(());
         };
         let name = self.client.friend(peer).await?.map(|friend| friend.name).unwrap_or_default();
-        say(format_args!("{name}: {}", clean(&message.text)));
+        say(line(&name, &message));
         if self.with.as_ref().is_some_and(|(with, _)| *with == peer) {
             self.client.mark_read(peer).await?;
         }
         Ok(())
+    }
+}
+
+fn line(who: &str, message: &Message) -> String {
+    let reply = if message.reply.is_some() { "> " } else { "" };
+    let edited = if message.edited_ms.is_some() { " (edited)" } else { "" };
+    match &message.what {
+        What::Text => format!("{who}: {reply}{}{edited}", clean(&message.text)),
+        What::File(file) => format!("{who}: [file {}]", clean(&file.name)),
+        What::Call(_) => format!("{who}: [call]"),
+        What::Timer(None) => format!("{who}: [messages stay]"),
+        What::Timer(Some(seconds)) => format!("{who}: [messages stay {seconds} s]"),
+        What::Deleted => format!("{who}: [taken back]"),
+        What::Expired => format!("{who}: [disappeared]"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! `sidetone echo`: what an app is tried against.
 
-use sidetone::{CallState, Client, Direction, Event, MessageState, Standing, UserId};
+use sidetone::{CallState, Client, Direction, Event, Standing, UserId, What};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::{Need, PhoneArgs};
@@ -87,7 +87,7 @@ async fn answer(client: &Client, peer: UserId) -> Result<(), Trouble> {
     let unread = client.friend(peer).await?.map_or(0, |friend| friend.unread as usize);
     let page = client.history(peer, None, PAGE).await?;
     let texts: Vec<_> =
-        page.into_iter().filter(|message| message.state == MessageState::Received).take(unread).collect();
+        page.into_iter().filter(|message| message.theirs && message.what == What::Text).take(unread).collect();
     if texts.is_empty() {
         return Ok(());
     }

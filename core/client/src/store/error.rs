@@ -55,3 +55,9 @@ impl From<rusqlite::Error> for StoreError {
         }
     }
 }
+
+impl From<sidetone_engine::row::RowError> for StoreError {
+    fn from(_: sidetone_engine::row::RowError) -> Self {
+        Self::Damaged
+    }
+}
