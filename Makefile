@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check bench size hunt fuzz clean tools
+.PHONY: demo test check bench size hunt fuzz clean tools kotlin swift bench-ffi android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -13,6 +13,30 @@ demo: tools
 # SIDETONE_VECTORS may name a folder with more published vectors than the repository holds.
 test: tools
 	$(CARGO) test --workspace --locked --no-fail-fast
+	$(MAKE) kotlin swift
+
+# The Kotlin package on this machine's JVM, and the Swift package on Linux, each against the library built here. Swift for
+# Debian is fetched once, into a folder outside the checkout: see bindings/scripts/swift-root.
+kotlin: tools
+	.ci/install kotlin
+	bindings/scripts/host-kotlin
+	bindings/scripts/api
+
+swift: tools
+	.ci/install swift
+	bindings/scripts/host-swift
+
+# What the way between the two languages and the library costs.
+bench-ffi: tools
+	.ci/install kotlin swift
+	bindings/scripts/bench-ffi
+
+# What apps link: the first needs the Android NDK, the second a Mac.
+android:
+	bindings/scripts/build-android
+
+ios:
+	bindings/scripts/build-apple
 
 check: tools
 	$(CARGO) fmt --all --check

@@ -1,8 +1,8 @@
 //! A server that knows every account and every byte, and does what it likes. Each attack comes to nothing, and each
 //! "nothing" is looked for in a way that finds something when there is something.
 
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use proving::puppet::Puppet;
 use proving::world::World;
@@ -264,13 +264,12 @@ fn what_a_phone_said_means_nothing_when_it_comes_back_to_it() {
 #[test]
 fn a_hello_with_a_changed_byte_is_nobody() {
     let mut world = friends();
-    let changed = Rc::new(RefCell::new(0));
-    let count = changed.clone();
+    let changed = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&changed);
     world.tap.rewrite = Some(Box::new(move |phone, event| match event {
         Event::Sealed(mut delivered) if phone == 1 => {
             // Within the ephemeral, the ML-KEM key, and the sealed timestamp, in turn.
-            let place = [60, 700, 1_270][*count.borrow() % 3];
-            *count.borrow_mut() += 1;
+            let place = [60, 700, 1_270][count.fetch_add(1, Relaxed) % 3];
             if delivered.bytes.len() > place {
                 delivered.bytes[place] ^= 0x20;
             }
@@ -280,7 +279,7 @@ fn a_hello_with_a_changed_byte_is_nobody() {
     }));
     world.call(0, 1);
     world.run(44_000);
-    assert!(*changed.borrow() >= 3, "several hellos were tried");
+    assert!(changed.load(Relaxed) >= 3, "several hellos were tried");
     assert_eq!(rang(&world, 1), 0);
 }
 

@@ -6,7 +6,7 @@ use sidetone_wire::id::Seq;
 
 use super::{Due, PhoneId, World};
 
-type Rewrite = Box<dyn FnMut(PhoneId, Event) -> Event>;
+type Rewrite = Box<dyn FnMut(PhoneId, Event) -> Event + Send>;
 
 /// What the enemy holds.
 #[derive(Default)]

@@ -1,0 +1,248 @@
+package org.sidetone
+
+import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
+import kotlinx.coroutines.SupervisorJob
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.channels.BufferOverflow
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.MutableSharedFlow
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.SharedFlow
+import kotlinx.coroutines.flow.StateFlow
+import kotlinx.coroutines.flow.asSharedFlow
+import kotlinx.coroutines.flow.asStateFlow
+import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withContext
+import java.util.concurrent.ConcurrentHashMap
+
+/**
+ * One phone's Sidetone.
+ *
+ * Every function may be called from any thread, the main thread too. What an app shows it collects from the state flows,
+ * which always hold the latest; [events] tells what happened meanwhile.
+ */
+public class Client private constructor(private val raw: RawClient, dispatcher: CoroutineDispatcher) {
+    private val scope = CoroutineScope(SupervisorJob() + dispatcher)
+    private val told = MutableSharedFlow<Event>(extraBufferCapacity = 256, onBufferOverflow = BufferOverflow.DROP_OLDEST)
+    private val isOnline = MutableStateFlow(false)
+    private val theAccount = MutableStateFlow<AccountView?>(null)
+    private val everybody = MutableStateFlow<List<Friend>>(emptyList())
+    private val theCalls = MutableStateFlow<List<CallView>>(emptyList())
+    private val intent = MutableStateFlow(AudioIntent.IDLE)
+    private val known = ConcurrentHashMap<CallId, Call>()
+    private val pump: Job = scope.launch { pull() }
+
+    /** What happened, in order. Who collects too slowly misses the oldest; the state flows never lie. */
+    public val events: SharedFlow<Event> = told.asSharedFlow()
+
+    /** Whether the server knows that we are here. */
+    public val online: StateFlow<Boolean> = isOnline.asStateFlow()
+
+    /** The account of this device, if there is one. */
+    public val account: StateFlow<AccountView?> = theAccount.asStateFlow()
+
+    /** Everybody the account has something to do with. */
+    public val friends: StateFlow<List<Friend>> = everybody.asStateFlow()
+
+    /** The calls that are on. */
+    public val calls: StateFlow<List<CallView>> = theCalls.asStateFlow()
+
+    /** What the phone's sound should be set to. */
+    public val audio: StateFlow<AudioIntent> = intent.asStateFlow()
+
+    /** Calls that begin to ring here. */
+    public val incoming: Flow<Call> = calls.ringing().map { view -> of(view) }
+
+    /** Where the sound goes in and out. */
+    public val sound: Sound = Sound(raw.sound().value)
+
+    /** Ends everything and returns when all of it is gone; again is harmless. Nothing is told afterwards. */
+    public suspend fun close() {
+        raw.shutDown()
+        pump.cancelAndJoin()
+        known.values.forEach(Call::over)
+        known.clear()
+        raw.destroy()
+    }
+
+    /** The phone has another network, or its network is back: for `ConnectivityManager.NetworkCallback`. */
+    public fun networkChanged(): Unit = ask { raw.networkChanged() }
+
+    /** The app is seen again. */
+    public fun onForeground(): Unit = ask { raw.onForeground() }
+
+    /** The app may be ended at any moment; returns when everything is in the store's file. */
+    public suspend fun onBackground(): Unit = ask { raw.onBackground() }
+
+    /** Makes an account and enters it. Cancelling the coroutine ends the wait at once. */
+    public suspend fun register(name: String, email: String, password: String) {
+        ask { raw.register(name, email, password) }.await()
+    }
+
+    /** Enters an account from this device; friends see that the key changed. */
+    public suspend fun signIn(name: String, password: String) {
+        ask { raw.signIn(name, password) }.await()
+    }
+
+    /** Leaves the account and forgets everything about it on this device. */
+    public suspend fun signOut() {
+        ask { raw.signOut() }.await()
+    }
+
+    /** Deletes the account at the server and everything about it on this device. */
+    public suspend fun deleteAccount() {
+        ask { raw.deleteAccount() }.await()
+    }
+
+    /** Everything the server keeps about the account, as JSON. */
+    public suspend fun exportAccount(): String = (ask { raw.exportAccount() }.await() as Outcome.Text).text
+
+    /** Chooses who may learn this phone's addresses. */
+    public suspend fun setAddresses(rule: AddressRule): Unit = ask { raw.setAddresses(rule) }
+
+    /** Chooses whether friends learn what was read. */
+    public suspend fun setReceipts(rule: ReceiptRule): Unit = ask { raw.setReceipts(rule) }
+
+    /** Asks the person with exactly this name to be a friend; a [key] that came by link or code is pinned. */
+    public suspend fun befriend(name: String, key: PublicKey? = null): UserId =
+        (ask { raw.befriend(name, key) }.await() as Outcome.Person).user
+
+    /** Accepts a friend request. */
+    public suspend fun accept(user: UserId): Unit = ask { raw.accept(user) }
+
+    /** Declines a friend request; its sender is not told. */
+    public suspend fun decline(user: UserId): Unit = ask { raw.decline(user) }
+
+    /** Ends a friendship or withdraws a request. */
+    public suspend fun unfriend(user: UserId): Unit = ask { raw.unfriend(user) }
+
+    /** Ends whatever there is with a person and refuses all that comes from them. */
+    public suspend fun block(user: UserId): Unit = ask { raw.block(user) }
+
+    /** Lifts a block. */
+    public suspend fun unblock(user: UserId): Unit = ask { raw.unblock(user) }
+
+    /** Notes that people compared the safety number, or that it no longer counts. */
+    public suspend fun setVerified(user: UserId, verified: Boolean): Unit =
+        ask { if (verified) raw.markVerified(user) else raw.markUnverified(user) }
+
+    /** Takes the key that a friend has now for theirs, after [Friend.changedKey] was shown to the user. */
+    public suspend fun acceptKey(user: UserId, key: PublicKey): Unit = ask { raw.acceptKey(user, key) }
+
+    /** One person, as of now. */
+    public suspend fun friend(user: UserId): Friend? = ask { raw.friend(user) }
+
+    /** The sixty digits that two friends compare. */
+    public suspend fun safetyNumber(user: UserId): String? = ask { raw.safetyNumber(user) }
+
+    /** The same as bytes of a QR code. */
+    public suspend fun safetyCode(user: UserId): ByteArray? = ask { raw.safetyCode(user) }
+
+    /** Compares a friend's scanned code with ours; if they match, the friend is verified. */
+    public suspend fun scan(user: UserId, scanned: ByteArray): Comparison = ask { raw.scan(user, scanned) }
+
+    /** The conversation with a friend. */
+    public fun chat(peer: UserId): Chat = Chat(peer, this)
+
+    /** Calls a friend and returns while it rings there. */
+    public suspend fun call(peer: UserId): Call {
+        val id = ask { raw.call(peer) }
+        val view = ask { raw.calls() }.find { it.call == id }
+        return of(view ?: CallView(id, peer, CallDirection.OUTGOING, ended(CallEnd.Unreachable), null, MUTED, MUTED))
+    }
+
+    /** The call behind what [calls] shows. */
+    public fun of(view: CallView): Call =
+        if (view.state is CallState.Ended) known[view.call] ?: Call(view, this) else known.computeIfAbsent(view.call) { Call(view, this) }
+
+    internal fun core(): RawClient = raw
+
+    /** Uses the core; after [close] the answer is the same as the core's own while it closes. */
+    internal inline fun <T> ask(use: () -> T): T = try {
+        use()
+    } catch (gone: IllegalStateException) {
+        // Being cancelled is one of these as well.
+        throw if (gone is CancellationException) gone else closed(gone)
+    }
+
+    private suspend fun pull() {
+        read(Event.Refresh)
+        while (true) {
+            val batch = raw.nextEvents()
+            if (batch.isEmpty()) return
+            batch.forEach(::note)
+            batch.distinctBy(::subject).forEach { read(it) }
+            batch.forEach(told::tryEmit)
+        }
+    }
+
+    private fun note(event: Event) {
+        when (event) {
+            is Event.Online -> isOnline.value = true
+            is Event.Offline, is Event.Stopped -> isOnline.value = false
+            is Event.Call -> {
+                val call = of(event.view)
+                call.changed(event.view)
+                if (event.view.state is CallState.Ended) known.remove(event.view.call)
+            }
+            else -> Unit
+        }
+    }
+
+    /** Reads again what an event hints at. */
+    private suspend fun read(event: Event) = try {
+        when (subject(event)) {
+            Subject.ALL -> {
+                theAccount.value = raw.account()
+                everybody.value = raw.friends()
+                readCalls()
+            }
+            Subject.FRIENDS -> everybody.value = raw.friends()
+            Subject.CALLS -> readCalls()
+            Subject.NOTHING -> Unit
+        }
+    } catch (_: SidetoneException) {
+        // The client closes or stopped: the next batch says so.
+    }
+
+    private suspend fun readCalls() {
+        val now = raw.calls()
+        now.forEach { of(it).changed(it) }
+        theCalls.value = now
+        intent.value = audioIntent(now)
+    }
+
+    public companion object {
+        private val MUTED = MicrophoneState.OFF
+
+        /**
+         * Opens a client: asks the [vault] for the key, opens the store, and starts to connect.
+         *
+         * @throws SidetoneException with one of the codes above 200; nothing is left running.
+         */
+        public suspend fun open(
+            options: ClientOptions,
+            vault: KeyVault,
+            dispatcher: CoroutineDispatcher = Dispatchers.Default,
+        ): Client {
+            Attached.once
+            return withContext(Dispatchers.IO) { Client(RawClient.open(options, vault), dispatcher) }
+        }
+    }
+}
+
+private enum class Subject { ALL, FRIENDS, CALLS, NOTHING }
+
+private fun subject(event: Event): Subject = when (event) {
+    is Event.SignedIn, is Event.SignedOut, is Event.Revoked, is Event.Refresh -> Subject.ALL
+    is Event.Friend, is Event.Message, is Event.Online, is Event.Offline -> Subject.FRIENDS
+    is Event.Call -> Subject.CALLS
+    is Event.Marks, is Event.Typing, is Event.Announcement, is Event.Stopped -> Subject.NOTHING
+}
+
+private fun ended(reason: CallEnd) = CallState.Ended(reason)

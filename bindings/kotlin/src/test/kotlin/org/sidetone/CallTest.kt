@@ -1,0 +1,161 @@
+package org.sidetone
+
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.launch
+import org.junit.jupiter.api.AfterAll
+import org.junit.jupiter.api.AfterEach
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.BeforeAll
+import org.junit.jupiter.api.Test
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.TimeSource
+
+class CallTest {
+    @AfterEach
+    fun `nobody is in a call`() = check { duo.quiet() }
+
+    @Test
+    fun `speech goes through both phones and is heard on the other side`() = check {
+        val (hers, his) = duo.talk()
+        val (anna, ben) = Recording.voice("anna") to Recording.voice("ben")
+        Card(duo.anna.sound, anna).use { herCard ->
+            Card(duo.ben.sound, ben).use { hisCard ->
+                delay(6_000.milliseconds)
+                for ((said, card) in listOf(anna to hisCard, ben to herCard)) {
+                    val alike = likeness(said.envelope().copyOf(200), card.heard().envelope(), 80)
+                    assertTrue(alike > 0.8, "only $alike alike")
+                }
+                val alike = likeness(anna.envelope().copyOf(200), herCard.heard().envelope(), 80)
+                assertTrue(alike < 0.6, "the control: her own voice, $alike alike, must not come back")
+            }
+        }
+        val route = duo.anna.calls.until { it.firstOrNull()?.route != null }.first().route
+        assertTrue(route is Route.Direct, "$route")
+        hers.hangUp()
+        assertEquals(CallEnd.HungUp to CallEnd.PeerHungUp, hers.ended() to his.ended())
+    }
+
+    @Test
+    fun `who is muted is not heard and the other side sees it`() = check {
+        val (hers, his) = duo.talk()
+        hers.setMicrophone(MicrophoneState.OFF)
+        his.view.until { it.theirMicrophone == MicrophoneState.OFF }
+        hers.setMicrophone(MicrophoneState.ON)
+        his.view.until { it.theirMicrophone == MicrophoneState.ON }
+        his.hangUp()
+        assertEquals(CallEnd.PeerHungUp, hers.ended())
+    }
+
+    @Test
+    fun `a declined call is over for both`() = check {
+        val hers = duo.anna.call(duo.benId)
+        val his = duo.rings()
+        his.decline()
+        assertEquals(CallEnd.PeerDeclined to CallEnd.Declined, hers.ended() to his.ended())
+        assertFalse(hers.connected())
+    }
+
+    @Test
+    fun `who gives up leaves a missed call`() = check {
+        val hers = duo.anna.call(duo.benId)
+        val his = duo.rings()
+        assertEquals(CallDirection.OUTGOING to CallDirection.INCOMING, hers.direction to his.direction)
+        hers.hangUp()
+        assertEquals(CallEnd.Cancelled to CallEnd.Missed, hers.ended() to his.ended())
+    }
+
+    @Test
+    fun `an incoming call is told once`() = check {
+        val seen = ArrayList<CallId>()
+        val watch = launch { duo.ben.incoming.collect { seen.add(it.id) } }
+        val hers = duo.anna.call(duo.benId)
+        duo.rings()
+        hers.hangUp()
+        duo.quiet()
+        watch.cancelAndJoin()
+        assertEquals(listOf(hers.id), seen)
+    }
+
+    @Test
+    fun `a cancelled coroutine hangs up within a tenth of a second`() = check {
+        val calling = launch { duo.anna.call(duo.benId).connected() }
+        val his = duo.rings()
+        val began = TimeSource.Monotonic.markNow()
+        calling.cancelAndJoin()
+        assertTrue(began.elapsedNow() < 100.milliseconds, "${began.elapsedNow()}")
+        assertEquals(CallEnd.Missed, his.ended())
+    }
+
+    @Test
+    fun `who is in a call is busy`() = check {
+        val (hers, _) = duo.talk()
+        assertEquals(ErrorCode.BUSY, failure { duo.anna.call(duo.benId) })
+        hers.hangUp()
+    }
+
+    @Test
+    fun `a call that is over cannot be used`() = check {
+        val hers = duo.anna.call(duo.benId)
+        hers.hangUp()
+        hers.ended()
+        assertEquals(ErrorCode.NO_SUCH_CALL, failure { hers.hangUp() })
+        assertEquals(ErrorCode.NO_SUCH_CALL, failure { hers.answer() })
+        assertEquals(ErrorCode.NO_SUCH_CALL, failure { hers.setMicrophone(MicrophoneState.OFF) })
+    }
+
+    @Test
+    fun `only friends can be called`() = check {
+        assertEquals(ErrorCode.NOT_FRIENDS, failure { duo.anna.call(UserId("ab".repeat(16))) })
+    }
+
+    @Test
+    fun `the phone's sound is asked for while it is needed`() = check {
+        val hers = duo.anna.call(duo.benId)
+        val his = duo.rings()
+        duo.anna.audio.until { it == AudioIntent.CALL }
+        assertEquals(AudioIntent.IDLE, duo.ben.audio.value)
+        his.answer()
+        duo.ben.audio.until { it == AudioIntent.CALL }
+        hers.hangUp()
+        for (phone in listOf(duo.anna, duo.ben)) phone.audio.until { it == AudioIntent.IDLE }
+    }
+
+    @Test
+    fun `a quiet call tells little`() = check {
+        val (hers, _) = duo.talk()
+        var told = 0
+        val count = launch { duo.anna.events.collect { told++ } }
+        delay(2_000.milliseconds)
+        count.cancelAndJoin()
+        assertTrue(told <= 10, "$told events in two seconds")
+        hers.hangUp()
+    }
+
+    @Test
+    fun `a call outlives the app going to the background and back`() = check {
+        val (hers, his) = duo.talk()
+        duo.anna.onBackground()
+        duo.anna.onForeground()
+        duo.anna.networkChanged()
+        duo.ben.chat(duo.annaId).send("still there?")
+        duo.anna.chat(duo.benId).latest().until { all -> all.firstOrNull()?.text == "still there?" }
+        assertEquals(CallState.Connected, his.state)
+        hers.hangUp()
+    }
+
+    companion object {
+        private lateinit var duo: Duo
+
+        @JvmStatic
+        @BeforeAll
+        fun meet() = check { duo = Phones.friends() }
+
+        @JvmStatic
+        @AfterAll
+        fun part() = check { duo.close() }
+    }
+}

@@ -1,0 +1,100 @@
+package org.sidetone
+
+import kotlinx.coroutines.async
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.yield
+import org.junit.jupiter.api.AfterAll
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.BeforeAll
+import org.junit.jupiter.api.Test
+
+class ChatTest {
+    private val hers get() = duo.anna.chat(duo.benId)
+    private val his get() = duo.ben.chat(duo.annaId)
+
+    @Test
+    fun `a text arrives and its sender learns that it was read`() = check {
+        val text = "Grüße, \uD83D\uDC4B \u0000 and \u202E"
+        val position = hers.send(text)
+        his.latest().until { it.firstOrNull()?.text == text }
+        hers.latest().until { all -> all.first { it.position == position }.state == MessageState.DELIVERED }
+        his.markRead()
+        hers.latest().until { all -> all.first { it.position == position }.state == MessageState.READ }
+    }
+
+    @Test
+    fun `twenty texts each way keep their order`() = check {
+        for (number in 0 until 20) {
+            hers.send("hers $number")
+            his.send("his $number")
+        }
+        for ((chat, side) in listOf(hers to "his", his to "hers")) {
+            val theirs = chat.latest(200).until { all -> all.count { it.text.startsWith("$side ") } == 20 }
+            assertEquals((0 until 20).map { "$side $it" }.reversed(), theirs.map { it.text }.filter { it.startsWith("$side ") })
+        }
+    }
+
+    @Test
+    fun `a text is neither empty nor endless`() = check {
+        assertEquals(ErrorCode.TEXT_LENGTH, failure { hers.send("") })
+        assertEquals(ErrorCode.TEXT_LENGTH, failure { hers.send("x".repeat(65_537)) })
+        assertEquals(ErrorCode.TEXT_LENGTH, failure { hers.send("x".repeat(5_000_000)) })
+    }
+
+    @Test
+    fun `a text of full length arrives whole`() = check {
+        val text = "\uD834\uDD1E".repeat(16_384)
+        hers.send(text)
+        his.latest().until { all -> all.any { it.text == text } }
+    }
+
+    @Test
+    fun `only friends write to each other`() = check {
+        assertEquals(ErrorCode.NOT_FRIENDS, failure { duo.anna.chat(UserId("11".repeat(16))).send("hello") })
+    }
+
+    @Test
+    fun `a conversation is read page by page`() = check {
+        val positions = (1..7).map { hers.send("page $it") }
+        val first = hers.history(limit = 3)
+        assertEquals(positions.takeLast(3).reversed(), first.map { it.position })
+        val next = hers.history(limit = 3, before = first.last().position)
+        assertEquals(positions.drop(1).take(3).reversed(), next.map { it.position })
+        assertEquals(emptyList<Message>(), hers.history(limit = 0).drop(1))
+        assertEquals(emptyList<Message>(), hers.history(limit = -5).drop(1))
+    }
+
+    @Test
+    fun `unread messages are counted until they are read`() = check {
+        his.markRead()
+        duo.ben.friends.until { it.first().unread == 0u }
+        repeat(3) { hers.send("unread $it") }
+        duo.ben.friends.until { it.first().unread == 3u }
+        his.markRead()
+        duo.ben.friends.until { it.first().unread == 0u }
+    }
+
+    @Test
+    fun `a friend is seen writing`() = check {
+        hers.send("to open the link")
+        his.latest().until { all -> all.any { it.text == "to open the link" } }
+        val seen = async { his.typists.first() }
+        while (!seen.isCompleted) {
+            hers.typing()
+            yield()
+        }
+        seen.await()
+    }
+
+    companion object {
+        private lateinit var duo: Duo
+
+        @JvmStatic
+        @BeforeAll
+        fun meet() = check { duo = Phones.friends() }
+
+        @JvmStatic
+        @AfterAll
+        fun part() = check { duo.close() }
+    }
+}

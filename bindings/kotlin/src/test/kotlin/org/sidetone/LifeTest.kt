@@ -1,0 +1,246 @@
+package org.sidetone
+
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.awaitAll
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.withTimeout
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.io.TempDir
+import org.sidetone.testkit.TestServer
+import java.io.File
+import java.util.concurrent.CopyOnWriteArrayList
+import java.util.concurrent.CountDownLatch
+import java.util.concurrent.TimeUnit
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
+import kotlin.time.TimeSource
+
+class LifeTest {
+    private class Throwing(private val what: () -> ByteArray) : KeyVault {
+        override fun loadOrCreate(): ByteArray = what()
+    }
+
+    private suspend fun opening(options: ClientOptions = Phones.options(), vault: KeyVault = FixedVault()): ErrorCode =
+        failure { Client.open(options, vault).close() }
+
+    @Test
+    fun `whatever the app's vault throws is an error with a code`() = check {
+        assertEquals(ErrorCode.VAULT_LOCKED, opening(vault = Throwing { throw VaultProblem.Locked() }))
+        assertEquals(ErrorCode.VAULT_LOST, opening(vault = Throwing { throw VaultProblem.Lost() }))
+        assertEquals(ErrorCode.VAULT_FAILED, opening(vault = Throwing { throw VaultProblem.Failed() }))
+        assertEquals(ErrorCode.VAULT_FAILED, opening(vault = Throwing { error("anything") }))
+        assertEquals(ErrorCode.VAULT_FAILED, opening(vault = Throwing { throw StackOverflowError() }))
+    }
+
+    @Test
+    fun `a key that is not 32 bytes is no key`() = check {
+        for (length in listOf(0, 31, 33, 1_000_000)) {
+            assertEquals(ErrorCode.VAULT_LOST, opening(vault = FixedVault(ByteArray(length))))
+        }
+    }
+
+    @Test
+    fun `what is no server is refused`() = check {
+        for (server in listOf("", "meet", "http://meet.example", "wss://", "ws://meet.example", "wss://\u0000", "x".repeat(100_000))) {
+            assertEquals(ErrorCode.SERVER_ADDRESS, opening(Phones.options(server)), server.take(30))
+        }
+        assertEquals(ErrorCode.BIND_ADDRESS, opening(ClientOptions("ws://127.0.0.1:1", bind = listOf("here"))))
+        assertEquals(ErrorCode.CERTIFICATE, opening(ClientOptions("wss://127.0.0.1:1", roots = listOf(ByteArray(9)))))
+    }
+
+    @Test
+    fun `a store opens with its own key and once`(@TempDir folder: File) = check {
+        val file = File(folder, "me.db").path
+        val phone = Phones.registered(store = file)
+        val name = phone.name()
+        assertEquals(ErrorCode.STORE_IN_USE, opening(Phones.options(store = file)))
+        phone.close()
+        assertEquals(ErrorCode.STORE_WRONG_KEY, opening(Phones.options(store = file), FixedVault(ByteArray(32))))
+        val again = Client.open(Phones.options(store = file), FixedVault())
+        assertEquals(name, again.name())
+        again.close()
+        assertEquals(ErrorCode.STORE_FAILED, opening(Phones.options(store = File(folder, "no/such/folder/x.db").path)))
+    }
+
+    @Test
+    fun `closing twice is closing once`() = check {
+        val phone = Phones.bare()
+        phone.close()
+        phone.close()
+    }
+
+    @Test
+    fun `after the end everything says closed`() = check {
+        val phone = Phones.bare()
+        val (chat, id) = phone.chat(UserId("00".repeat(16))) to UserId("00".repeat(16))
+        phone.close()
+        assertEquals(ErrorCode.CLOSED, failure { phone.signIn("a", "b") })
+        assertEquals(ErrorCode.CLOSED, failure { phone.befriend("a") })
+        assertEquals(ErrorCode.CLOSED, failure { chat.send("a") })
+        assertEquals(ErrorCode.CLOSED, failure { chat.history() })
+        assertEquals(ErrorCode.CLOSED, failure { phone.call(id) })
+        assertEquals(ErrorCode.CLOSED, failure { phone.onBackground() })
+        assertEquals(ErrorCode.CLOSED, failure { phone.onForeground() })
+        assertEquals(ErrorCode.CLOSED, failure { phone.networkChanged() })
+    }
+
+    @Test
+    fun `a client closes in every state`() = check {
+        val nowhere = Client.open(Phones.options("ws://127.0.0.1:1"), FixedVault())
+        nowhere.close()
+        val registering = Phones.bare()
+        val attempt = async { runCatching { registering.register(Phones.name(), "x@example.org", "a long password") } }
+        registering.close()
+        assertTrue(attempt.await().exceptionOrNull().let { it is SidetoneException || it == null })
+        for (stage in 0..2) {
+            val duo = Phones.friends()
+            when (stage) {
+                0 -> duo.anna.call(duo.benId)
+                1 -> duo.anna.call(duo.benId).also { duo.rings().answer() }
+                else -> duo.talk()
+            }
+            withTimeout(5.seconds) { duo.close() }
+        }
+    }
+
+    @Test
+    fun `who closes in a call is gone at once for the other`() = check {
+        val duo = Phones.friends()
+        val (_, his) = duo.talk()
+        duo.anna.close()
+        withTimeout(5.seconds) { his.ended() }
+        duo.close()
+    }
+
+    @Test
+    fun `a cancelled coroutine reaches its operation within a tenth of a second`() = check {
+        val phone = Phones.bare()
+        val login = launch { phone.signIn("somebody", "a long password") }
+        kotlinx.coroutines.yield()
+        val began = TimeSource.Monotonic.markNow()
+        login.cancelAndJoin()
+        assertTrue(began.elapsedNow() < 100.milliseconds, "${began.elapsedNow()}")
+        phone.close()
+    }
+
+    @Test
+    fun `an operation can be cancelled awaited and asked by many`() = check {
+        val raw = RawClient.open(Phones.options("ws://127.0.0.1:1"), FixedVault())
+        val operation = raw.signIn("somebody", "a long password")
+        val answers = List(10) { async(Dispatchers.Default) { failure { operation.outcome() } } }
+        operation.cancel()
+        operation.cancel()
+        val seen = answers.awaitAll().toSet()
+        assertEquals(1, seen.size)
+        assertTrue(seen.single() in setOf(ErrorCode.CANCELLED, ErrorCode.OFFLINE))
+        assertTrue(operation.progress() in setOf(Progress.CANCELLED, Progress.FAILED))
+        operation.destroy()
+        raw.shutDown()
+        raw.destroy()
+    }
+
+    @Test
+    fun `without a server everything that needs one says offline and what to do`() = check {
+        val server = TestServer.start()
+        val phone = Phones.registered(server.url())
+        server.stop()
+        phone.online.until { !it }
+        val error = failing { phone.befriend("somebody") }
+        assertEquals(ErrorCode.OFFLINE to UserAction.CHECK_NETWORK, error.code to error.userAction)
+        assertTrue(error.retryable)
+        phone.close()
+        server.destroy()
+    }
+
+    @Test
+    fun `one client serves many threads at once`() = check {
+        val phone = Phones.registered()
+        val name = phone.name()
+        val names = List(64) { async(Dispatchers.IO) { List(20) { phone.friends.value; phone.chat(UserId("00".repeat(16))).history(); phone.name() } } }
+        assertEquals(setOf(name), names.awaitAll().flatten().toSet())
+        phone.close()
+    }
+
+    @Test
+    fun `events go on after the background`() = check {
+        val duo = Phones.friends()
+        duo.anna.onBackground()
+        duo.anna.onForeground()
+        val told = async { duo.anna.events.first { it is Event.Message } }
+        duo.ben.chat(duo.annaId).send("good morning")
+        assertEquals(duo.benId, (told.await() as Event.Message).peer)
+        duo.close()
+    }
+
+    @Test
+    fun `nothing is told after the end`() = check {
+        val phone = Phones.registered()
+        val told = CopyOnWriteArrayList<Event>()
+        val watch = launch(Dispatchers.Default) { phone.events.collect { told += it } }
+        phone.close()
+        val before = told.size
+        repeat(20) { kotlinx.coroutines.yield() }
+        assertEquals(before, told.size)
+        watch.cancelAndJoin()
+    }
+
+    @Test
+    fun `the library's lines reach the app and a sink that throws harms nobody`() = check {
+        val lines = CopyOnWriteArrayList<String>()
+        val some = CountDownLatch(3)
+        setLogSink(object : LogSink {
+            override fun log(level: LogLevel, line: String) {
+                lines += line
+                some.countDown()
+                error("the disk is full")
+            }
+        }, LogLevel.DEBUG)
+        val phone = Phones.registered()
+        val name = phone.name()
+        phone.close()
+        assertTrue(some.await(10, TimeUnit.SECONDS), "$lines")
+        assertTrue(lines.none { name in it }, "$lines")
+    }
+
+    @Test
+    fun `ten thousand operations and a thousand clients leave nothing behind`() = check {
+        System.gc()
+        val raw = RawClient.open(Phones.options("ws://127.0.0.1:1"), FixedVault())
+        suspend fun operations(count: Int) = repeat(count) { raw.signOut().await0() }
+        suspend fun clients(count: Int) = repeat(count) { Client.open(Phones.options("ws://127.0.0.1:1"), FixedVault()).close() }
+        operations(500)
+        clients(100)
+        val (objects, memory, threads) = Triple(liveObjects(), resident(), Thread.activeCount())
+        operations(10_000)
+        clients(1_000)
+        assertEquals(objects, liveObjects())
+        assertEquals(1uL, objects)
+        assertTrue(Thread.activeCount() <= threads + 2, "$threads threads became ${Thread.activeCount()}")
+        val grown = resident() - memory
+        assertTrue(grown < 24_000_000, "$grown bytes more")
+        raw.shutDown()
+        raw.destroy()
+        assertEquals(0uL, liveObjects())
+    }
+
+    private suspend fun Operation.await0() {
+        runCatching { await() }
+    }
+
+    private fun resident(): Long {
+        System.gc()
+        return File("/proc/self/statm").readText().split(" ")[1].toLong() * 4_096
+    }
+
+    @Test
+    fun `sound never passes as a list of numbers`() {
+        val classes = listOf(RawClient::class.java, Operation::class.java)
+        val types = classes.flatMap { it.methods.toList() }.flatMap { it.genericParameterTypes.toList() + it.genericReturnType }
+        assertTrue(types.none { "Short" in it.typeName && "UShort" !in it.typeName }, "$types")
+    }
+}

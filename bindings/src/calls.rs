@@ -1,0 +1,277 @@
+//! Calls.
+
+use sidetone::{Direction, EndReason, MicrophoneState as Microphone};
+
+use crate::client::RawClient;
+use crate::error::SidetoneError;
+use crate::id::{CallId, UserId};
+
+/// A call at one moment.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct CallView {
+    /// Which.
+    pub call: CallId,
+    /// With whom.
+    pub peer: UserId,
+    /// Who called.
+    pub direction: CallDirection,
+    /// How it stands.
+    pub state: CallState,
+    /// How it travels, while there is a link.
+    pub route: Option<Route>,
+    /// Our microphone.
+    pub microphone: MicrophoneState,
+    /// Theirs.
+    pub their_microphone: MicrophoneState,
+}
+
+/// Who called.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum CallDirection {
+    /// We did.
+    Outgoing,
+    /// They did.
+    Incoming,
+}
+
+/// How a call stands.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum CallState {
+    /// It rings, or the peer is being looked for.
+    Ringing,
+    /// It was answered; the link is being made.
+    Connecting,
+    /// Both can speak.
+    Connected,
+    /// The link was lost and is being made again.
+    Reconnecting {
+        /// For so many milliseconds more; then the call ends.
+        remaining_ms: u64,
+    },
+    /// It is over.
+    Ended {
+        /// Why.
+        reason: CallEnd,
+    },
+}
+
+/// Why a call is over.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum CallEnd {
+    /// We hung up.
+    HungUp,
+    /// They hung up.
+    PeerHungUp,
+    /// We declined.
+    Declined,
+    /// They declined.
+    PeerDeclined,
+    /// They are in another call.
+    PeerBusy,
+    /// We gave up calling.
+    Cancelled,
+    /// They gave up calling before we answered.
+    Missed,
+    /// Nobody answered in time.
+    Unanswered,
+    /// They are not online.
+    Unreachable,
+    /// The link could not be made, or was lost for too long.
+    ConnectionLost,
+    /// They know nothing of this call any more.
+    PeerForgot,
+    /// Both called each other at once: the other call goes on, answered.
+    Merged {
+        /// The call that goes on.
+        call: CallId,
+    },
+    /// Their key is not the known one, or they are no friend any more.
+    NotTrusted,
+    /// The account was left while the call was on.
+    SignedOut,
+}
+
+/// Whether a microphone is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum MicrophoneState {
+    /// It is heard.
+    On,
+    /// It is muted.
+    Off,
+}
+
+/// How a call travels.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum Route {
+    /// From phone to phone.
+    Direct {
+        /// How far.
+        reach: RouteReach,
+    },
+    /// Through a relay, which sees sealed bytes only.
+    Relayed {
+        /// Whose.
+        owner: RelayOwner,
+    },
+}
+
+/// How far a direct route goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum RouteReach {
+    /// Within one network.
+    Lan,
+    /// Across networks.
+    Internet,
+}
+
+/// Whose relay a route uses.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum RelayOwner {
+    /// Ours.
+    Us,
+    /// The peer's.
+    Them,
+    /// Both.
+    Both,
+}
+
+/// What the phone's sound should be set to; the library itself never touches it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum AudioIntent {
+    /// Nothing: give the audio session back.
+    Idle,
+    /// Others are heard, the microphone is not used.
+    Listen,
+    /// The user speaks into a room.
+    Talk,
+    /// A call: both ways, echo cancelled.
+    Call,
+}
+
+impl From<sidetone::CallView> for CallView {
+    fn from(view: sidetone::CallView) -> Self {
+        Self {
+            call: view.call.into(),
+            peer: view.peer.into(),
+            direction: view.direction.into(),
+            state: view.state.into(),
+            route: view.route.map(Route::from),
+            microphone: view.microphone.into(),
+            their_microphone: view.their_microphone.into(),
+        }
+    }
+}
+
+impl From<Direction> for CallDirection {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Outgoing => Self::Outgoing,
+            Direction::Incoming => Self::Incoming,
+        }
+    }
+}
+
+impl From<sidetone::CallState> for CallState {
+    fn from(state: sidetone::CallState) -> Self {
+        match state {
+            sidetone::CallState::Ringing => Self::Ringing,
+            sidetone::CallState::Connecting => Self::Connecting,
+            sidetone::CallState::Connected => Self::Connected,
+            sidetone::CallState::Reconnecting(until) => {
+                Self::Reconnecting { remaining_ms: until.since(sidetone::clock::now().time) }
+            }
+            sidetone::CallState::Ended(reason) => Self::Ended { reason: reason.into() },
+        }
+    }
+}
+
+impl From<EndReason> for CallEnd {
+    fn from(reason: EndReason) -> Self {
+        match reason {
+            EndReason::HungUp => Self::HungUp,
+            EndReason::PeerHungUp => Self::PeerHungUp,
+            EndReason::Declined => Self::Declined,
+            EndReason::PeerDeclined => Self::PeerDeclined,
+            EndReason::PeerBusy => Self::PeerBusy,
+            EndReason::Cancelled => Self::Cancelled,
+            EndReason::Missed => Self::Missed,
+            EndReason::Unanswered => Self::Unanswered,
+            EndReason::Unreachable => Self::Unreachable,
+            EndReason::ConnectionLost => Self::ConnectionLost,
+            EndReason::PeerForgot => Self::PeerForgot,
+            EndReason::Merged(call) => Self::Merged { call: call.into() },
+            EndReason::NotTrusted => Self::NotTrusted,
+            EndReason::SignedOut => Self::SignedOut,
+        }
+    }
+}
+
+impl From<Microphone> for MicrophoneState {
+    fn from(microphone: Microphone) -> Self {
+        match microphone {
+            Microphone::On => Self::On,
+            Microphone::Off => Self::Off,
+        }
+    }
+}
+
+impl From<sidetone::Route> for Route {
+    fn from(route: sidetone::Route) -> Self {
+        use sidetone::{Reach, Relay, Route as Told};
+        match route {
+            Told::Direct(Reach::Lan) => Self::Direct { reach: RouteReach::Lan },
+            Told::Direct(Reach::Internet) => Self::Direct { reach: RouteReach::Internet },
+            Told::Relayed(Relay::Us) => Self::Relayed { owner: RelayOwner::Us },
+            Told::Relayed(Relay::Them) => Self::Relayed { owner: RelayOwner::Them },
+            Told::Relayed(Relay::Both) => Self::Relayed { owner: RelayOwner::Both },
+        }
+    }
+}
+
+/// What the phone's sound should be set to for these calls.
+#[uniffi::export]
+pub fn audio_intent(calls: &[CallView]) -> AudioIntent {
+    let wants = |view: &CallView| match view.state {
+        CallState::Ringing => view.direction == CallDirection::Outgoing,
+        CallState::Ended { .. } => false,
+        CallState::Connecting | CallState::Connected | CallState::Reconnecting { .. } => true,
+    };
+    if calls.iter().any(wants) { AudioIntent::Call } else { AudioIntent::Idle }
+}
+
+#[uniffi::export]
+impl RawClient {
+    /// Calls a friend; how it goes is told by events.
+    pub async fn call(&self, peer: UserId) -> Result<CallId, SidetoneError> {
+        Ok(self.inner().call(peer.inner()?).await?.into())
+    }
+
+    /// Takes an incoming call.
+    pub async fn answer(&self, call: CallId) -> Result<(), SidetoneError> {
+        Ok(self.inner().answer(call.inner()?).await?)
+    }
+
+    /// Declines an incoming call.
+    pub async fn decline_call(&self, call: CallId) -> Result<(), SidetoneError> {
+        Ok(self.inner().decline_call(call.inner()?).await?)
+    }
+
+    /// Ends a call, or gives up calling.
+    pub async fn hang_up(&self, call: CallId) -> Result<(), SidetoneError> {
+        Ok(self.inner().hang_up(call.inner()?).await?)
+    }
+
+    /// Lets the other side hear us, or not.
+    pub async fn set_microphone(&self, call: CallId, state: MicrophoneState) -> Result<(), SidetoneError> {
+        let state = match state {
+            MicrophoneState::On => Microphone::On,
+            MicrophoneState::Off => Microphone::Off,
+        };
+        Ok(self.inner().set_microphone(call.inner()?, state).await?)
+    }
+
+    /// The calls that are on: at most one for now.
+    pub async fn calls(&self) -> Result<Vec<CallView>, SidetoneError> {
+        Ok(self.inner().calls().await?.into_iter().map(CallView::from).collect())
+    }
+}

@@ -1,0 +1,86 @@
+//! What the app is told.
+
+use crate::calls::CallView;
+use crate::error::SidetoneError;
+use crate::id::UserId;
+
+/// Something the app may want to show. What is kept is the truth and events are hints: whoever missed one reads again.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
+pub enum Event {
+    /// This device entered an account.
+    SignedIn,
+    /// This device left its account by its user's wish; everything about it is forgotten.
+    SignedOut,
+    /// The server takes this device no more; what is kept stays.
+    Revoked {
+        /// Why.
+        error: SidetoneError,
+    },
+    /// The server knows that we are here.
+    Online,
+    /// The server cannot be reached.
+    Offline,
+    /// A person changed: relation, presence, key, verification, unread messages.
+    Friend {
+        /// Who.
+        user: UserId,
+    },
+    /// A message was added or failed.
+    Message {
+        /// In whose conversation.
+        peer: UserId,
+        /// Its place there.
+        position: u64,
+    },
+    /// More of our messages are delivered or read.
+    Marks {
+        /// In whose conversation.
+        peer: UserId,
+    },
+    /// A friend is writing.
+    Typing {
+        /// Who.
+        peer: UserId,
+    },
+    /// A call began, changed or ended.
+    Call {
+        /// How it stands.
+        view: CallView,
+    },
+    /// The operator's word.
+    Announcement {
+        /// As the operator wrote it: show it as text.
+        text: String,
+    },
+    /// More happened than the app took: read everything again.
+    Refresh,
+    /// The client has stopped and does nothing more; every answer is this error.
+    Stopped {
+        /// Why.
+        error: SidetoneError,
+    },
+}
+
+impl From<sidetone::Event> for Event {
+    fn from(event: sidetone::Event) -> Self {
+        use sidetone::Event as Told;
+        match event {
+            Told::SignedIn => Self::SignedIn,
+            Told::SignedOut => Self::SignedOut,
+            Told::Revoked(error) => Self::Revoked { error: error.into() },
+            Told::Connected(true) => Self::Online,
+            Told::Connected(false) => Self::Offline,
+            Told::Friend(user) => Self::Friend { user: user.into() },
+            Told::Message { peer, position } => Self::Message { peer: peer.into(), position },
+            Told::Marks(peer) => Self::Marks { peer: peer.into() },
+            Told::Typing(peer) => Self::Typing { peer: peer.into() },
+            Told::Call(view) => Self::Call { view: view.into() },
+            Told::Announcement(text) => Self::Announcement { text },
+            Told::Refresh => Self::Refresh,
+            Told::Stopped(error) => Self::Stopped { error: error.into() },
+            // What this façade does not know yet is for the app what a missed event is.
+            #[allow(unreachable_patterns, reason = "the client may learn to tell more than is shown here")]
+            _ => Self::Refresh,
+        }
+    }
+}

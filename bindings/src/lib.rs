@@ -1,0 +1,44 @@
+//! Sidetone for Kotlin and Swift: the same client in records, enums and a few objects, and the media port in C.
+//!
+//! Nothing is decided here: every function translates its arguments, calls `sidetone`, and translates what comes back.
+//! What the two languages add on top (flows, streams, cancellation of their own kind) is in `kotlin/` and `swift/`.
+//!
+//! # Threads
+//! Every function may be called from any thread. Those that are not `async` return at once, but for opening a client,
+//! which reads its store. The only calls into the app are [`KeyVault`], on the thread that opens a client, and
+//! [`LogSink`], on a thread of its own.
+
+uniffi::setup_scaffolding!("sidetone");
+
+mod account;
+mod calls;
+mod chat;
+mod client;
+mod count;
+mod error;
+mod event;
+mod friends;
+mod id;
+mod log;
+mod operation;
+mod port;
+mod vault;
+
+pub use account::{AccountView, AddressRule, ReceiptRule};
+pub use calls::{
+    AudioIntent, CallDirection, CallEnd, CallState, CallView, MicrophoneState, RelayOwner, Route, RouteReach,
+    audio_intent,
+};
+pub use chat::{Message, MessageState};
+pub use client::{ClientOptions, RawClient, RouteRule, SoundHandle, version};
+pub use count::live_objects;
+pub use error::{ErrorCode, SidetoneError, UserAction};
+pub use event::Event;
+pub use friends::{Comparison, Friend, Standing};
+pub use id::{CallId, PublicKey, UserId};
+pub use log::{LogLevel, LogProblem, LogSink, set_log_sink};
+pub use operation::{Operation, Outcome, Progress};
+pub use port::{
+    MEDIA_BUSY, MEDIA_CLOSED, MEDIA_FAULT, MEDIA_LENGTH, MEDIA_NULL, sidetone_media_pull, sidetone_media_push,
+};
+pub use vault::{KeyVault, VaultProblem};

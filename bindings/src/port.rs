@@ -1,0 +1,160 @@
+//! The media port: sound between the platform's audio threads and a client, as two C functions.
+//!
+//! It stands beside UniFFI because a microphone frame would cost twenty times more through it. A caller names a client by
+//! a number and sound by pointer and length; the number is checked at every call, so that one who calls after the end is
+//! told so and nothing else happens. Neither function waits, locks somebody out or allocates.
+//!
+//! This file is the only one with unsafe code of ours.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+
+use sidetone::{Loudspeaker, Microphone};
+
+/// No client has this number, or it is closed.
+pub const MEDIA_CLOSED: i32 = -1;
+/// The length is odd, or more than a second.
+pub const MEDIA_LENGTH: i32 = -2;
+/// The pointer is null.
+pub const MEDIA_NULL: i32 = -3;
+/// Another thread is in the same function for the same client.
+pub const MEDIA_BUSY: i32 = -4;
+/// A fault inside the library.
+pub const MEDIA_FAULT: i32 = -5;
+
+/// The most bytes at once: a second.
+const MOST_BYTES: u32 = 96_000;
+/// The clients one process may have open at once.
+const SLOTS: usize = 256;
+/// Samples that are converted at once: 10 ms.
+const BLOCK: usize = 480;
+
+/// One end of the sound, with the number under which it is reached.
+type End<T> = Mutex<Option<(u64, T)>>;
+
+struct Slot {
+    microphone: End<Microphone>,
+    speaker: End<Loudspeaker>,
+}
+
+static TABLE: [Slot; SLOTS] = [const { Slot { microphone: Mutex::new(None), speaker: Mutex::new(None) } }; SLOTS];
+static MADE: AtomicU64 = AtomicU64::new(1);
+
+/// Makes the sound of a client reachable and gives its number; nothing if too many are.
+pub(crate) fn plug(microphone: Microphone, speaker: Loudspeaker) -> Option<u64> {
+    for (index, slot) in (0..).zip(&TABLE) {
+        let mut place = lock(&slot.microphone);
+        if place.is_some() {
+            continue;
+        }
+        let number = MADE.fetch_add(1, Relaxed) << 8 | index;
+        *lock(&slot.speaker) = Some((number, speaker));
+        *place = Some((number, microphone));
+        return Some(number);
+    }
+    None
+}
+
+/// Makes it unreachable; a call that is going on ends first.
+pub(crate) fn unplug(number: u64) {
+    let slot = slot(number);
+    // The microphone last: its place is what `plug` looks at.
+    empty(&slot.speaker, number);
+    empty(&slot.microphone, number);
+}
+
+fn empty<T>(end: &End<T>, number: u64) {
+    let mut place = lock(end);
+    if place.as_ref().is_some_and(|(known, _)| *known == number) {
+        *place = None;
+    }
+}
+
+fn slot(number: u64) -> &'static Slot {
+    &TABLE[(number & 0xff) as usize]
+}
+
+fn lock<T>(end: &End<T>) -> MutexGuard<'_, Option<(u64, T)>> {
+    end.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Does something with one end without ever waiting for it.
+fn with<T>(end: &End<T>, number: u64, work: impl FnOnce(&mut T) -> i32) -> i32 {
+    let mut place = match end.try_lock() {
+        Ok(place) => place,
+        Err(TryLockError::Poisoned(place)) => place.into_inner(),
+        Err(TryLockError::WouldBlock) => return MEDIA_BUSY,
+    };
+    match place.as_mut().filter(|(known, _)| *known == number) {
+        Some((_, end)) => catch_unwind(AssertUnwindSafe(|| work(end))).unwrap_or(MEDIA_FAULT),
+        None => MEDIA_CLOSED,
+    }
+}
+
+fn length(bytes: u32) -> Option<usize> {
+    if bytes % 2 == 1 || bytes > MOST_BYTES { None } else { usize::try_from(bytes).ok() }
+}
+
+fn taken(samples: usize) -> i32 {
+    i32::try_from(2 * samples).unwrap_or(i32::MAX)
+}
+
+/// Gives sound from the microphone (mono, 48 kHz, 16 bit in the machine's byte order) to a client and says how many bytes
+/// it took: 0 while there is no call, less than all when 200 ms wait. Negative: see the constants.
+///
+/// # Safety
+///
+/// `pcm` is null or points to `bytes` readable bytes, of any alignment.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sidetone_media_push(number: u64, pcm: *const u8, bytes: u32) -> i32 {
+    if pcm.is_null() {
+        return MEDIA_NULL;
+    }
+    let Some(bytes) = length(bytes) else { return MEDIA_LENGTH };
+    // SAFETY: not null, readable for `bytes` by the caller's promise, at most 96,000 of them, and nobody writes to them
+    // during the call; u8 has no alignment and no invalid values.
+    let sound = unsafe { std::slice::from_raw_parts(pcm, bytes) };
+    with(&slot(number).microphone, number, |microphone| {
+        let mut block = [0_i16; BLOCK];
+        let mut pushed = 0;
+        for piece in sound.chunks(2 * BLOCK) {
+            let samples = &mut block[..piece.len() / 2];
+            for (sample, pair) in samples.iter_mut().zip(piece.as_chunks().0) {
+                *sample = i16::from_ne_bytes(*pair);
+            }
+            pushed += microphone.push(samples);
+        }
+        taken(pushed)
+    })
+}
+
+/// Fills all of `pcm` with what the speaker shall play (mono, 48 kHz, 16 bit in the machine's byte order) and says how
+/// many bytes of it are sound; the rest is silence. Negative: see the constants; then all of it is silence.
+///
+/// # Safety
+///
+/// `pcm` is null or points to `bytes` writable bytes, of any alignment.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sidetone_media_pull(number: u64, pcm: *mut u8, bytes: u32) -> i32 {
+    if pcm.is_null() {
+        return MEDIA_NULL;
+    }
+    let Some(bytes) = length(bytes) else { return MEDIA_LENGTH };
+    // SAFETY: not null, writable for `bytes` by the caller's promise, at most 96,000 of them, and nobody else touches them
+    // during the call; u8 has no alignment and no invalid values, and is only written before it is read.
+    let sound = unsafe { std::slice::from_raw_parts_mut(pcm, bytes) };
+    sound.fill(0);
+    with(&slot(number).speaker, number, |speaker| {
+        let mut block = [0_i16; BLOCK];
+        let mut pulled = 0;
+        for piece in sound.chunks_mut(2 * BLOCK) {
+            let samples = &mut block[..piece.len() / 2];
+            pulled += speaker.pull(samples);
+            for (sample, pair) in samples.iter().zip(piece.as_chunks_mut().0) {
+                *pair = sample.to_ne_bytes();
+            }
+        }
+        taken(pulled)
+    })
+}

@@ -1,0 +1,270 @@
+import Foundation
+
+/// One phone's Sidetone.
+///
+/// Every function may be called from any thread or actor, the main actor too. What an app shows it follows in the
+/// `Latest` values, which always hold the truth; `events` tells what happened meanwhile.
+public final class Client: Sendable {
+    let raw: RawClient
+    private let board = Board()
+    private let told = Told<Event>()
+    private let pump: Task<Void, Never>
+
+    /// Where the sound goes in and out.
+    public let sound: Sound
+
+    /// Opens a client: asks the vault for the key, opens the store, and starts to connect.
+    ///
+    /// Throws a `SidetoneError` with one of the codes above 200; nothing is left running.
+    public static func open(_ options: ClientOptions, vault: any KeyVault) async throws -> Client {
+        let raw = try await Task.detached { try RawClient.open(options: options, vault: vault) }.value
+        return Client(raw)
+    }
+
+    private init(_ raw: RawClient) {
+        self.raw = raw
+        sound = Sound(number: raw.sound().value)
+        pump = Task.detached { [board, told] in
+            await board.read(.refresh, from: raw)
+            while true {
+                let batch = await raw.nextEvents()
+                if batch.isEmpty { break }
+                batch.forEach(board.note)
+                for event in batch { await board.read(event, from: raw) }
+                batch.forEach(told.tell)
+            }
+            board.finish()
+            told.finish()
+        }
+    }
+
+    /// Ends everything and returns when all of it is gone; again is harmless. Nothing is told afterwards.
+    public func close() async {
+        await raw.shutDown()
+        await pump.value
+    }
+
+    /// What happened, in order, from now on. Who follows too slowly misses the oldest; the `Latest` values never lie.
+    public var events: AsyncStream<Event> { told.stream() }
+
+    /// Whether the server knows that we are here.
+    public var online: Latest<Bool> { board.online }
+
+    /// The account of this device, if there is one.
+    public var account: Latest<AccountView?> { board.account }
+
+    /// Everybody the account has something to do with.
+    public var friends: Latest<[Friend]> { board.friends }
+
+    /// The calls that are on.
+    public var calls: Latest<[CallView]> { board.calls }
+
+    /// What the phone's sound should be set to.
+    public var audio: Latest<AudioIntent> { board.audio }
+
+    /// Calls that begin to ring here, from now on, each once.
+    public var incoming: AsyncStream<Call> {
+        let calls = board.calls.values
+        let (stream, caller) = AsyncStream<Call>.makeStream()
+        let watch = Task { [weak self] in
+            var before = Set<CallId>()
+            for await now in calls {
+                let ringing = now.filter { $0.state == .ringing && $0.direction == .incoming }
+                for view in ringing where !before.contains(view.call) {
+                    if let self { caller.yield(self.of(view)) }
+                }
+                before = Set(ringing.map(\.call))
+            }
+            caller.finish()
+        }
+        caller.onTermination = { _ in watch.cancel() }
+        return stream
+    }
+
+    /// The phone has another network, or its network is back: for `NWPathMonitor`.
+    public func networkChanged() { raw.networkChanged() }
+
+    /// The app is seen again: for `sceneWillEnterForeground`.
+    public func onForeground() { raw.onForeground() }
+
+    /// The app may be ended at any moment; returns when everything is in the store's file.
+    public func onBackground() async throws { try await raw.onBackground() }
+
+    /// Makes an account and enters it. Cancelling the task ends the wait at once.
+    public func register(name: String, email: String, password: String) async throws {
+        _ = try await raw.register(name: name, email: email, password: password).value
+    }
+
+    /// Enters an account from this device; friends see that the key changed.
+    public func signIn(name: String, password: String) async throws {
+        _ = try await raw.signIn(name: name, password: password).value
+    }
+
+    /// Leaves the account and forgets everything about it on this device.
+    public func signOut() async throws { _ = try await raw.signOut().value }
+
+    /// Deletes the account at the server and everything about it on this device.
+    public func deleteAccount() async throws { _ = try await raw.deleteAccount().value }
+
+    /// Everything the server keeps about the account, as JSON.
+    public func exportAccount() async throws -> String {
+        guard case .text(let text) = try await raw.exportAccount().value else { return "" }
+        return text
+    }
+
+    /// Chooses who may learn this phone's addresses.
+    public func setAddresses(_ rule: AddressRule) async throws { try await raw.setAddresses(rule: rule) }
+
+    /// Chooses whether friends learn what was read.
+    public func setReceipts(_ rule: ReceiptRule) async throws { try await raw.setReceipts(rule: rule) }
+
+    /// The conversation with a friend.
+    public func chat(with peer: UserId) -> Chat { Chat(peer: peer, client: self) }
+
+    /// Calls a friend and returns while it rings there.
+    public func call(_ peer: UserId) async throws -> Call {
+        let id = try await raw.call(peer: peer)
+        let view = try await raw.calls().first { $0.call == id }
+        return of(view ?? .gone(id, peer))
+    }
+
+    /// The call behind what `calls` shows.
+    public func of(_ view: CallView) -> Call { Call(board.call(view), client: self) }
+}
+
+/// Friends.
+extension Client {
+    /// Asks the person with exactly this name to be a friend; a key that came by link or code is pinned.
+    public func befriend(_ name: String, key: PublicKey? = nil) async throws -> UserId {
+        guard case .person(let user) = try await raw.befriend(name: name, key: key).value else {
+            preconditionFailure("befriending ends with a person")
+        }
+        return user
+    }
+
+    /// Accepts a friend request.
+    public func accept(_ user: UserId) async throws { try await raw.accept(user: user) }
+
+    /// Declines a friend request; its sender is not told.
+    public func decline(_ user: UserId) async throws { try await raw.decline(user: user) }
+
+    /// Ends a friendship or withdraws a request.
+    public func unfriend(_ user: UserId) async throws { try await raw.unfriend(user: user) }
+
+    /// Ends whatever there is with a person and refuses all that comes from them.
+    public func block(_ user: UserId) async throws { try await raw.block(user: user) }
+
+    /// Lifts a block.
+    public func unblock(_ user: UserId) async throws { try await raw.unblock(user: user) }
+
+    /// Notes that people compared the safety number, or that it no longer counts.
+    public func setVerified(_ user: UserId, _ verified: Bool) async throws {
+        if verified { try await raw.markVerified(user: user) } else { try await raw.markUnverified(user: user) }
+    }
+
+    /// Takes the key that a friend has now for theirs, after `Friend.changedKey` was shown to the user.
+    public func acceptKey(_ user: UserId, key: PublicKey) async throws { try await raw.acceptKey(user: user, key: key) }
+
+    /// One person, as of now.
+    public func friend(_ user: UserId) async throws -> Friend? { try await raw.friend(user: user) }
+
+    /// The sixty digits that two friends compare.
+    public func safetyNumber(_ user: UserId) async throws -> String? { try await raw.safetyNumber(user: user) }
+
+    /// The same as bytes of a QR code.
+    public func safetyCode(_ user: UserId) async throws -> Data? { try await raw.safetyCode(user: user) }
+
+    /// Compares a friend's scanned code with ours; if they match, the friend is verified.
+    public func scan(_ user: UserId, code: Data) async throws -> Comparison {
+        try await raw.scan(user: user, scanned: code)
+    }
+}
+
+/// What a client shows.
+private final class Board: Sendable {
+    let online = Latest(false)
+    let account = Latest<AccountView?>(nil)
+    let friends = Latest<[Friend]>([])
+    let calls = Latest<[CallView]>([])
+    let audio = Latest(AudioIntent.idle)
+    private let known = Known()
+
+    func call(_ view: CallView) -> Latest<CallView> { known.latest(of: view) }
+
+    func note(_ event: Event) {
+        switch event {
+        case .online: online.set(true)
+        case .offline, .stopped: online.set(false)
+        case .call(let view): known.changed(view)
+        default: break
+        }
+    }
+
+    /// Reads again what an event hints at; a client that closes meanwhile says so with its next batch.
+    func read(_ event: Event, from raw: RawClient) async {
+        do {
+            switch event {
+            case .signedIn, .signedOut, .revoked, .refresh:
+                account.set(try await raw.account())
+                friends.set(try await raw.friends())
+                try await readCalls(raw)
+            case .friend, .message, .online, .offline: friends.set(try await raw.friends())
+            case .call: try await readCalls(raw)
+            case .marks, .typing, .announcement, .stopped: break
+            }
+        } catch {}
+    }
+
+    private func readCalls(_ raw: RawClient) async throws {
+        let now = try await raw.calls()
+        now.forEach(known.changed)
+        calls.set(now)
+        audio.set(audioIntent(calls: now))
+    }
+
+    func finish() {
+        online.finish()
+        account.finish()
+        friends.finish()
+        calls.finish()
+        audio.finish()
+        known.finish()
+    }
+}
+
+/// The calls that somebody may hold.
+private final class Known: @unchecked Sendable {
+    // Guards what is below it.
+    private let lock = NSLock()
+    private var calls: [CallId: Latest<CallView>] = [:]
+
+    func latest(of view: CallView) -> Latest<CallView> {
+        lock.withLock {
+            if let known = calls[view.call] { return known }
+            let new = Latest(view)
+            if view.state.isOver { new.finish() } else { calls[view.call] = new }
+            return new
+        }
+    }
+
+    func changed(_ view: CallView) {
+        let call = latest(of: view)
+        call.set(view)
+        if view.state.isOver {
+            call.finish()
+            lock.withLock { _ = calls.removeValue(forKey: view.call) }
+        }
+    }
+
+    func finish() {
+        let last = lock.withLock {
+            defer { calls = [:] }
+            return Array(calls.values)
+        }
+        // Closing hangs up.
+        for call in last {
+            call.set(call.value.over)
+            call.finish()
+        }
+    }
+}

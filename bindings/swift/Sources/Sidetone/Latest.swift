@@ -1,0 +1,87 @@
+import Foundation
+
+/// Something of which the latest is of interest: read it, or follow it.
+public final class Latest<Value: Sendable & Equatable>: @unchecked Sendable {
+    // Guards what is below it; held for a look or a change and never across a wait.
+    private let lock = NSLock()
+    private var current: Value
+    private var watchers: [UUID: AsyncStream<Value>.Continuation] = [:]
+    private var over = false
+
+    init(_ first: Value) {
+        current = first
+    }
+
+    /// As of now.
+    public var value: Value {
+        lock.withLock { current }
+    }
+
+    /// As of now and each change from now on; who follows slowly sees only the latest. Ends when the client is closed.
+    public var values: AsyncStream<Value> {
+        let (stream, watcher) = AsyncStream<Value>.makeStream(bufferingPolicy: .bufferingNewest(1))
+        let id = UUID()
+        watcher.onTermination = { [weak self] _ in self?.leave(id) }
+        lock.withLock {
+            watcher.yield(current)
+            if over { watcher.finish() } else { watchers[id] = watcher }
+        }
+        return stream
+    }
+
+    func set(_ new: Value) {
+        lock.withLock {
+            guard !over, new != current else { return }
+            current = new
+            watchers.values.forEach { $0.yield(new) }
+        }
+    }
+
+    func finish() {
+        let last = lock.withLock {
+            over = true
+            defer { watchers = [:] }
+            return Array(watchers.values)
+        }
+        last.forEach { $0.finish() }
+    }
+
+    private func leave(_ id: UUID) {
+        lock.withLock { _ = watchers.removeValue(forKey: id) }
+    }
+}
+
+/// What is told to everybody who listens.
+final class Told<Value: Sendable>: @unchecked Sendable {
+    // As above.
+    private let lock = NSLock()
+    private var listeners: [UUID: AsyncStream<Value>.Continuation] = [:]
+    private var over = false
+
+    func stream() -> AsyncStream<Value> {
+        let (stream, listener) = AsyncStream<Value>.makeStream(bufferingPolicy: .bufferingNewest(256))
+        let id = UUID()
+        listener.onTermination = { [weak self] _ in self?.leave(id) }
+        lock.withLock {
+            if over { listener.finish() } else { listeners[id] = listener }
+        }
+        return stream
+    }
+
+    func tell(_ value: Value) {
+        lock.withLock { listeners.values.forEach { $0.yield(value) } }
+    }
+
+    func finish() {
+        let last = lock.withLock {
+            over = true
+            defer { listeners = [:] }
+            return Array(listeners.values)
+        }
+        last.forEach { $0.finish() }
+    }
+
+    private func leave(_ id: UUID) {
+        lock.withLock { _ = listeners.removeValue(forKey: id) }
+    }
+}

@@ -1,0 +1,154 @@
+import XCTest
+
+@testable import Sidetone
+
+final class CallTests: XCTestCase {
+    private static let meeting = Task { try await Phones.friends() }
+
+    private func friends() async throws -> Duo {
+        let duo = try await Self.meeting.value
+        try await duo.quiet()
+        return duo
+    }
+
+    func testSpeechGoesThroughBothPhonesAndIsHeardOnTheOtherSide() async throws {
+        let duo = try await friends()
+        let (hers, his) = try await duo.talk()
+        let (anna, ben) = (try Recording.voice("anna"), try Recording.voice("ben"))
+        let (herCard, hisCard) = (Card(duo.anna.sound, anna), Card(duo.ben.sound, ben))
+        try await Task.sleep(for: .seconds(6))
+        for (said, card) in [(anna, hisCard), (ben, herCard)] {
+            let alike = likeness(Array(said.envelope().prefix(200)), card.heard().envelope(), most: 80)
+            XCTAssertGreaterThan(alike, 0.8)
+        }
+        let own = likeness(Array(anna.envelope().prefix(200)), herCard.heard().envelope(), most: 80)
+        XCTAssertLessThan(own, 0.6, "the control: her own voice must not come back")
+        same([herCard.close(), hisCard.close()], [[], []])
+        let route = try await duo.anna.calls.until { $0.first?.route != nil }[0].route
+        if case .direct = route {} else { XCTFail("\(String(describing: route))") }
+        try await hers.hangUp()
+        same([await hers.ended(), await his.ended()], [.hungUp, .peerHungUp])
+    }
+
+    func testWhoIsMutedIsNotHeardAndTheOtherSideSeesIt() async throws {
+        let duo = try await friends()
+        let (hers, his) = try await duo.talk()
+        for state in [MicrophoneState.off, .on] {
+            try await hers.setMicrophone(state)
+            try await his.view.until { $0.theirMicrophone == state }
+        }
+        try await his.hangUp()
+        same(await hers.ended(), .peerHungUp)
+    }
+
+    func testADeclinedCallIsOverForBoth() async throws {
+        let duo = try await friends()
+        let hers = try await duo.anna.call(duo.benId)
+        let his = try await duo.rings()
+        try await his.decline()
+        same([await hers.ended(), await his.ended()], [.peerDeclined, .declined])
+        same(try await hers.connected(), false)
+    }
+
+    func testWhoGivesUpLeavesAMissedCall() async throws {
+        let duo = try await friends()
+        let hers = try await duo.anna.call(duo.benId)
+        let his = try await duo.rings()
+        same([hers.direction, his.direction], [.outgoing, .incoming])
+        try await hers.hangUp()
+        same([await hers.ended(), await his.ended()], [.cancelled, .missed])
+    }
+
+    func testAnIncomingCallIsToldOnce() async throws {
+        let duo = try await friends()
+        let incoming = duo.ben.incoming
+        let watch = Task {
+            var seen: [CallId] = []
+            for await call in incoming { seen.append(call.id) }
+            return seen
+        }
+        let hers = try await duo.anna.call(duo.benId)
+        _ = try await duo.rings()
+        try await hers.hangUp()
+        try await duo.quiet()
+        watch.cancel()
+        same(await watch.value, [hers.id])
+    }
+
+    func testACancelledTaskHangsUpWithinATenthOfASecond() async throws {
+        let duo = try await friends()
+        let calling = Task { try await duo.anna.call(duo.benId).connected() }
+        let his = try await duo.rings()
+        let began = ContinuousClock.now
+        calling.cancel()
+        do {
+            _ = try await calling.value
+            XCTFail("it was cancelled")
+        } catch is CancellationError {}
+        XCTAssertLessThan(ContinuousClock.now - began, .milliseconds(100))
+        same(await his.ended(), .missed)
+    }
+
+    func testWhoIsInACallIsBusy() async throws {
+        let duo = try await friends()
+        let (hers, _) = try await duo.talk()
+        same(try await code { try await duo.anna.call(duo.benId) }, .busy)
+        try await hers.hangUp()
+    }
+
+    func testACallThatIsOverCannotBeUsed() async throws {
+        let duo = try await friends()
+        let hers = try await duo.anna.call(duo.benId)
+        try await hers.hangUp()
+        _ = await hers.ended()
+        same(try await code { try await hers.hangUp() }, .noSuchCall)
+        same(try await code { try await hers.answer() }, .noSuchCall)
+        same(try await code { try await hers.setMicrophone(.off) }, .noSuchCall)
+    }
+
+    func testOnlyFriendsCanBeCalled() async throws {
+        let duo = try await friends()
+        let nobody = UserId(hex: String(repeating: "ab", count: 16))
+        same(try await code { try await duo.anna.call(nobody) }, .notFriends)
+    }
+
+    func testThePhonesSoundIsAskedForWhileItIsNeeded() async throws {
+        let duo = try await friends()
+        let hers = try await duo.anna.call(duo.benId)
+        let his = try await duo.rings()
+        try await duo.anna.audio.until { $0 == .call }
+        same(duo.ben.audio.value, .idle)
+        try await his.answer()
+        try await duo.ben.audio.until { $0 == .call }
+        try await hers.hangUp()
+        for phone in [duo.anna, duo.ben] { try await phone.audio.until { $0 == .idle } }
+    }
+
+    func testAQuietCallTellsLittle() async throws {
+        let duo = try await friends()
+        let (hers, _) = try await duo.talk()
+        let events = duo.anna.events
+        let count = Task {
+            var told = 0
+            for await _ in events { told += 1 }
+            return told
+        }
+        try await Task.sleep(for: .seconds(2))
+        count.cancel()
+        let told = await count.value
+        XCTAssertLessThanOrEqual(told, 10)
+        try await hers.hangUp()
+    }
+
+    func testACallOutlivesTheAppGoingToTheBackgroundAndBack() async throws {
+        let duo = try await friends()
+        let (hers, his) = try await duo.talk()
+        try await duo.anna.onBackground()
+        duo.anna.onForeground()
+        duo.anna.networkChanged()
+        try await duo.ben.chat(with: duo.annaId).send("still there?")
+        try await duo.anna.chat(with: duo.benId).latest().until { $0.first?.text == "still there?" }
+        same(his.state, .connected)
+        try await hers.hangUp()
+    }
+}

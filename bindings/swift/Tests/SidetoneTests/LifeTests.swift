@@ -1,0 +1,249 @@
+import Foundation
+import SidetoneTestkit
+import XCTest
+
+@testable import Sidetone
+
+private final class ThrowingVault: KeyVault {
+    let what: any Error & Sendable
+
+    init(what: any Error & Sendable) { self.what = what }
+
+    func loadOrCreate() throws -> Data { throw what }
+}
+
+private final class ThrowingSink: LogSink, @unchecked Sendable {
+    // Guards what is below it.
+    private let lock = NSLock()
+    private var seen: [String] = []
+
+    var lines: [String] { lock.withLock { seen } }
+
+    func log(level: LogLevel, line: String) throws {
+        lock.withLock { seen.append(line) }
+        throw InVain(description: "the disk is full")
+    }
+}
+
+final class LifeTests: XCTestCase {
+    private let nobody = UserId(hex: String(repeating: "00", count: 16))
+
+    private func opening(_ options: ClientOptions? = nil, vault: any KeyVault = FixedVault()) async throws -> ErrorCode {
+        try await code { await (try Client.open(options ?? Phones.options(), vault: vault)).close() }
+    }
+
+    func testWhateverTheAppsVaultThrowsIsAnErrorWithACode() async throws {
+        same(try await opening(vault: ThrowingVault(what: VaultProblem.Locked)), .vaultLocked)
+        same(try await opening(vault: ThrowingVault(what: VaultProblem.Lost)), .vaultLost)
+        same(try await opening(vault: ThrowingVault(what: VaultProblem.Failed)), .vaultFailed)
+        same(try await opening(vault: ThrowingVault(what: InVain(description: "anything"))), .vaultFailed)
+    }
+
+    func testAKeyThatIsNot32BytesIsNoKey() async throws {
+        for length in [0, 31, 33, 1_000_000] {
+            same(try await opening(vault: FixedVault(Data(count: length))), .vaultLost)
+        }
+    }
+
+    func testWhatIsNoServerIsRefused() async throws {
+        for server in [
+            "", "meet", "http://meet.example", "wss://", "ws://meet.example", "wss://\0",
+            String(repeating: "x", count: 100_000),
+        ] {
+            same(try await opening(Phones.options(server: server)), .serverAddress)
+        }
+        same(try await opening(ClientOptions(server: "ws://127.0.0.1:1", bind: ["here"])), .bindAddress)
+        same(try await opening(ClientOptions(server: "wss://127.0.0.1:1", roots: [Data(count: 9)])), .certificate)
+    }
+
+    func testAStoreOpensWithItsOwnKeyAndOnce() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString)
+        try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+        defer { try? FileManager.default.removeItem(at: folder) }
+        let file = folder.appendingPathComponent("me.db").path
+        let phone = try await Phones.registered(store: file)
+        let name = try await phone.name()
+        same(try await opening(Phones.options(store: file)), .storeInUse)
+        await phone.close()
+        same(try await opening(Phones.options(store: file), vault: FixedVault(Data(count: 32))), .storeWrongKey)
+        let again = try await Client.open(Phones.options(store: file), vault: FixedVault())
+        same(try await again.name(), name)
+        await again.close()
+        same(try await opening(Phones.options(store: folder.path + "/no/such/x.db")), .storeFailed)
+    }
+
+    func testClosingTwiceIsClosingOnce() async throws {
+        let phone = try await Phones.bare()
+        await phone.close()
+        await phone.close()
+    }
+
+    func testAfterTheEndEverythingSaysClosed() async throws {
+        let phone = try await Phones.bare()
+        let chat = phone.chat(with: nobody)
+        await phone.close()
+        same(try await code { try await phone.signIn(name: "a", password: "b") }, .closed)
+        same(try await code { try await phone.befriend("a") }, .closed)
+        same(try await code { try await chat.send("a") }, .closed)
+        same(try await code { try await chat.history() }, .closed)
+        same(try await code { try await phone.call(nobody) }, .closed)
+        same(try await code { try await phone.onBackground() }, .closed)
+        phone.onForeground()
+        phone.networkChanged()
+        var events = phone.events.makeAsyncIterator()
+        let event = await events.next()
+        XCTAssertNil(event)
+    }
+
+    func testAClientClosesInEveryState() async throws {
+        let nowhere = try await Client.open(Phones.options(server: "ws://127.0.0.1:1"), vault: FixedVault())
+        await nowhere.close()
+        let registering = try await Phones.bare()
+        let attempt = Task {
+            try await registering.register(name: Phones.name(), email: "x@example.org", password: "a long password")
+        }
+        await registering.close()
+        if case .failure(let error) = await attempt.result { XCTAssertTrue(error is SidetoneError) }
+        for stage in 0...2 {
+            let duo = try await Phones.friends()
+            switch stage {
+            case 0: _ = try await duo.anna.call(duo.benId)
+            case 1:
+                _ = try await duo.anna.call(duo.benId)
+                try await duo.rings().answer()
+            default: _ = try await duo.talk()
+            }
+            try await patient { await duo.close() }
+        }
+    }
+
+    func testWhoClosesInACallIsGoneAtOnceForTheOther() async throws {
+        let duo = try await Phones.friends()
+        let (hers, his) = try await duo.talk()
+        await duo.anna.close()
+        same(await hers.ended(), .hungUp)
+        let reason = try await patient { await his.ended() }
+        XCTAssertNotNil(reason)
+        await duo.close()
+    }
+
+    func testACancelledTaskReachesItsOperationWithinATenthOfASecond() async throws {
+        let phone = try await Phones.bare()
+        let operation = phone.raw.signIn(name: "somebody", password: "a long password")
+        let login = Task { try await operation.value }
+        await Task.yield()
+        let began = ContinuousClock.now
+        login.cancel()
+        let end = await login.result
+        XCTAssertLessThan(ContinuousClock.now - began, .milliseconds(100))
+        XCTAssertThrowsError(try end.get())
+        same(operation.progress(), .cancelled)
+        await phone.close()
+    }
+
+    func testAnOperationCanBeCancelledAwaitedAndAskedByMany() async throws {
+        let raw = try RawClient.open(options: Phones.options(server: "ws://127.0.0.1:1"), vault: FixedVault())
+        let operation = raw.signIn(name: "somebody", password: "a long password")
+        let seen = try await withThrowingTaskGroup(of: ErrorCode.self) { group in
+            for _ in 0..<10 { group.addTask { try await code { try await operation.outcome() } } }
+            operation.cancel()
+            operation.cancel()
+            return try await group.reduce(into: Set<ErrorCode>()) { $0.insert($1) }
+        }
+        same(seen.count, 1)
+        XCTAssertTrue(seen.isSubset(of: [.cancelled, .offline]))
+        await raw.shutDown()
+    }
+
+    func testWithoutAServerEverythingThatNeedsOneSaysOfflineAndWhatToDo() async throws {
+        let server = try TestServer.start()
+        let phone = try await Phones.registered(server: server.url())
+        server.stop()
+        try await phone.online.until { !$0 }
+        let error = try await failing { try await phone.befriend("somebody") }
+        same(error.code, .offline)
+        same(error.userAction, .checkNetwork)
+        XCTAssertTrue(error.retryable)
+        await phone.close()
+    }
+
+    func testOneClientServesManyThreadsAtOnce() async throws {
+        let phone = try await Phones.registered()
+        let name = try await phone.name()
+        let nobody = nobody
+        let names = try await withThrowingTaskGroup(of: String.self) { group in
+            for _ in 0..<64 {
+                group.addTask {
+                    for _ in 0..<20 { _ = try await phone.chat(with: nobody).history() }
+                    return try await phone.raw.account()?.name ?? ""
+                }
+            }
+            return try await group.reduce(into: Set<String>()) { $0.insert($1) }
+        }
+        same(names, [name])
+        await phone.close()
+    }
+
+    func testEventsGoOnAfterTheBackground() async throws {
+        let duo = try await Phones.friends()
+        try await duo.anna.onBackground()
+        duo.anna.onForeground()
+        let events = duo.anna.events
+        try await duo.ben.chat(with: duo.annaId).send("good morning")
+        let ben = duo.benId
+        try await events.until { if case .message(let peer, _) = $0 { peer == ben } else { false } }
+        await duo.close()
+    }
+
+    func testNothingIsToldAfterTheEnd() async throws {
+        let phone = try await Phones.registered()
+        let (events, online) = (phone.events, phone.online.values)
+        await phone.close()
+        let ended = Task {
+            for await _ in events {}
+            for await _ in online {}
+            return true
+        }
+        let end = try await patient { await ended.value }
+        XCTAssertTrue(end)
+    }
+
+    func testTheLibrarysLinesReachTheAppAndASinkThatThrowsHarmsNobody() async throws {
+        let sink = ThrowingSink()
+        try setLogSink(sink: sink, most: .debug)
+        let phone = try await Phones.registered()
+        let name = try await phone.name()
+        await phone.close()
+        try await patient {
+            while sink.lines.count < 3 { await Task.yield() }
+        }
+        XCTAssertFalse(sink.lines.contains { $0.contains(name) }, "\(sink.lines)")
+    }
+
+    func testTenThousandOperationsAndAThousandClientsLeaveNothingBehind() async throws {
+        let raw = try RawClient.open(options: Phones.options(server: "ws://127.0.0.1:1"), vault: FixedVault())
+        func operations(_ count: Int) async { for _ in 0..<count { _ = try? await raw.signOut().value } }
+        func clients(_ count: Int) async throws {
+            for _ in 0..<count {
+                await (try Client.open(Phones.options(server: "ws://127.0.0.1:1"), vault: FixedVault())).close()
+            }
+        }
+        await operations(500)
+        try await clients(100)
+        let (objects, before) = (liveObjects(), held())
+        await operations(10_000)
+        try await clients(1_000)
+        let after = held()
+        same(liveObjects(), objects)
+        XCTAssertLessThanOrEqual(after.threads, before.threads + 2)
+        XCTAssertLessThan(after.bytes - before.bytes, 16_000_000)
+        await raw.shutDown()
+    }
+
+    /// Resident memory and threads of this process.
+    private func held() -> (bytes: Int, threads: Int) {
+        let pages = (try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8))?.split(separator: " ")[1] ?? "0"
+        let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task"))?.count ?? 0
+        return (Int(pages)! * 4_096, threads)
+    }
+}

@@ -1,0 +1,14 @@
+//! What an app's tests need and an app does not: a meeting server on loopback, the simulated world, and what a sound
+//! frame would cost in other ways. A library of its own, so that none of it gets into an app.
+
+uniffi::setup_scaffolding!("sidetone_testkit");
+
+mod bench;
+mod server;
+mod tone;
+mod world;
+
+pub use bench::{UniffiSound, noop};
+pub use server::{TestProblem, TestServer};
+pub use tone::ToneMicrophone;
+pub use world::{ServerLies, SimCall, SimWorld};
