@@ -22,10 +22,13 @@ public final class Latest<Value: Sendable & Equatable>: @unchecked Sendable {
         let (stream, watcher) = AsyncStream<Value>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let id = UUID()
         watcher.onTermination = { [weak self] _ in self?.leave(id) }
-        lock.withLock {
+        let last = lock.withLock {
             watcher.yield(current)
-            if over { watcher.finish() } else { watchers[id] = watcher }
+            if !over { watchers[id] = watcher }
+            return over
         }
+        // Outside the lock: what follows on the end takes it again.
+        if last { watcher.finish() }
         return stream
     }
 
@@ -62,9 +65,11 @@ final class Told<Value: Sendable>: @unchecked Sendable {
         let (stream, listener) = AsyncStream<Value>.makeStream(bufferingPolicy: .bufferingNewest(256))
         let id = UUID()
         listener.onTermination = { [weak self] _ in self?.leave(id) }
-        lock.withLock {
-            if over { listener.finish() } else { listeners[id] = listener }
+        let last = lock.withLock {
+            if !over { listeners[id] = listener }
+            return over
         }
+        if last { listener.finish() }
         return stream
     }
 

@@ -1,6 +1,6 @@
 import Foundation
 
-extension Operation {
+extension PendingOperation {
     /// Waits for the end; a task that is cancelled meanwhile cancels the operation.
     public var value: Outcome {
         get async throws {

@@ -70,15 +70,22 @@ final class Card: @unchecked Sendable {
     }
 }
 
-/// How alike two loudness curves are at the best shift of at most `most` frames: 1 is the same.
-func likeness(_ said: [Double], _ heard: [Double], most: Int) -> Double {
-    (0...most).map { shift in
-        let count = min(said.count, heard.count - shift)
-        guard count >= 100 else { return 0 }
-        let (one, other) = (said.prefix(count), heard[shift..<shift + count])
-        let (a, b) = (one.reduce(0, +) / Double(count), other.reduce(0, +) / Double(count))
-        let both = zip(one, other).reduce(0) { $0 + ($1.0 - a) * ($1.1 - b) }
-        let (x, y) = (one.reduce(0) { $0 + ($1 - a) * ($1 - a) }, other.reduce(0) { $0 + ($1 - b) * ($1 - b) })
-        return both / (x * y + 1e-9).squareRoot()
-    }.max()!
+/// How alike the last four seconds of a recording are to any four of a voice that speaks over and over: 1 is the same.
+func alike(_ voice: Recording, _ heard: Recording) -> Double {
+    let curve = heard.envelope()
+    guard curve.count >= 200 else { return 0 }
+    let (tail, once) = (Array(curve.suffix(200)), voice.envelope())
+    let said = once + once
+    return (0..<once.count).map { correlation(Array(said[$0..<$0 + 200]), tail) }.max()!
+}
+
+private func correlation(_ one: [Double], _ other: [Double]) -> Double {
+    let (a, b) = (one.reduce(0, +) / Double(one.count), other.reduce(0, +) / Double(other.count))
+    var (both, x, y) = (0.0, 0.0, 0.0)
+    for i in one.indices {
+        both += (one[i] - a) * (other[i] - b)
+        x += (one[i] - a) * (one[i] - a)
+        y += (other[i] - b) * (other[i] - b)
+    }
+    return both / (x * y + 1e-9).squareRoot()
 }

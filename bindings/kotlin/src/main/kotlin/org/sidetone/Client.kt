@@ -63,7 +63,12 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
 
     /** Ends everything and returns when all of it is gone; again is harmless. Nothing is told afterwards. */
     public suspend fun close() {
-        raw.shutDown()
+        try {
+            ask { raw.shutDown() }
+        } catch (_: SidetoneException) {
+            // It is closed.
+            return
+        }
         pump.cancelAndJoin()
         known.values.forEach(Call::over)
         known.clear()

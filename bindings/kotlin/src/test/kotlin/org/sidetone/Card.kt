@@ -57,12 +57,16 @@ class Card(private val sound: Sound, private val voice: Recording) : AutoCloseab
     }
 }
 
-/** How alike two loudness curves are at the best shift of at most [most] frames: 1 is the same. */
-fun likeness(said: DoubleArray, heard: DoubleArray, most: Int): Double = (0..most).maxOf { shift ->
-    val count = minOf(said.size, heard.size - shift)
-    if (count < 100) return@maxOf 0.0
-    val (one, other) = said.copyOf(count) to heard.copyOfRange(shift, shift + count)
+/** How alike the last four seconds of a recording are to any four of a voice that speaks over and over: 1 is the same. */
+fun alike(voice: Recording, heard: Recording): Double {
+    val curve = heard.envelope()
+    if (curve.size < 200) return 0.0
+    val (tail, said) = curve.copyOfRange(curve.size - 200, curve.size) to voice.envelope().let { it + it }
+    return (0 until said.size / 2).maxOf { shift -> correlation(said.copyOfRange(shift, shift + 200), tail) }
+}
+
+private fun correlation(one: DoubleArray, other: DoubleArray): Double {
     val (a, b) = one.average() to other.average()
-    val both = (0 until count).sumOf { (one[it] - a) * (other[it] - b) }
-    both / sqrt(one.sumOf { (it - a) * (it - a) } * other.sumOf { (it - b) * (it - b) } + 1e-9)
+    val both = one.indices.sumOf { (one[it] - a) * (other[it] - b) }
+    return both / sqrt(one.sumOf { (it - a) * (it - a) } * other.sumOf { (it - b) * (it - b) } + 1e-9)
 }
