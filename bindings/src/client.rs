@@ -106,6 +106,17 @@ impl RawClient {
         Ok(self.client.on_background().await?)
     }
 
+    /// Lets go of the store's file, and stands still until the app is seen again: iOS ends an app that is suspended with a
+    /// lock in a shared folder. Returns when the file is free.
+    pub async fn pause(&self) -> Result<(), SidetoneError> {
+        Ok(self.client.pause().await?)
+    }
+
+    /// Whether everything kept is whole; `Storage` if it is not. Takes long for a long history.
+    pub async fn check_store(&self) -> Result<(), SidetoneError> {
+        Ok(self.client.check_store().await?)
+    }
+
     /// What the media port is called with.
     pub fn sound(&self) -> SoundHandle {
         self.sound
@@ -115,6 +126,10 @@ impl RawClient {
 impl RawClient {
     pub(crate) fn inner(&self) -> &Client {
         &self.client
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Client> {
+        Arc::clone(&self.client)
     }
 
     pub(crate) fn operation<W, F>(&self, work: W) -> Arc<Operation>
@@ -130,7 +145,7 @@ impl RawClient {
         W: FnOnce(Arc<Client>) -> F + Send + 'static,
         F: Future<Output = Result<Outcome, SidetoneError>> + Send + 'static,
     {
-        Operation::begin(work(Arc::clone(&self.client)))
+        Operation::begin(work(self.shared()))
     }
 }
 

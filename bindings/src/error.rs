@@ -60,6 +60,12 @@ pub enum ErrorCode {
     Storage = 25,
     /// The client is closed.
     Closed = 26,
+    /// No such message, or not one with which this can be done.
+    NoSuchMessage = 40,
+    /// Messages stay for a second to a year, or for ever.
+    StayRange = 41,
+    /// Too many reactions, or not emoji.
+    Reactions = 42,
 
     /// Not the address of a server, or one elsewhere without TLS: a mistake in the app.
     ServerAddress = 201,
@@ -163,7 +169,7 @@ impl SidetoneError {
 
 impl ErrorCode {
     /// Every code there is, in the order of their numbers.
-    pub(crate) const ALL: [Self; 43] = [
+    pub(crate) const ALL: [Self; 46] = [
         Self::Unknown,
         Self::Offline,
         Self::SignedOut,
@@ -191,6 +197,9 @@ impl ErrorCode {
         Self::Protocol,
         Self::Storage,
         Self::Closed,
+        Self::NoSuchMessage,
+        Self::StayRange,
+        Self::Reactions,
         Self::ServerAddress,
         Self::Certificate,
         Self::BindAddress,

@@ -2,7 +2,7 @@
 
 use crate::calls::CallView;
 use crate::error::SidetoneError;
-use crate::id::UserId;
+use crate::id::{MessageId, UserId};
 
 /// Something the app may want to show. What is kept is the truth and events are hints: whoever missed one reads again.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
@@ -32,6 +32,20 @@ pub enum Event {
         /// Its place there.
         position: u64,
     },
+    /// A message was changed: other words, taken back, reactions, disappeared.
+    Amended {
+        /// In whose conversation.
+        peer: UserId,
+        /// Which.
+        message: MessageId,
+    },
+    /// A conversation changed: draft, timer, where it is kept.
+    Chat {
+        /// With whom.
+        peer: UserId,
+    },
+    /// What the user of this device prefers changed.
+    Preferences,
     /// More of our messages are delivered or read.
     Marks {
         /// In whose conversation.
@@ -72,6 +86,9 @@ impl From<sidetone::Event> for Event {
             Told::Connected(false) => Self::Offline,
             Told::Friend(user) => Self::Friend { user: user.into() },
             Told::Message { peer, position } => Self::Message { peer: peer.into(), position },
+            Told::Amended { peer, message } => Self::Amended { peer: peer.into(), message: message.into() },
+            Told::Chat(peer) => Self::Chat { peer: peer.into() },
+            Told::Preferences => Self::Preferences,
             Told::Marks(peer) => Self::Marks { peer: peer.into() },
             Told::Typing(peer) => Self::Typing { peer: peer.into() },
             Told::Call(view) => Self::Call { view: view.into() },

@@ -34,6 +34,29 @@ id! {
     PublicKey(sidetone::PublicKey, 32);
 }
 
+/// One message, by the same name on both phones.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, uniffi::Record)]
+pub struct MessageId {
+    /// The bytes in lower-case hexadecimal digits.
+    pub hex: String,
+}
+
+impl From<sidetone::MessageId> for MessageId {
+    fn from(id: sidetone::MessageId) -> Self {
+        Self { hex: hex(id.lane.as_bytes()) + &hex(&id.seq.0.to_be_bytes()) }
+    }
+}
+
+impl MessageId {
+    pub(crate) fn inner(&self) -> Result<sidetone::MessageId, SidetoneError> {
+        let bad = || SidetoneError::of(ErrorCode::NotAnId);
+        let bytes: [u8; 24] = bytes(&self.hex).ok_or_else(bad)?;
+        let (lane, seq) = bytes.split_first_chunk().ok_or_else(bad)?;
+        let seq = u64::from_be_bytes(seq.try_into().map_err(|_| bad())?);
+        Ok(sidetone::MessageId { lane: sidetone::LaneId(*lane), seq: sidetone::ItemSeq(seq) })
+    }
+}
+
 impl UserId {
     pub(crate) fn inner(&self) -> Result<sidetone::UserId, SidetoneError> {
         self.parse().map(sidetone::UserId)
@@ -80,6 +103,15 @@ mod tests {
         let told = UserId::from(id);
         assert_eq!(told.hex, "00017f80abff060708090a0b0c0d0e0f");
         assert_eq!(told.inner(), Ok(id));
+    }
+
+    #[test]
+    fn a_message_keeps_its_name() {
+        let id = sidetone::MessageId { lane: sidetone::LaneId([3; 16]), seq: sidetone::ItemSeq(0x0102) };
+        let told = MessageId::from(id);
+        assert_eq!(told.hex, format!("{}0000000000000102", "03".repeat(16)));
+        assert_eq!(told.inner(), Ok(id));
+        assert!(MessageId { hex: "03".repeat(16) }.inner().is_err());
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod id;
 mod log;
 mod operation;
 mod port;
+mod search;
 mod vault;
 
 pub use account::{AccountView, AddressRule, ReceiptRule};
@@ -29,16 +30,17 @@ pub use calls::{
     AudioIntent, CallDirection, CallEnd, CallState, CallView, MicrophoneState, RelayOwner, Route, RouteReach,
     audio_intent,
 };
-pub use chat::{Message, MessageState};
+pub use chat::{ChatView, FileKind, Hit, Message, MessageContent, MessageState, Reaction, StorageRule};
 pub use client::{ClientOptions, RawClient, RouteRule, SoundHandle, version};
 pub use count::live_objects;
 pub use error::{ErrorCode, SidetoneError, UserAction};
 pub use event::Event;
 pub use friends::{Comparison, Friend, Standing};
-pub use id::{CallId, PublicKey, UserId};
+pub use id::{CallId, MessageId, PublicKey, UserId};
 pub use log::{LogLevel, LogProblem, LogSink, set_log_sink};
 pub use operation::{Operation, Outcome, Progress};
 pub use port::{
     MEDIA_BUSY, MEDIA_CLOSED, MEDIA_FAULT, MEDIA_LENGTH, MEDIA_NULL, sidetone_media_pull, sidetone_media_push,
 };
+pub use search::Search;
 pub use vault::{KeyVault, VaultProblem};

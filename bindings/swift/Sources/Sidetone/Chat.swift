@@ -8,6 +8,39 @@ public struct Chat: Sendable {
     @discardableResult
     public func send(_ text: String) async throws -> UInt64 { try await client.raw.sendText(peer: peer, text: text) }
 
+    /// The same, in answer to a message of either.
+    @discardableResult
+    public func reply(to message: MessageId, _ text: String) async throws -> UInt64 {
+        try await client.raw.reply(peer: peer, to: message, text: text)
+    }
+
+    /// Gives a text of ours other words, on both phones.
+    public func edit(_ message: MessageId, _ text: String) async throws {
+        try await client.raw.edit(peer: peer, message: message, text: text)
+    }
+
+    /// Takes a message of ours back, on both phones.
+    public func takeBack(_ message: MessageId) async throws {
+        try await client.raw.takeBack(peer: peer, message: message)
+    }
+
+    /// Says what we think of a message: all of it, in place of what we thought before.
+    public func react(to message: MessageId, _ emoji: String...) async throws {
+        try await client.raw.react(peer: peer, message: message, emoji: emoji)
+    }
+
+    /// Sends again what was not delivered.
+    public func retry(_ message: MessageId) async throws { try await client.raw.retry(peer: peer, message: message) }
+
+    /// Chooses how many seconds messages written from now on stay; the shorter of both wishes counts, nil is for ever.
+    public func setTimer(seconds: UInt32?) async throws { try await client.raw.setTimer(peer: peer, stayS: seconds) }
+
+    /// Keeps what the user began to write; nothing when it is empty.
+    public func setDraft(_ text: String) async throws { try await client.raw.setDraft(peer: peer, text: text) }
+
+    /// Chooses where the conversation is kept from now on.
+    public func setStorage(_ rule: StorageRule) async throws { try await client.raw.setStorage(peer: peer, rule: rule) }
+
     /// Up to `limit` (at most 500) messages before a position, newest first.
     public func history(limit: UInt32 = 50, before: UInt64? = nil) async throws -> [Message] {
         try await client.raw.history(peer: peer, before: before, limit: limit)
@@ -49,7 +82,7 @@ public struct Chat: Sendable {
 
     private func concerns(_ event: Event) -> Bool {
         switch event {
-        case .message(let peer, _), .marks(let peer): peer == self.peer
+        case .message(let peer, _), .marks(let peer), .amended(let peer, _): peer == self.peer
         case .refresh: true
         default: false
         }

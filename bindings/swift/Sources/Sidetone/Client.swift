@@ -118,6 +118,26 @@ public final class Client: Sendable {
     /// Chooses whether friends learn what was read.
     public func setReceipts(_ rule: ReceiptRule) async throws { try await raw.setReceipts(rule: rule) }
 
+    /// Every conversation, the one with the newest entry first.
+    public func chats() async throws -> [ChatView] { try await raw.chats() }
+
+    /// Texts that hold these words, newest first, of one conversation or of all; read as far as they are followed.
+    public func search(_ words: String, in peer: UserId? = nil) throws -> AsyncThrowingStream<Hit, any Error> {
+        let search = try raw.search(peer: peer, words: words)
+        let page = Page()
+        return AsyncThrowingStream {
+            if let hit = page.pop() { return hit }
+            page.hits = try await search.next(limit: 50).reversed()
+            return page.pop()
+        }
+    }
+
+    /// Lets go of the store's file until `onForeground`; returns when the file is free.
+    public func pause() async throws { try await raw.pause() }
+
+    /// Whether everything kept is whole; throws the code `storage` if it is not.
+    public func checkStore() async throws { try await raw.checkStore() }
+
     /// The conversation with a friend.
     public func chat(with peer: UserId) -> Chat { Chat(peer: peer, client: self) }
 
@@ -180,6 +200,13 @@ extension Client {
     }
 }
 
+/// What a search read and nobody took yet, newest last. Only ever in the hands of the one who follows the search.
+private final class Page: @unchecked Sendable {
+    var hits: [Hit] = []
+
+    func pop() -> Hit? { hits.popLast() }
+}
+
 /// What a client shows.
 private final class Board: Sendable {
     let online = Latest(false)
@@ -210,7 +237,7 @@ private final class Board: Sendable {
                 try await readCalls(raw)
             case .friend, .message, .online, .offline: friends.set(try await raw.friends())
             case .call: try await readCalls(raw)
-            case .marks, .typing, .announcement, .stopped: break
+            case .marks, .typing, .announcement, .stopped, .amended, .chat, .preferences: break
             }
         } catch {}
     }

@@ -72,6 +72,69 @@ final class ChatTests: XCTestCase {
         try await duo.ben.friends.until { $0.first?.unread == 0 }
     }
 
+    private func said(_ text: String, _ hers: Chat, _ his: Chat) async throws -> MessageId {
+        let position = try await hers.send(text)
+        try await his.latest().until { $0.contains { $0.text == text } }
+        return try await hers.history().first { $0.position == position }!.id!
+    }
+
+    func testAnEditAReactionAndAnAnswerReachBothPhones() async throws {
+        let (_, hers, his) = try await chats()
+        let id = try await said("teh house", hers, his)
+        func both(_ holds: @escaping @Sendable (Message) -> Bool) async throws {
+            for chat in [hers, his] { try await chat.latest(limit: 200).until { $0.contains(where: holds) } }
+        }
+        try await hers.edit(id, "the house")
+        try await both { $0.text == "the house" && $0.editedMs != nil }
+        try await his.react(to: id, "👍")
+        try await both { $0.id == id && $0.reactions.first?.emoji == "👍" }
+        try await his.reply(to: id, "which one?")
+        try await both { $0.text == "which one?" && $0.reply == id }
+        same(try await code { try await his.edit(id, "not mine") }, .noSuchMessage)
+        same(try await code { try await his.react(to: id, "not emoji") }, .reactions)
+    }
+
+    func testWhatIsTakenBackIsGoneFromBothPhones() async throws {
+        let (_, hers, his) = try await chats()
+        let id = try await said("a secret", hers, his)
+        try await hers.takeBack(id)
+        for chat in [hers, his] {
+            try await chat.latest(limit: 200).until { $0.contains { $0.id == id && $0.content == .deleted && $0.text.isEmpty } }
+        }
+        same(try await code { try await hers.edit(id, "again") }, .noSuchMessage)
+        same(try await code { try await hers.takeBack(MessageId(hex: "00")) }, .notAnId)
+    }
+
+    func testASearchFindsWhatWasSaidPageByPage() async throws {
+        let (duo, hers, _) = try await chats()
+        for number in 1...120 { try await hers.send("needle \(number)") }
+        func found(_ words: String) async throws -> [String] {
+            var texts: [String] = []
+            for try await hit in try duo.anna.search(words) { texts.append(hit.message.text) }
+            return texts
+        }
+        same(try await found("NEEDLE"), (1...120).reversed().map { "needle \($0)" })
+        same(try await found("haystack"), [])
+        same(try await code { try await found(" ") }, .textLength)
+    }
+
+    func testADraftATimerAndAPlaceBelongToTheConversation() async throws {
+        let (duo, hers, _) = try await chats()
+        try await hers.setDraft("I wanted to s")
+        try await hers.setTimer(seconds: 3_600)
+        same(try await code { try await hers.setTimer(seconds: 0) }, .stayRange)
+        try await hers.setStorage(.ephemeral)
+        let view = try await duo.anna.chats()[0]
+        same(view.draft, "I wanted to s")
+        same(view.ourStayS, 3_600)
+        same(view.storage, .ephemeral)
+        try await hers.setDraft("")
+        try await hers.setTimer(seconds: nil)
+        try await hers.setStorage(.kept)
+        let draft = try await duo.anna.chats()[0].draft
+        XCTAssertNil(draft)
+    }
+
     func testAFriendIsSeenWriting() async throws {
         let (_, hers, his) = try await chats()
         try await hers.send("to open the link")

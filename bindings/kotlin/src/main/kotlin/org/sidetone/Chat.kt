@@ -6,6 +6,7 @@ import kotlinx.coroutines.flow.filter
 import kotlinx.coroutines.flow.filterIsInstance
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.flow.onStart
+import kotlin.time.Duration
 
 /** The conversation with one friend. */
 public class Chat internal constructor(
@@ -15,6 +16,32 @@ public class Chat internal constructor(
 ) {
     /** Says something, now or when the friend is there, and gives its place. Once this returns it arrives once. */
     public suspend fun send(text: String): ULong = client.ask { client.core().sendText(peer, text) }
+
+    /** The same, in answer to a message of either. */
+    public suspend fun reply(to: MessageId, text: String): ULong = client.ask { client.core().reply(peer, to, text) }
+
+    /** Gives a text of ours other words, on both phones. */
+    public suspend fun edit(message: MessageId, text: String): Unit = client.ask { client.core().edit(peer, message, text) }
+
+    /** Takes a message of ours back, on both phones. */
+    public suspend fun takeBack(message: MessageId): Unit = client.ask { client.core().takeBack(peer, message) }
+
+    /** Says what we think of a message: all of it, in place of what we thought before. */
+    public suspend fun react(message: MessageId, vararg emoji: String): Unit =
+        client.ask { client.core().react(peer, message, emoji.asList()) }
+
+    /** Sends again what was not delivered. */
+    public suspend fun retry(message: MessageId): Unit = client.ask { client.core().retry(peer, message) }
+
+    /** Chooses how long messages written from now on stay; the shorter of both wishes counts, null is for ever. */
+    public suspend fun setTimer(stay: Duration?): Unit =
+        client.ask { client.core().setTimer(peer, stay?.inWholeSeconds?.coerceIn(0, UInt.MAX_VALUE.toLong())?.toUInt()) }
+
+    /** Keeps what the user began to write; nothing when it is empty. */
+    public suspend fun setDraft(text: String): Unit = client.ask { client.core().setDraft(peer, text) }
+
+    /** Chooses where the conversation is kept from now on. */
+    public suspend fun setStorage(rule: StorageRule): Unit = client.ask { client.core().setStorage(peer, rule) }
 
     /** Up to [limit] (at most 500) messages before a position, newest first. */
     public suspend fun history(limit: Int = 50, before: ULong? = null): List<Message> =
@@ -36,6 +63,7 @@ public class Chat internal constructor(
     private fun concerns(event: Event) = when (event) {
         is Event.Message -> event.peer == peer
         is Event.Marks -> event.peer == peer
+        is Event.Amended -> event.peer == peer
         is Event.Refresh -> true
         else -> false
     }

@@ -15,6 +15,7 @@ import kotlinx.coroutines.flow.SharedFlow
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asSharedFlow
 import kotlinx.coroutines.flow.asStateFlow
+import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.map
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
@@ -151,6 +152,26 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** Compares a friend's scanned code with ours; if they match, the friend is verified. */
     public suspend fun scan(user: UserId, scanned: ByteArray): Comparison = ask { raw.scan(user, scanned) }
 
+    /** Every conversation, the one with the newest entry first. */
+    public suspend fun chats(): List<ChatView> = ask { raw.chats() }
+
+    /** Texts that hold these words, newest first, of one conversation or of all; read as far as they are collected. */
+    public fun search(words: String, peer: UserId? = null): Flow<Hit> = flow {
+        ask { raw.search(peer, words) }.use { search ->
+            while (true) {
+                val page = search.next(50u)
+                if (page.isEmpty()) break
+                page.forEach { emit(it) }
+            }
+        }
+    }
+
+    /** Lets go of the store's file until [onForeground]; returns when the file is free. */
+    public suspend fun pause(): Unit = ask { raw.pause() }
+
+    /** Whether everything kept is whole; throws the code `STORAGE` if it is not. */
+    public suspend fun checkStore(): Unit = ask { raw.checkStore() }
+
     /** The conversation with a friend. */
     public fun chat(peer: UserId): Chat = Chat(peer, this)
 
@@ -248,6 +269,7 @@ private fun subject(event: Event): Subject = when (event) {
     is Event.Friend, is Event.Message, is Event.Online, is Event.Offline -> Subject.FRIENDS
     is Event.Call -> Subject.CALLS
     is Event.Marks, is Event.Typing, is Event.Announcement, is Event.Stopped -> Subject.NOTHING
+    is Event.Amended, is Event.Chat, is Event.Preferences -> Subject.NOTHING
 }
 
 private fun ended(reason: CallEnd) = CallState.Ended(reason)

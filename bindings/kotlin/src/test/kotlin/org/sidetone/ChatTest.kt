@@ -2,11 +2,15 @@ package org.sidetone
 
 import kotlinx.coroutines.async
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.yield
 import org.junit.jupiter.api.AfterAll
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.BeforeAll
 import org.junit.jupiter.api.Test
+import kotlin.time.Duration.Companion.hours
+import kotlin.time.Duration.Companion.seconds
 
 class ChatTest {
     private val hers get() = duo.anna.chat(duo.benId)
@@ -72,6 +76,61 @@ class ChatTest {
         duo.ben.friends.until { it.first().unread == 3u }
         his.markRead()
         duo.ben.friends.until { it.first().unread == 0u }
+    }
+
+    private suspend fun both(holds: (Message) -> Boolean) {
+        for (chat in listOf(hers, his)) chat.latest(200).until { all -> all.any(holds) }
+    }
+
+    private suspend fun said(text: String): MessageId {
+        val position = hers.send(text)
+        his.latest().until { all -> all.any { it.text == text } }
+        return hers.history().first { it.position == position }.id!!
+    }
+
+    @Test
+    fun `an edit a reaction and an answer reach both phones`() = check {
+        val id = said("teh house")
+        hers.edit(id, "the house")
+        both { it.text == "the house" && it.editedMs != null }
+        his.react(id, "\uD83D\uDC4D")
+        both { it.id == id && it.reactions.singleOrNull()?.emoji == "\uD83D\uDC4D" }
+        his.reply(id, "which one?")
+        both { it.text == "which one?" && it.reply == id }
+        assertEquals(ErrorCode.NO_SUCH_MESSAGE, failure { his.edit(id, "not mine") })
+        assertEquals(ErrorCode.REACTIONS, failure { his.react(id, "not emoji") })
+    }
+
+    @Test
+    fun `what is taken back is gone from both phones`() = check {
+        val id = said("a secret")
+        hers.takeBack(id)
+        both { it.id == id && it.content is MessageContent.Deleted && it.text.isEmpty() }
+        assertEquals(ErrorCode.NO_SUCH_MESSAGE, failure { hers.edit(id, "again") })
+        assertEquals(ErrorCode.NOT_AN_ID, failure { hers.takeBack(MessageId("00")) })
+    }
+
+    @Test
+    fun `a search finds what was said page by page`() = check {
+        for (number in 1..120) hers.send("needle $number")
+        assertEquals((120 downTo 1).map { "needle $it" }, duo.anna.search("NEEDLE").map { it.message.text }.toList())
+        assertEquals(duo.benId, duo.anna.search("needle 7", duo.benId).first().peer)
+        assertEquals(emptyList<Hit>(), duo.anna.search("haystack").toList())
+        assertEquals(ErrorCode.TEXT_LENGTH, failure { duo.anna.search(" ").toList() })
+    }
+
+    @Test
+    fun `a draft a timer and a place belong to the conversation`() = check {
+        hers.setDraft("I wanted to s")
+        hers.setTimer(1.hours)
+        assertEquals(ErrorCode.STAY_RANGE, failure { hers.setTimer(0.seconds) })
+        hers.setStorage(StorageRule.EPHEMERAL)
+        val view = duo.anna.chats().single()
+        assertEquals(listOf("I wanted to s", 3_600u, StorageRule.EPHEMERAL), listOf(view.draft, view.ourStayS, view.storage))
+        hers.setDraft("")
+        hers.setTimer(null)
+        hers.setStorage(StorageRule.KEPT)
+        assertEquals(null to null, duo.anna.chats().single().let { it.draft to it.ourStayS })
     }
 
     @Test
