@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check bench size hunt fuzz clean tools kotlin swift bench-ffi android ios
+.PHONY: demo test check bench bench-link size hunt fuzz clean tools kotlin swift bench-ffi android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -47,6 +47,10 @@ check: tools
 bench: tools
 	$(CARGO) bench --workspace --locked
 	tests/size/run
+
+# A file over links good and bad, beside other libraries (by npm) and beside voice; needs root for network namespaces.
+bench-link: tools
+	tests/race/run $(RACE)
 
 # What an app links, as small as it gets: fat LTO takes its time.
 size: tools

@@ -286,6 +286,11 @@ async fn transmit(shared: &Shared, flow: &Flow, paths: &Paths, ends: &Ends, queu
                 None => return End::Owner,
             },
         };
+        if message.is_some() && stream.is_none() && shared.is_held(ends) {
+            // The data channel has no measure of what the wire carries beside sound: not for long if it need not be.
+            paths.want();
+            paths.settled().await;
+        }
         let lane = lanes.borrow_and_update().clone();
         if let Err(end) = change(shared, paths, ends, &mut stream, lane, message.is_some()).await {
             return end;

@@ -9,7 +9,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCIceConnectionState, RTCSessionDescription};
 
-use super::bulk::{self, Bulk};
+use super::bulk::{self, Bulk, Ends};
 use super::description::{CANDIDATES, Candidate, Description, Kind};
 use super::media::Sound;
 use super::pace::{Milestone, Pace};
@@ -74,6 +74,11 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    /// Whether files have to leave room for sound.
+    pub(super) fn is_held(&self, files: &Ends) -> bool {
+        files.ceiling().is_some() || self.pulse.is_beating()
+    }
+
     /// The link travels this way now.
     pub(super) fn travel(&self, route: Route) {
         self.pace.travel(route);

@@ -107,6 +107,8 @@ pub(super) struct Paths {
     moved: AtomicBool,
     /// Told when a message is sent over the data channel.
     wanted: Notify,
+    /// Whether an attempt might still lead somewhere.
+    hope: watch::Sender<bool>,
     /// Milliseconds after `epoch` of the last message, either way.
     passed: AtomicU64,
 }
@@ -122,6 +124,7 @@ impl Paths {
             open: watch::Sender::new(false),
             moved: AtomicBool::new(false),
             wanted: Notify::new(),
+            hope: watch::Sender::new(true),
             passed: AtomicU64::new(0),
         };
         (paths, inbox)
@@ -154,6 +157,15 @@ impl Paths {
     /// A message waits that could do with a better path.
     pub(super) fn want(&self) {
         self.wanted.notify_one();
+    }
+
+    /// Returns once there is QUIC, or it is known that there will be none for a while.
+    pub(super) async fn settled(&self) {
+        let (mut hope, mut lanes) = (self.hope.subscribe(), self.lane.subscribe());
+        tokio::select! {
+            () = until(&mut hope, |hope| !hope) => {}
+            () = until(&mut lanes, Option::is_some) => {}
+        }
     }
 
     /// A message passed.
@@ -238,7 +250,10 @@ impl<'a> Keeper<'a> {
                     self.number = self.number.saturating_add(1);
                     false
                 }
-                () = tokio::time::sleep_until(self.not_before.into()), if Instant::now() < self.not_before => continue,
+                () = tokio::time::sleep_until(self.not_before.into()), if !*self.paths.hope.borrow() => {
+                    self.paths.hope.send_replace(true);
+                    continue;
+                }
             };
             if let Err(failure) = self.attempt(invited).await? {
                 self.fail(&failure).await;
@@ -408,6 +423,7 @@ impl<'a> Keeper<'a> {
         // A change of route is nobody's fault, but what follows it has to settle.
         let pause = if matches!(failure, Failure::Route) { ATTEMPT_LIMIT } else { RETRY_AFTER };
         self.not_before = Instant::now() + pause;
+        self.paths.hope.send_replace(false);
         if self.paths.moved.swap(false, Ordering::AcqRel) && !self.paths.is_reading(self.number) {
             self.ends.tell(BulkNews::Restarted).await;
         }

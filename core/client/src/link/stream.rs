@@ -57,8 +57,7 @@ impl Stream {
         let mut left = [Bytes::copy_from_slice(&length), message.clone()];
         while left.iter().any(|part| !part.is_empty()) {
             let ceiling = ends.ceiling();
-            let held = ceiling.is_some() || shared.pulse.is_beating();
-            let most = if held { self.beat(shared, ceiling).await } else { self.run() };
+            let most = if shared.is_held(ends) { self.beat(shared, ceiling).await } else { self.run() };
             let stream = self.stream.as_mut()?;
             let mut next = take(&mut left, most);
             stream.write_all_chunks(&mut next).await.ok()?;
