@@ -48,7 +48,7 @@ pub fn play(bytes: &[u8]) -> (usize, bool) {
     }
     let engine = &phone.engine;
     let _ = (engine.account(), engine.friends(), engine.friend(THEM), engine.chat(THEM), engine.call());
-    let texts = phone.disk.keys().filter(|place| place.table == Table::Message).count();
+    let texts = phone.disk.keys().filter(|place| place.table == Table::Content).count();
     (texts, phone.connected)
 }
 
