@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check bench bench-link size hunt fuzz clean tools kotlin swift bench-ffi android ios
+.PHONY: demo test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -51,6 +51,10 @@ bench: tools
 # A file over links good and bad, beside other libraries (by npm) and beside voice; needs root for network namespaces.
 bench-link: tools
 	tests/race/run $(RACE)
+
+# A full phone opened, listed and wiped, beside Delta Chat's core (from PyPI) in the same run.
+bench-store: tools
+	$(CARGO) bench --locked --package sidetone --bench store
 
 # What an app links, as small as it gets: fat LTO takes its time.
 size: tools

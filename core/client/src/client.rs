@@ -21,10 +21,11 @@ use crate::driver::{Driver, Ears, Inside, WORDS, Word};
 use crate::error::{Error, OpenError};
 use crate::event::{Event, Queue};
 use crate::journal::Journal;
+use crate::keep::Keeper;
 use crate::link::{Bind, RoutePolicy};
 use crate::media::{Loudspeaker, MediaThread, Microphone};
 use crate::socket::{Pace, Plain, Server, Socket, SocketCounts};
-use crate::store::{Location, Store};
+use crate::store::{Location, Store, StoreError, wipe};
 use crate::vault::{KeyVault, random};
 
 /// News of the socket that may wait for the driver.
@@ -84,6 +85,7 @@ pub struct Client {
     alive: watch::Receiver<()>,
     woken: Arc<Notify>,
     moved: Arc<Notify>,
+    pub(crate) keeper: Keeper,
     /// Taken once, before the audio starts.
     sound: Mutex<Option<(Microphone, Loudspeaker)>>,
 }
@@ -96,9 +98,13 @@ impl Client {
     /// [`OpenError`]; nothing is left running.
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let server = Server::parse(&config.server, config.plain, &config.roots)?;
+        if let Some(path) = &config.store {
+            wipe::finish(path).map_err(|_| StoreError::Unopenable)?;
+        }
         let key = config.vault.load_or_create()?;
         let location = config.store.as_deref().map_or(Location::Memory, Location::File);
         let store = Store::open(location, key, config.quota)?;
+        let keeper = Keeper { vault: config.vault, key_at: store.key_at().ok(), path: config.store };
         let settings = sidetone_engine::Config { seed: random(), login_cost: config.login_cost };
         let engine = Engine::restore(settings, store.restore_rows()?)?;
         let (mut media, microphone, speaker) = MediaThread::start().map_err(|_| OpenError::System)?;
@@ -143,7 +149,17 @@ impl Client {
             drop(living);
         };
         std::thread::Builder::new().name("sidetone".into()).spawn(drive).map_err(|_| OpenError::System)?;
-        Ok(Self { words, queue, stop, paused, alive, woken, moved, sound: Mutex::new(Some((microphone, speaker))) })
+        Ok(Self {
+            words,
+            queue,
+            stop,
+            paused,
+            alive,
+            woken,
+            moved,
+            keeper,
+            sound: Mutex::new(Some((microphone, speaker))),
+        })
     }
 
     /// Closes the client: ends a call, closes links and socket, lets go of the store. Returns when all of it is gone;

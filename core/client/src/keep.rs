@@ -1,11 +1,41 @@
 //! What the phone keeps, and the user's word over it: preferences, letting go, export, deletion.
 
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
 use sidetone_engine::{Command, Preference, Preferences};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
+use zeroize::Zeroizing;
 
 use crate::client::Client;
+use crate::clock;
 use crate::driver::Word;
 use crate::error::Error;
+use crate::store::{Batch, Mark, salvage as reader, wipe};
+use crate::vault::{KeyVault, VaultError};
+
+mod export;
+mod import;
+mod json;
+mod shape;
+
+pub use export::{ExportError, Exported};
+pub use import::{ImportError, Imported, ImportedIdentity, import};
+
+use export::{Beside, Writer};
+
+/// Rows read at a time for an export: the driver is held up by no more.
+const BATCH: usize = 500;
+
+/// What a wipe needs to have at hand.
+pub(crate) struct Keeper {
+    /// Where the store's key comes from.
+    pub vault: Box<dyn KeyVault>,
+    /// Where the store lies.
+    pub path: Option<PathBuf>,
+    /// Where the wrapped master key lies in it.
+    pub key_at: Option<u64>,
+}
 
 /// Preferences.
 impl Client {
@@ -54,5 +84,155 @@ impl Client {
     /// [`Error::Storage`] with [`crate::StoreError::Damaged`], which does not stop the client; [`Error::Closed`].
     pub async fn check_store(&self) -> Result<(), Error> {
         self.look(|inside| inside.store.integrity()).await?.map_err(Error::Storage)
+    }
+}
+
+/// What an export holds beside everything that is kept.
+#[derive(Default)]
+pub struct Export {
+    /// Seals the identity, and whatever else gives access, into the document. Without it they are left out.
+    pub passphrase: Option<Zeroizing<String>>,
+    /// Whether the server is asked as well.
+    pub server: ServerPart,
+}
+
+/// Whether an export holds what the server keeps about the account.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum ServerPart {
+    /// It is left out.
+    #[default]
+    Omitted,
+    /// The server is asked; without its answer there is no export.
+    Included,
+}
+
+/// Export.
+impl Client {
+    /// Writes everything kept on this device into a folder, readable: `sidetone-export.json` as `docs/export.schema.json`
+    /// describes it. The document appears when it is whole. Calls and messages go on meanwhile; what comes after the
+    /// beginning may be in it or not.
+    ///
+    /// # Errors
+    ///
+    /// [`ExportError`]; then the folder holds no export.
+    pub async fn export(&self, folder: &Path, export: Export) -> Result<Exported, ExportError> {
+        let server = match export.server {
+            ServerPart::Omitted => None,
+            ServerPart::Included => {
+                let said = self.export_account().await?;
+                Some(serde_json::from_str(&said).map_err(|_| Error::Protocol)?)
+            }
+        };
+        let beside = Beside { server, passphrase: export.passphrase, cost: None };
+        let (words, folder) = (self.words.clone(), folder.to_owned());
+        let (sender, done) = oneshot::channel();
+        let write = move || drop(sender.send(write(&words, &folder, beside)));
+        // Files are written on a thread of their own: the app's may be the one that draws.
+        let thread = std::thread::Builder::new().name("sidetone-export".into()).spawn(write);
+        thread.map_err(|error| ExportError::Folder(error.kind()))?;
+        done.await.map_err(|_| Error::Closed)?
+    }
+}
+
+fn write(words: &mpsc::Sender<Word>, folder: &Path, beside: Beside) -> Result<Exported, ExportError> {
+    let mut writer = Writer::begin(folder, clock::now().wall.0)?;
+    let (mut mark, mut damaged) = (None, 0);
+    loop {
+        let batch = batch(words, mark)?;
+        damaged += batch.damaged;
+        writer.add(batch.rows)?;
+        mark = batch.next;
+        if mark.is_none() {
+            break;
+        }
+    }
+    writer.end(beside, (damaged > 0).then_some((damaged, None)))
+}
+
+fn batch(words: &mpsc::Sender<Word>, mark: Option<Mark>) -> Result<Batch, Error> {
+    let (sender, batch) = oneshot::channel();
+    let look = move |inside: Result<&crate::driver::Inside, Error>| {
+        let read = inside.and_then(|inside| inside.store.rows_after(mark, BATCH).map_err(Error::Storage));
+        drop(sender.send(read));
+    };
+    words.blocking_send(Word::Look(Box::new(look))).map_err(|_| Error::Closed)?;
+    batch.blocking_recv().map_err(|_| Error::Closed)?
+}
+
+/// Exports what can still be read of a damaged store, which no client has open: row by row, page by page. The document
+/// says how much is missing. The store is left as it is.
+///
+/// # Errors
+///
+/// [`ExportError`]; then the folder holds no export.
+pub fn salvage(
+    store: &Path,
+    vault: &dyn KeyVault,
+    folder: &Path,
+    passphrase: Option<Zeroizing<String>>,
+) -> Result<Exported, ExportError> {
+    let key = vault.load_or_create()?;
+    let found = reader::read(store, &key)?;
+    let mut writer = Writer::begin(folder, clock::now().wall.0)?;
+    writer.add(found.rows)?;
+    let beside = Beside { server: None, passphrase, cost: None };
+    writer.end(beside, Some((found.damaged, found.missing)))
+}
+
+/// Whether a wipe takes the folder with received files as well.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Downloads {
+    /// It stays.
+    Kept,
+    /// This folder goes, with everything in it.
+    Removed(PathBuf),
+}
+
+/// What a wipe did, and how long it took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wiped {
+    /// Until the platform's key was destroyed: from then on nothing is readable.
+    pub key: Duration,
+    /// Until the wrapped master key and the journal were overwritten and the files empty.
+    pub files: Duration,
+    /// Until nothing was left.
+    pub all: Duration,
+    /// Whether the key store destroyed its key. If it did not, the wrapped master key is overwritten all the same.
+    pub destroyed: Result<(), VaultError>,
+}
+
+/// The end.
+impl Client {
+    /// Destroys everything on this device and closes the client: first the platform's key, then the store's wrapped key and
+    /// its journal, then the files, then the downloads. What counts is done before this first waits, on the caller's
+    /// thread, whatever the client is busy with. A wipe that is cut short is ended by the next [`Client::open`].
+    ///
+    /// The account stays at the server: delete it before ([`Client::delete_account`]) or from another device.
+    ///
+    /// # Errors
+    ///
+    /// [`std::io::Error`] if a file could not be overwritten or removed; everything else was done.
+    pub async fn wipe(&self, downloads: Downloads) -> std::io::Result<Wiped> {
+        let begin = Instant::now();
+        let Keeper { vault, path, key_at } = &self.keeper;
+        if let Some(path) = path {
+            // A mark that cannot be made keeps nobody from destroying the key.
+            let _ = wipe::mark(path);
+        }
+        let destroyed = vault.destroy();
+        let key = begin.elapsed();
+        let burned = path.as_deref().map_or(Ok(()), |path| wipe::burn(path, *key_at));
+        let files = begin.elapsed();
+        self.close().await;
+        let removed = path.as_deref().map_or(Ok(()), wipe::remove);
+        let gone = match &downloads {
+            Downloads::Kept => Ok(()),
+            Downloads::Removed(folder) => match std::fs::remove_dir_all(folder) {
+                Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+                other => other,
+            },
+        };
+        burned.and(removed).and(gone)?;
+        Ok(Wiped { key, files, all: begin.elapsed(), destroyed })
     }
 }

@@ -47,6 +47,10 @@ pub use diagnostics::{Bytes, Diagnostics, LinkRoute};
 pub use error::{Error, OpenError, UserAction};
 pub use event::{EVENTS, Event};
 pub use journal::{CallSetup, Phase};
+pub use keep::{
+    Downloads, Export, ExportError, Exported, ImportError, Imported, ImportedIdentity, ServerPart, Wiped, import,
+    salvage,
+};
 pub use link::{Bind, RoutePolicy};
 pub use media::{Loudspeaker, Microphone, SoundFigures};
 pub use sidetone_crypto::identity::PublicKey;

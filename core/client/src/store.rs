@@ -27,9 +27,11 @@ use zeroize::Zeroizing;
 
 mod error;
 mod held;
+pub mod salvage;
 mod schema;
 mod spot;
 mod tally;
+pub mod wipe;
 
 pub use error::StoreError;
 use held::{Held, Memory};
@@ -192,18 +194,19 @@ impl Store {
         Ok(kept)
     }
 
-    /// Up to `limit` rows of known tables behind a mark, and the mark behind which to go on; `None` when that was all.
+    /// Up to `limit` rows of known tables behind a mark.
     ///
     /// # Errors
     ///
-    /// [`StoreError::Damaged`] if a row is not what was written at its place.
-    pub fn rows_after(&self, mark: Option<Mark>, limit: usize) -> Result<(Vec<Kept>, Option<Mark>), StoreError> {
+    /// [`StoreError::Damaged`] if the file cannot be read; a row that does not open is counted.
+    pub fn rows_after(&self, mark: Option<Mark>, limit: usize) -> Result<Batch, StoreError> {
         let mark = mark.unwrap_or(Mark(Spot { kind: 0, owner: [0; 32], position: i64::MIN }));
         let found = schema::after(self.connection()?, "kept", &mark.0, limit)?;
         let next = found.last().map(|(spot, _)| Mark(*spot));
         let known = found.iter().filter(|(spot, _)| spot::table(spot.kind).is_some());
-        let rows = known.map(|(spot, sealed)| spot.open_row(&self.vault, sealed, VERSION)).collect::<Result<_, _>>()?;
-        Ok((rows, next))
+        let opened: Vec<_> = known.map(|(spot, sealed)| spot.open_row(&self.vault, sealed, VERSION)).collect();
+        let damaged = opened.iter().filter(|row| row.is_err()).count() as u64;
+        Ok(Batch { rows: opened.into_iter().flatten().collect(), damaged, next })
     }
 
     /// Up to `limit` (at most 500) messages of a conversation before a position, newest first.
@@ -335,6 +338,15 @@ impl Store {
         let _ = self.pause();
     }
 
+    /// Where the wrapped master key lies in the file.
+    ///
+    /// # Errors
+    ///
+    /// What the disk says.
+    pub fn key_at(&self) -> Result<u64, StoreError> {
+        wipe::key_at(self.connection()?)
+    }
+
     fn connection(&self) -> Result<&Connection, StoreError> {
         self.connection.as_ref().ok_or(StoreError::Paused)
     }
@@ -349,6 +361,16 @@ impl Store {
             }
         }
     }
+}
+
+/// Some rows, in their order ([`Store::rows_after`]).
+pub struct Batch {
+    /// Those that open.
+    pub rows: Vec<Kept>,
+    /// How many do not.
+    pub damaged: u64,
+    /// Behind which to go on; `None` when that was all.
+    pub next: Option<Mark>,
 }
 
 /// A place in the order of all rows ([`Store::rows_after`]).

@@ -34,6 +34,16 @@ pub trait KeyVault: Send + Sync {
     ///
     /// [`VaultError`]; the client is not opened and nothing has changed.
     fn load_or_create(&self) -> Result<Zeroizing<[u8; 32]>, VaultError>;
+
+    /// Destroys the key at once, so that nothing it sealed is ever opened again; a key that is not there is destroyed.
+    /// [`crate::Client::wipe`] calls it, before anything else.
+    ///
+    /// # Errors
+    ///
+    /// [`VaultError`]; the default destroys nothing and says [`VaultError::Failed`].
+    fn destroy(&self) -> Result<(), VaultError> {
+        Err(VaultError::Failed)
+    }
 }
 
 /// A key in a file that only its owner may read. **For development**: who can read the store can read the key.
@@ -55,6 +65,16 @@ impl KeyVault for FileVault {
             Some(key) => Ok(key),
             None => create(&self.path),
         }
+    }
+
+    fn destroy(&self) -> Result<(), VaultError> {
+        let mut file = match std::fs::OpenOptions::new().write(true).open(&self.path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            Err(_) => return Err(VaultError::Failed),
+        };
+        let overwritten = file.write_all(&[0; 33]).and_then(|()| file.sync_all());
+        std::fs::remove_file(&self.path).and(overwritten).map_err(|_| VaultError::Failed)
     }
 }
 

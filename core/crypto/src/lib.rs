@@ -15,6 +15,7 @@
 //! | [`safety`] | Signal's numeric fingerprint, version 0 |
 //! | [`file`] | C2SP chunked encryption v1, AES-256-GCM, a salt for every sending |
 //! | [`vault`] | C2SP XAES-256-GCM per value |
+//! | [`backup`] | Argon2id (RFC 9106) and XAES-256-GCM under a passphrase |
 //! | [`login`] | OPAQUE (RFC 9807), ristretto255-SHA512, Argon2id |
 //! | [`room`] | what follows from a room's secret; links and invitations |
 //! | [`cpace`], [`code`] | CPace (draft-irtf-cfrg-cpace-21), ristretto255-SHA512, with key confirmation; spoken codes over it |
@@ -39,6 +40,7 @@
     clippy::arithmetic_side_effects
 )]
 
+pub mod backup;
 pub mod code;
 pub mod cpace;
 pub mod file;

@@ -171,6 +171,21 @@ impl Vault {
     }
 }
 
+/// Seals one value under a key of its own.
+pub(crate) fn seal_once(
+    key: &[u8; KEY_LEN],
+    nonce: [u8; NONCE_LEN],
+    aad: &[u8],
+    value: &[u8],
+) -> Result<Vec<u8>, VaultError> {
+    seal(&Xaes::new(key), nonce, aad, value)
+}
+
+/// Opens what [`seal_once`] sealed.
+pub(crate) fn open_once(key: &[u8; KEY_LEN], aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    open(&Xaes::new(key), aad, sealed)
+}
+
 fn push(aad: &mut Vec<u8>, part: &[u8]) -> Result<(), VaultError> {
     let len = u32::try_from(part.len()).map_err(|_| VaultError::TooLong)?;
     aad.extend_from_slice(&len.to_be_bytes());

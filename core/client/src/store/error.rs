@@ -9,7 +9,7 @@ pub enum StoreError {
     #[error("the key does not open the store")]
     WrongKey,
     /// Not a store, or its bytes were changed: a row altered, moved, dropped or put back to what it was before. What can
-    /// still be read can be taken out.
+    /// still be read can be taken out ([`crate::salvage`]).
     #[error("the store is damaged")]
     Damaged,
     /// Made by a newer version of the app.
