@@ -15,11 +15,13 @@ use crate::store::{Batch, Mark, salvage as reader, wipe};
 use crate::vault::{KeyVault, VaultError};
 
 mod export;
+mod forget;
 mod import;
 mod json;
 mod shape;
 
 pub use export::{ExportError, Exported};
+pub use forget::{Part, forget};
 pub use import::{ImportError, Imported, ImportedIdentity, import};
 
 use export::{Beside, Writer};

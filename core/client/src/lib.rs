@@ -48,8 +48,8 @@ pub use error::{Error, OpenError, UserAction};
 pub use event::{EVENTS, Event};
 pub use journal::{CallSetup, Phase};
 pub use keep::{
-    Downloads, Export, ExportError, Exported, ImportError, Imported, ImportedIdentity, ServerPart, Wiped, import,
-    salvage,
+    Downloads, Export, ExportError, Exported, ImportError, Imported, ImportedIdentity, Part, ServerPart, Wiped, forget,
+    import, salvage,
 };
 pub use link::{Bind, RoutePolicy};
 pub use media::{Loudspeaker, Microphone, SoundFigures};

@@ -9,8 +9,8 @@ use serde_json::Value as Json;
 use sidetone::store::{Location, Store, Write, salvage as reader, wipe};
 use sidetone::{
     Bind, Client, Config, Cost, Downloads, Event, Export, ExportError, FileVault, FixedKey, ImportError,
-    ImportedIdentity, KeyVault, MessageState, OpenError, Preference, ServerPart, Standing, StoreError, Theme, UserId,
-    VaultError, import, salvage,
+    ImportedIdentity, KeyVault, MessageState, OpenError, Part, Preference, ServerPart, Standing, StoreError, Theme,
+    UserId, VaultError, forget, import, salvage,
 };
 use sidetone_engine::row::{Change, FriendRow, MessageRow, OURSELVES, Place, Row, Table};
 use sidetone_server::{Config as ServerConfig, Server};
@@ -432,4 +432,36 @@ async fn a_paused_client_lets_go_of_its_file_and_goes_on() {
     client.pause().await.unwrap();
     client.close().await;
     assert!(Store::open(Location::File(&path), Zeroizing::new(KEY), None).is_ok(), "a paused client can be closed");
+}
+
+#[test]
+fn a_part_is_forgotten_alone_and_its_bytes_are_gone() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = old_phone(folder.path());
+    let (_, sealed) = secrets(&path);
+    let vault = FixedKey::new(KEY);
+    let tables = || {
+        let store = Store::open(Location::File(&path), Zeroizing::new(KEY), None).unwrap();
+        let rows = store.rows_after(None, 99).unwrap().rows;
+        assert_eq!(store.integrity(), Ok(()));
+        store.close();
+        rows.into_iter().map(|(place, _)| place.table).collect::<std::collections::BTreeSet<_>>()
+    };
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let client = offline(&path);
+    runtime.block_on(client.prefer(Preference::Theme(Theme::Dark))).unwrap();
+    runtime.block_on(client.close());
+    let all = [Table::Account, Table::Friend, Table::Chat, Table::Outgoing, Table::Message, Table::Preferences];
+    assert!(all.iter().all(|table| tables().contains(table)));
+    forget(&path, &vault, Part::Cache).unwrap();
+    assert!(all[..5].iter().all(|table| tables().contains(table)) && !tables().contains(&Table::Preferences));
+    assert!(contains(&bytes(folder.path()), &sealed), "the control: messages are there");
+    forget(&path, &vault, Part::Messages).unwrap();
+    assert_eq!(tables().into_iter().collect::<Vec<_>>(), all[..3], "account, friends and their numbering stay");
+    assert!(!contains(&bytes(folder.path()), &sealed));
+    let client = offline(&path);
+    let friends = runtime.block_on(client.friends()).unwrap();
+    assert!(friends.len() == 2 && friends.iter().all(|friend| friend.unread == 0));
+    assert_eq!(runtime.block_on(client.history(friends[0].user, None, 9)).unwrap(), []);
+    runtime.block_on(client.close());
 }

@@ -8,7 +8,9 @@ use serde::de::{DeserializeSeed, Error as _, IgnoredAny, MapAccess, SeqAccess, V
 use serde_json::{Map, Value as Json};
 use sidetone_crypto::backup::{self, BackupError};
 use sidetone_crypto::identity::Identity;
-use sidetone_engine::row::{AccountRow, Change, ChatRow, MessageRow, OURSELVES, Place, Row, Table};
+use sidetone_engine::row::{
+    AccountRow, Change, ChatRow, ContentRow, MessageRow, OURSELVES, Place, ReactionRow, Row, Table,
+};
 use sidetone_wire::id::{DeviceId, ItemSeq, UserId};
 use zeroize::{Zeroize, Zeroizing};
 
@@ -327,8 +329,11 @@ fn sealed_row(row: Value) -> Option<Change> {
 
 /// Whether it can be read once it is kept: what the engine cannot read would keep the client from opening.
 fn readable(table: Table, bytes: &[u8]) -> bool {
-    if table == Table::Message {
-        return MessageRow::read(bytes).is_ok();
+    match table {
+        Table::Message => return MessageRow::read(bytes).is_ok(),
+        Table::Content => return ContentRow::read(bytes).is_ok(),
+        Table::Reaction => return ReactionRow::read(bytes).is_ok(),
+        _ => {}
     }
     let place = Place { table, owner: OURSELVES, position: 0 };
     let config = sidetone_engine::Config { seed: [0; 32], login_cost: sidetone_engine::Cost::Least };
