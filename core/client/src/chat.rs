@@ -3,7 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use sidetone_engine::row::{CallEntry, Content, Entry, FileEntry, MessageRow, MessageState, Place};
+use sidetone_engine::row::{
+    CallEntry, Content, ContentRow, Entry, FileEntry, MessageRow, MessageState, Place, Row, Table,
+};
 use sidetone_engine::{Answer, ChatCommand, Command, Storage};
 use sidetone_wire::id::UserId;
 use sidetone_wire::record::{MessageId, Reactions, Text};
@@ -346,6 +348,13 @@ impl Inside {
         self.message(peer, 0, row).map(|message| message.what)
     }
 
+    /// The words of an entry, and nothing else of it.
+    fn words(&self, peer: UserId, row: &MessageRow) -> Result<Option<Text>, StoreError> {
+        let Some(position) = row.content_at() else { return Ok(row.text.clone()) };
+        let content = self.store.row(Place { table: Table::Content, owner: peer, position })?;
+        Ok(content.map(|bytes| ContentRow::read(&bytes)).transpose()?.and_then(|content| content.text))
+    }
+
     /// Goes through [`SCAN`] entries older than a position; stops at one that is older than the floor.
     fn scan(
         &self,
@@ -362,9 +371,8 @@ impl Inside {
                 return Ok((hits, None));
             }
             next = Some(position);
-            let message = self.message(peer, position, row)?;
-            if message.text.to_lowercase().contains(needle) {
-                hits.push(message);
+            if self.words(peer, &row)?.is_some_and(|text| text.as_str().to_lowercase().contains(needle)) {
+                hits.push(self.message(peer, position, row)?);
             }
         }
         Ok((hits, next.filter(|_| full)))
