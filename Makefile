@@ -54,7 +54,7 @@ bench-link: tools
 
 # A full phone opened, listed and wiped, beside Delta Chat's core (from PyPI) in the same run.
 bench-store: tools
-	$(CARGO) bench --locked --package sidetone --bench store
+	DELTACHAT_HOME=$(CURDIR)/target/bench-deltachat $(CARGO) bench --locked --package sidetone --bench store
 
 # What an app links, as small as it gets: fat LTO takes its time.
 size: tools
