@@ -2,6 +2,7 @@
 //! loses, with crashes between any two effects. Everything that happens follows from the seed.
 
 mod dice;
+mod files;
 mod link;
 mod phone;
 mod server;
@@ -17,6 +18,7 @@ use sidetone_wire::frame::Frame;
 use sidetone_wire::id::UnixMs;
 
 pub use dice::Dice;
+pub use files::{Batch, FileDue, Files, file};
 pub use link::Links;
 pub use phone::{Crash, Phone};
 pub use server::Server;
@@ -44,6 +46,8 @@ pub enum Due {
     Gone(PhoneId, u64),
     /// A link has news for its phone.
     News(PhoneId, LinkId, News),
+    /// Something happens to files.
+    File(PhoneId, FileDue),
     /// A phone starts again after a crash.
     Restart(PhoneId),
     /// A phone wakes up.
@@ -176,6 +180,7 @@ impl World {
             Due::Open(phone) => self.open(phone),
             Due::Gone(phone, socket) => self.socket_gone(phone, socket),
             Due::News(phone, link, news) => self.link_news(phone, link, news),
+            Due::File(phone, due) => self.file_due(phone, due),
             Due::Restart(phone) => self.restart(phone),
             Due::Wake(phone) => self.wake(phone),
             Due::Network(phone) => self.connect(phone),
@@ -251,7 +256,9 @@ impl World {
                 Effect::Hold(change) => self.phones[id].hold(change),
                 Effect::Amend(place, change) => self.phones[id].amend(place, change),
                 Effect::Forget(_) => self.phones[id].forget(),
-                Effect::Send(_) | Effect::Link(..) | Effect::Media(..) | Effect::Sound(..) => sends.push(effect),
+                Effect::Send(_) | Effect::Link(..) | Effect::Media(..) | Effect::Transfer(..) | Effect::Sound(..) => {
+                    sends.push(effect)
+                }
                 Effect::Answer(..) | Effect::Tell(_) => tells.push(effect),
             }
         }
@@ -278,6 +285,7 @@ impl World {
                 }
             }
             Effect::Link(link, order) => self.order(id, link, order),
+            Effect::Transfer(transfer, order) => self.file_order(id, transfer, order),
             Effect::Media(call, order) => self.phones[id].media(call, &order),
             _ => {}
         }

@@ -52,7 +52,8 @@ struct Tally {
     texts: AtomicU32,
 }
 
-const CALM: Script = Script { deeds: 25, crash_one_in: 0, troubles: false, lies: Lies { drop: 0, twice: 0, late: 0 } };
+const CALM: Script =
+    Script { deeds: 25, crash_one_in: 0, troubles: false, files: false, lies: Lies { drop: 0, twice: 0, late: 0 } };
 
 #[test]
 fn friends_talk_when_all_is_well() {
@@ -65,6 +66,17 @@ fn no_text_is_lost_or_doubled_and_no_phone_rings_for_ever_whatever_fails() {
         deeds: 40,
         crash_one_in: [0, 30, 100, 300][seed as usize % 4],
         troubles: true,
+        ..CALM
+    });
+}
+
+#[test]
+fn every_file_arrives_whole_or_ends_alike_at_both_ends_whatever_fails() {
+    lives(400, |seed| Script {
+        deeds: 40,
+        crash_one_in: [0, 30, 100, 300][seed as usize % 4],
+        troubles: seed % 3 > 0,
+        files: true,
         ..CALM
     });
 }

@@ -8,6 +8,7 @@ use crate::trouble::Trouble;
 use crate::wav;
 
 pub mod figures;
+pub mod keep;
 pub mod measure;
 mod plot;
 mod report;
@@ -24,6 +25,8 @@ const VOICES: [&[u8]; 2] = [include_bytes!("../voices/anna.wav"), include_bytes!
 /// What was typed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
+    #[command(subcommand)]
+    part: Option<Part>,
     /// Where to write all figures as JSON.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
@@ -38,12 +41,23 @@ pub struct Args {
     seconds: Option<u32>,
 }
 
+/// A demonstration of one thing.
+#[derive(Debug, clap::Subcommand)]
+enum Part {
+    /// Files, images, voice notes and texts through everything that happens to phones.
+    Keep(keep::Args),
+}
+
 /// Plays, prints, writes; gives whether everything promised held.
 ///
 /// # Errors
 ///
 /// [`Trouble`] if it could not be played to its end.
 pub async fn run(args: Args) -> Result<bool, Trouble> {
+    match args.part {
+        Some(Part::Keep(args)) => return keep::run(args).await,
+        None => {}
+    }
     let voices = voices(&args)?;
     std::fs::create_dir_all(&args.out).map_err(|error| Trouble::file(&args.out, &error))?;
     let dir = tempfile::Builder::new().prefix("sidetone-demo-").tempdir().map_err(Trouble::system)?;

@@ -8,7 +8,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sidetone::{
-    CallState, CallView, Client, Direction, Error, Event, Friend, MessageState, Phase, Standing, Verified, What, clock,
+    CallState, CallView, Client, Direction, Error, Event, Friend, MessageState, NoteRecorder, Origin, Phase, Standing,
+    TransferEnd, TransferId, TransferState, Verified, What, clock,
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::time::{MissedTickBehavior, interval};
@@ -75,6 +76,28 @@ pub enum Order {
     Cut {
         /// Where to.
         path: PathBuf,
+    },
+    /// Offer a file to the friend.
+    SendFile {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Offer an image to the friend.
+    SendImage {
+        /// Which.
+        path: PathBuf,
+    },
+    /// Offer a note of the voice to the friend.
+    SendVoiceNote,
+    /// Take a file that was offered.
+    AcceptFile {
+        /// Which, in hexadecimal.
+        transfer: String,
+    },
+    /// Say how a transfer stands.
+    Transfer {
+        /// Which, in hexadecimal.
+        transfer: String,
     },
     /// Close everything and end.
     Quit,
@@ -147,6 +170,15 @@ pub enum News {
         /// How it travels, in words.
         route: String,
     },
+    /// A transfer began, changed or ended.
+    Transfer {
+        /// Which, in hexadecimal.
+        transfer: String,
+        /// offered, waiting, moving, paused, received, or ended and why.
+        state: String,
+        /// Bytes that are known to have arrived.
+        done: u64,
+    },
     /// Figures in a call.
     Sample(Sample),
     /// All of the voice was spoken.
@@ -192,6 +224,25 @@ pub struct Cut {
     pub samples: usize,
     /// Blocks of which the microphone did not take all.
     pub refused: u32,
+}
+
+/// How a transfer stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Transfer {
+    /// offered, waiting, moving, paused, received, or ended and why.
+    pub state: String,
+    /// Bytes that are known to have arrived.
+    pub done: u64,
+    /// Where it lies; empty if it does not yet.
+    pub path: String,
+    /// Bytes of the small picture of an image.
+    pub thumbnail_bytes: u64,
+    /// The length of a voice note.
+    pub duration_ms: u64,
+    /// Points of its shape.
+    pub points: u64,
+    /// Chunks of all files that came to this phone since it was switched on.
+    pub chunks_received: u64,
 }
 
 /// One text of a conversation.
@@ -285,9 +336,41 @@ impl Phone {
                 wav::write(&path, &heard)?;
                 return Ok(json!(Cut { spoken_us, heard_us, samples: heard.len(), refused }));
             }
+            Order::SendFile { path } => {
+                let peer = self.friend().await?.user;
+                return Ok(json!(hex(client.send_file(peer, &path, "application/octet-stream").await?)));
+            }
+            Order::SendImage { path } => {
+                let peer = self.friend().await?.user;
+                return Ok(json!(hex(client.send_image(peer, &path, Origin::Remove).await?)));
+            }
+            Order::SendVoiceNote => {
+                let mut recorder = NoteRecorder::new(1).map_err(Trouble::system)?;
+                recorder.push(&self.voice);
+                let note = recorder.finish().map_err(Trouble::system)?;
+                return Ok(json!(hex(client.send_voice_note(self.friend().await?.user, note).await?)));
+            }
+            Order::AcceptFile { transfer } => client.accept_file(id(&transfer)?).await?,
+            Order::Transfer { transfer } => return Ok(json!(self.transfer(id(&transfer)?).await?)),
             Order::Quit => {}
         }
         Ok(Value::Null)
+    }
+
+    async fn transfer(&self, transfer: TransferId) -> Result<Option<Transfer>, Trouble> {
+        let peer = self.friend().await?.user;
+        let Some(view) = self.client.transfer(peer, transfer).await? else { return Ok(None) };
+        let preview = self.client.preview(peer, transfer).await?;
+        let voice = preview.voice.as_ref();
+        Ok(Some(Transfer {
+            state: state(view.state),
+            done: view.done,
+            path: view.path.unwrap_or_default(),
+            thumbnail_bytes: preview.picture.map_or(0, |picture| picture.thumbnail.as_slice().len() as u64),
+            duration_ms: voice.map_or(0, |voice| voice.duration_ms.into()),
+            points: voice.map_or(0, |voice| voice.waveform.as_slice().len() as u64),
+            chunks_received: self.client.diagnostics().await?.file_chunks.received,
+        }))
     }
 
     async fn friend(&self) -> Result<Friend, Trouble> {
@@ -328,6 +411,9 @@ impl Phone {
                 News::Friend { name: friend.name, standing: standing.to_owned(), online: friend.online }
             }
             Event::Message { .. } | Event::Marks(_) => News::Chat,
+            Event::Transfer(view) => {
+                News::Transfer { transfer: hex(view.transfer), state: state(view.state), done: view.done }
+            }
             Event::Call(view) => return self.called(view).await,
             Event::Stopped(error) | Event::Revoked(error) => News::Stopped { why: error.to_string() },
             _ => return Ok(()),
@@ -397,6 +483,27 @@ impl Phone {
             "rtt_ms": figures.links.first().map(|link| link.rtt.as_secs_f64() * 1e3),
             "phases": phases,
         }))
+    }
+}
+
+fn hex(transfer: TransferId) -> String {
+    transfer.0.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn id(text: &str) -> Result<TransferId, Trouble> {
+    let number = u128::from_str_radix(text, 16).map_err(Trouble::system)?;
+    Ok(TransferId(number.to_be_bytes()))
+}
+
+/// How a transfer stands, in one word or two.
+fn state(state: TransferState) -> String {
+    match state {
+        TransferState::Offered => "offered".to_owned(),
+        TransferState::Waiting => "waiting".to_owned(),
+        TransferState::Moving => "moving".to_owned(),
+        TransferState::Paused(_) => "paused".to_owned(),
+        TransferState::Ended(TransferEnd::Received) => "received".to_owned(),
+        TransferState::Ended(why) => format!("ended: {why:?}"),
     }
 }
 

@@ -26,6 +26,8 @@ use crate::link::{Bind, RoutePolicy};
 use crate::media::{Loudspeaker, MediaThread, Microphone};
 use crate::socket::{Pace, Plain, Server, Socket, SocketCounts};
 use crate::store::{Location, Store, StoreError, wipe};
+use crate::transfer::place::Shelf;
+use crate::transfer::pump::Pump;
 use crate::vault::{KeyVault, random};
 
 /// News of the socket that may wait for the driver.
@@ -45,6 +47,11 @@ pub struct Config {
     pub store: Option<PathBuf>,
     /// The most bytes the store may take.
     pub quota: Option<u64>,
+    /// A folder for files, of which the library alone decides what is in it; `None` takes no files. Deleting the account
+    /// empties it.
+    pub files: Option<PathBuf>,
+    /// The most bytes that files may take.
+    pub files_quota: Option<u64>,
     /// Where the store's key comes from.
     pub vault: Box<dyn KeyVault>,
     /// Which local addresses links use.
@@ -58,12 +65,15 @@ pub struct Config {
 impl Config {
     /// The usual: TLS, all addresses, any route.
     pub fn new(server: impl Into<String>, store: Option<PathBuf>, vault: impl KeyVault + 'static) -> Self {
+        let files = store.as_ref().map(|store| store.with_extension("files"));
         Self {
             server: server.into(),
             plain: Plain::LoopbackOnly,
             roots: Vec::new(),
             store,
             quota: None,
+            files,
+            files_quota: None,
             vault: Box::new(vault),
             bind: Bind::Everywhere,
             policy: RoutePolicy::Any,
@@ -88,6 +98,7 @@ pub struct Client {
     pub(crate) keeper: Keeper,
     /// Taken once, before the audio starts.
     sound: Mutex<Option<(Microphone, Loudspeaker)>>,
+    pub(crate) shelf: Option<Shelf>,
 }
 
 impl Client {
@@ -119,8 +130,10 @@ impl Client {
         let queue = Arc::<Queue>::default();
         let (woken, moved) = (Arc::<Notify>::default(), Arc::<Notify>::default());
         let socket = Arc::<SocketCounts>::default();
-        let inside =
-            Inside { engine, store, journal: Journal::default(), socket, links, media, routes: BTreeMap::new() };
+        let shelf = config.files.map(|folder| Shelf::new(folder, config.files_quota));
+        let (files, from_files) = Pump::start(shelf.clone()).map_err(|_| OpenError::System)?;
+        let (journal, routes) = (Journal::default(), BTreeMap::new());
+        let inside = Inside { engine, store, journal, socket, links, media, files, routes };
         let (news, from_socket) = mpsc::channel(NEWS);
         let ears = Ears {
             words: word_inbox,
@@ -131,6 +144,7 @@ impl Client {
             socket: from_socket,
             links: from_links,
             sound,
+            files: from_files,
         };
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -159,6 +173,7 @@ impl Client {
             moved,
             keeper,
             sound: Mutex::new(Some((microphone, speaker))),
+            shelf,
         })
     }
 

@@ -20,6 +20,15 @@ pub struct Bytes {
     pub received: u64,
 }
 
+/// Chunks of files each way.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Chunks {
+    /// From here.
+    pub sent: u64,
+    /// To here.
+    pub received: u64,
+}
+
 /// How one link travels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct LinkRoute {
@@ -48,6 +57,8 @@ pub struct Diagnostics {
     pub links: Vec<LinkRoute>,
     /// The sound of the call that is on, or of the last one.
     pub sound: SoundFigures,
+    /// Chunks of files, of 16 KiB each, that were handed to links and that came, were opened and written.
+    pub file_chunks: Chunks,
     /// How the last calls came about, newest first.
     pub calls: Vec<CallSetup>,
 }
@@ -70,6 +81,10 @@ impl Diagnostics {
                 .map(|(id, route)| LinkRoute { peer: id.peer, route: convert::route(route), rtt: rtt(route) })
                 .collect(),
             sound: inside.media.figures().snapshot(),
+            file_chunks: Chunks {
+                sent: inside.files.counts().sent.load(Relaxed),
+                received: inside.files.counts().taken.load(Relaxed),
+            },
             calls: inside.journal.calls(),
         }
     }

@@ -19,13 +19,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sidetone_engine::transfer::view::{TransferFailure, TransferNews, TransferOrder};
 use sidetone_engine::{
     Answer, Ask, CallState, Command, Down, Effect, Engine, Event as Told, Input, LinkId, MediaOrder, Microphone, News,
     Order, Scope, SoundNews, SoundOrder, Time,
 };
 use sidetone_media::Muted;
 use sidetone_wire::frame::Frame;
-use sidetone_wire::id::{CallId, RoomId};
+use sidetone_wire::id::{CallId, RoomId, TransferId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use zeroize::Zeroize;
 
@@ -38,6 +39,7 @@ use crate::link;
 use crate::media::{MediaThread, Port};
 use crate::socket::{Socket, SocketCounts, SocketNews};
 use crate::store::{Store, StoreError, Write};
+use crate::transfer::pump::{self, Pump};
 
 pub mod links;
 
@@ -77,6 +79,8 @@ pub struct Inside {
     pub links: Links,
     /// The media thread.
     pub media: MediaThread,
+    /// The file pump.
+    pub files: Pump,
     /// How each link travels, with its round-trip time.
     pub routes: BTreeMap<LinkId, link::Route>,
 }
@@ -99,6 +103,8 @@ pub struct Ears {
     pub sound: mpsc::Receiver<(RoomId, SoundNews)>,
     /// News of the links.
     pub links: mpsc::Receiver<(LinkId, FromLink)>,
+    /// News of the file pump.
+    pub files: mpsc::Receiver<pump::Told>,
 }
 
 /// The running driver.
@@ -136,6 +142,8 @@ impl Driver {
     /// Drives until the client is closed or dropped, then frees everything.
     pub async fn run(mut self, mut ears: Ears) {
         let failure = self.drive(&mut ears).await.err().map(Error::Storage);
+        // Else the pump could wait for ever for somebody to listen.
+        ears.files.close();
         let queue = Arc::clone(&self.queue);
         match &failure {
             None => self.farewell(),
@@ -176,6 +184,7 @@ impl Driver {
                 Some(news) = ears.socket.recv() => self.socket(news)?,
                 Some((id, news)) = ears.links.recv() => self.link(id, news)?,
                 Some((room, news)) = ears.sound.recv() => self.step(Input::Sound(room, news))?,
+                Some((transfer, news)) = ears.files.recv() => self.step(Input::Transfer(transfer, news))?,
                 () = ears.woken.notified() => self.wake()?,
                 () = ears.moved.notified() => {
                     self.inside.links.restart();
@@ -328,6 +337,8 @@ impl Driver {
             match effect {
                 Effect::Save(change) | Effect::Hold(change) | Effect::Amend(_, change) => change.value.zeroize(),
                 Effect::Forget(_) if kept.is_ok() => {
+                    // A pump that is behind by thousands of orders has nothing left that could be opened.
+                    let _ = self.inside.files.tell(pump::Word::Forget);
                     self.inside.journal = Journal::default();
                     self.queue.clear();
                 }
@@ -345,6 +356,7 @@ impl Driver {
             Effect::Link(id, order) => self.order(id, order),
             Effect::Media(call, order) => self.media(call, order),
             Effect::Sound(room, order) => self.sound(room, order),
+            Effect::Transfer(transfer, order) => self.file(transfer, order),
             Effect::Answer(..) | Effect::Tell(_) => told.push(effect),
         }
     }
@@ -371,10 +383,24 @@ impl Driver {
         }
     }
 
+    fn file(&mut self, transfer: TransferId, order: TransferOrder) {
+        let link = match &order {
+            TransferOrder::Receive { link, .. } | TransferOrder::Send { link, .. } => Some(*link),
+            _ => None,
+        };
+        // Without the link the engine will soon hear that it is down.
+        let port = link.and_then(|link| self.inside.links.bulk(link));
+        if !self.inside.files.tell(pump::Word::Order(transfer, order, port)) {
+            let failed = TransferNews::Failed(TransferFailure::Storage);
+            self.pending.push_back(Input::Transfer(transfer, failed));
+        }
+    }
+
     fn media(&mut self, call: CallId, order: MediaOrder) {
         let media = &self.inside.media;
         match order {
             MediaOrder::Start { link, send, receive } => {
+                self.inside.links.make_way(Some(link));
                 // Without the link the engine will soon hear that it is down.
                 if let Some(port) = self.inside.links.port(link) {
                     media.begin(call, Box::new(port), send, receive);
@@ -384,7 +410,10 @@ impl Driver {
             MediaOrder::OpenWith(key) => media.open_with(call, key),
             MediaOrder::Microphone(Microphone::On) => media.mute(call, Muted::No),
             MediaOrder::Microphone(Microphone::Off) => media.mute(call, Muted::Yes),
-            MediaOrder::Stop => media.end(call),
+            MediaOrder::Stop => {
+                media.end(call);
+                self.inside.links.make_way(None);
+            }
         }
     }
 
@@ -434,9 +463,10 @@ impl Driver {
 
     async fn free(mut self) {
         self.frames = None;
-        let Inside { links, media, store, .. } = self.inside;
+        let Inside { links, media, store, files, .. } = self.inside;
         drop(media);
         links.close_all().await;
+        files.close().await;
         if let Some(socket) = self.socket.take() {
             let _ = tokio::time::timeout(FAREWELL, socket.close()).await;
         }

@@ -132,6 +132,22 @@ pub enum Error {
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
+    /// No such transfer, or one that is over: nothing to do.
+    #[error("no such transfer")]
+    NoSuchTransfer,
+    /// Too many files wait for this friend: wait until some were sent.
+    #[error("too many files wait for this friend")]
+    TooManyTransfers,
+    /// The file cannot be read, or is none, or changed while it was read: let the user choose again.
+    #[error("the file cannot be read")]
+    FileUnreadable,
+    /// The file has another form than was asked for, or is too large for it: let the user choose another, or send it as a
+    /// file.
+    #[error("the file is not what it should be")]
+    FileMalformed,
+    /// This client was opened without a folder for files: a mistake in the app.
+    #[error("there is no folder for files")]
+    NoFolder,
 }
 
 /// What the user can do about an [`Error`].
@@ -188,6 +204,11 @@ impl Error {
             Self::NoSuchMessage => 40,
             Self::StayRange => 41,
             Self::Reactions => 42,
+            Self::NoSuchTransfer => 60,
+            Self::TooManyTransfers => 61,
+            Self::FileUnreadable => 62,
+            Self::FileMalformed => 63,
+            Self::NoFolder => 64,
         }
     }
 
@@ -195,7 +216,7 @@ impl Error {
     pub fn retry_after_ms(&self) -> Option<u64> {
         match self {
             Self::TooMany { retry_ms } | Self::Unavailable { retry_ms } => Some(*retry_ms),
-            Self::Offline | Self::Away | Self::OutboxFull => Some(0),
+            Self::Offline | Self::Away | Self::OutboxFull | Self::TooManyTransfers => Some(0),
             _ => None,
         }
     }
@@ -215,6 +236,8 @@ impl Error {
             | Self::TextLength
             | Self::StayRange
             | Self::Reactions
+            | Self::FileUnreadable
+            | Self::FileMalformed
             | Self::NotACode => UserAction::Correct,
             Self::KeyChanged => UserAction::CompareNumbers,
             Self::Storage(_) => UserAction::FreeSpace,
@@ -241,6 +264,8 @@ impl From<CommandError> for Error {
             CommandError::OutboxFull => Self::OutboxFull,
             CommandError::NoSuchMessage => Self::NoSuchMessage,
             CommandError::StayRange => Self::StayRange,
+            CommandError::NoSuchTransfer => Self::NoSuchTransfer,
+            CommandError::TooManyTransfers => Self::TooManyTransfers,
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 
 use sidetone_engine::CallView;
+use sidetone_engine::transfer::view::TransferView;
 use sidetone_wire::id::UserId;
 use sidetone_wire::record::MessageId;
 use tokio::sync::Notify;
@@ -48,6 +49,8 @@ pub enum Event {
     Typing(UserId),
     /// A call began, changed or ended.
     Call(CallView),
+    /// A transfer began, changed or ended. Of one that moves, told at most four times a second.
+    Transfer(TransferView),
     /// The operator's word.
     Announcement(String),
     /// What the user of this device prefers changed.
@@ -73,6 +76,7 @@ impl From<sidetone_engine::Event> for Event {
             Told::Marks(user) => Self::Marks(user),
             Told::Typing(user) => Self::Typing(user),
             Told::Call(view) => Self::Call(view),
+            Told::Transfer(view) => Self::Transfer(view),
             Told::Announcement(text) => Self::Announcement(text),
             Told::Preferences => Self::Preferences,
         }
@@ -84,6 +88,7 @@ impl Event {
     fn replaces(&self, older: &Self) -> bool {
         match (self, older) {
             (Self::Call(new), Self::Call(old)) => new.call == old.call,
+            (Self::Transfer(new), Self::Transfer(old)) => new.transfer == old.transfer,
             (Self::Connected(_), Self::Connected(_)) | (Self::Preferences, Self::Preferences) => true,
             (Self::Amended { .. }, Self::Amended { .. }) => self == older,
             (Self::Friend(_) | Self::Chat(_) | Self::Marks(_) | Self::Typing(_) | Self::Refresh, older) => {

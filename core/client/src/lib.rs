@@ -29,6 +29,8 @@ pub mod media;
 pub mod socket;
 #[doc(hidden)]
 pub mod store;
+#[doc(hidden)]
+pub mod transfer;
 
 mod chat;
 mod client;
@@ -43,7 +45,7 @@ mod vault;
 
 pub use chat::{Chat, Found, Message, Reaction, SearchMark, What};
 pub use client::{Client, Config};
-pub use diagnostics::{Bytes, Diagnostics, LinkRoute};
+pub use diagnostics::{Bytes, Chunks, Diagnostics, LinkRoute};
 pub use error::{Error, OpenError, UserAction};
 pub use event::{EVENTS, Event};
 pub use journal::{CallSetup, Phase};
@@ -56,12 +58,18 @@ pub use media::{Loudspeaker, Microphone, SoundFigures};
 pub use sidetone_crypto::identity::PublicKey;
 pub use sidetone_crypto::safety::{Comparison, SafetyNumber};
 pub use sidetone_engine::row::{CallEntry, Failure, FileEntry, MessageState};
+pub use sidetone_engine::transfer::row::{EndReason as TransferEnd, FilePolicy};
+pub use sidetone_engine::transfer::view::{PausedBy, TransferState, TransferView};
 pub use sidetone_engine::{
     Account, Addresses, CallState, CallView, Cost, Direction, EndReason, Friend, Microphone as MicrophoneState, PeerId,
     Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Standing, Storage, Theme, Time, Verified,
 };
-pub use sidetone_wire::id::{CallId, ItemSeq, LaneId, MemberId, RoomId, UserId};
+pub use sidetone_media::{Note, NoteRecorder};
+pub use sidetone_wire::id::{CallId, ItemSeq, LaneId, MemberId, RoomId, TransferId, UserId};
 pub use sidetone_wire::record::MessageId;
+pub use sidetone_wire::transfer::{FileKind, Picture, Voice};
 pub use socket::{Plain, ServerError};
 pub use store::StoreError;
+pub use transfer::Preview;
+pub use transfer::picture::Origin;
 pub use vault::{FileVault, FixedKey, KeyVault, VaultError};

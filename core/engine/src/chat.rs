@@ -6,14 +6,17 @@ mod fade;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use sidetone_wire::id::{ItemSeq, LaneId, UnixMs, UserId};
-use sidetone_wire::limits::STAY_S;
+use sidetone_wire::limits::{STAY_S, THUMBNAIL_BYTES};
 use sidetone_wire::record::{Body, Item, Mark, MessageId, Record, Text, Words};
+use sidetone_wire::transfer::{FileKind, FileOffer};
 
 use crate::WINDOW_BYTES;
-use crate::cx::Cx;
+use crate::cx::{Cx, Fact};
 use crate::effect::{Answer, CommandError, Event};
 use crate::input::{Ask, Receipts, Storage};
-use crate::row::{CallEntry, ChatRow, ContentRow, DraftRow, FadeRow, MessageRow, OutgoingRow, Row, content_at};
+use crate::row::{
+    CallEntry, ChatRow, ContentRow, DraftRow, FadeRow, FileEntry, MessageRow, OutgoingRow, Row, content_at,
+};
 use crate::time::Time;
 use crate::view;
 use fade::Fades;
@@ -22,6 +25,8 @@ use fade::Fades;
 pub(crate) const OUTBOX_ITEMS: usize = 1_000;
 /// What an item takes beside its text.
 const ITEM_OVERHEAD: usize = 256;
+/// What the offer of a file takes at most: its small picture, its name, and the rest.
+const FILE_OFFER_BYTES: usize = THUMBNAIL_BYTES + 1_024;
 
 pub(crate) struct Chats {
     chats: BTreeMap<UserId, Chat>,
@@ -96,10 +101,11 @@ impl Chat {
 
 fn size(body: &Body) -> usize {
     let words = match body {
+        Body::File(_) => FILE_OFFER_BYTES,
         Body::Text(text) | Body::Words(Words { text, .. }) => text.as_str().len(),
         Body::Edit(edit) => edit.text.as_str().len(),
         Body::React(react) => react.emoji.iter().map(str::len).sum(),
-        Body::Read(_) | Body::Delete(_) | Body::Timer(_) | Body::Gone(_) => 0,
+        Body::Read(_) | Body::Delete(_) | Body::Timer(_) | Body::Gone(_) | Body::FileEnd(_) => 0,
     };
     words.saturating_add(ITEM_OVERHEAD)
 }
@@ -122,7 +128,21 @@ fn content_of(body: &Body) -> ContentRow {
         Body::Text(text) | Body::Words(Words { text, .. }) => Some(text.clone()),
         _ => None,
     };
-    ContentRow { text, ..ContentRow::default() }
+    let file = match body {
+        Body::File(offer) => Some(file_entry(offer)),
+        _ => None,
+    };
+    ContentRow { text, file, ..ContentRow::default() }
+}
+
+fn file_entry(offer: &FileOffer) -> FileEntry {
+    let kind = match offer.kind {
+        FileKind::Image => 1,
+        FileKind::Voice => 2,
+        FileKind::File | FileKind::Unknown => 0,
+    };
+    let (name, mime) = (offer.name.as_str().to_owned(), offer.mime.as_str().to_owned());
+    FileEntry { transfer: offer.transfer, name, size: offer.size.bytes(), mime, kind }
 }
 
 /// Seconds that the message which an item carries stays.
@@ -274,6 +294,28 @@ impl Chats {
         }
     }
 
+    /// Whether another item for this friend may wait.
+    pub fn has_room(&self, peer: UserId) -> bool {
+        self.chats.get(&peer).is_none_or(|chat| chat.outbox.len() < OUTBOX_ITEMS)
+    }
+
+    /// Keeps an item about a file, with its entry if it is an offer, and delivers it. Without room it is dropped: who posts
+    /// it made sure, or can do without.
+    pub fn post_file(&mut self, peer: UserId, body: Body, cx: &mut Cx<'_>) {
+        if !self.has_room(peer) {
+            return;
+        }
+        let content = content_of(&body);
+        if content.file.is_some() {
+            self.post(peer, body, &content, cx);
+        } else {
+            let chat = self.chat(peer, cx);
+            chat.queue(peer, body, None, cx);
+            cx.save(chat.row.put(peer, 0));
+        }
+        self.flush(peer, cx);
+    }
+
     /// Notes whether something waits, and gives the link what it takes.
     pub fn flush(&mut self, peer: UserId, cx: &mut Cx<'_>) {
         let Some(chat) = self.chats.get_mut(&peer) else { return };
@@ -349,6 +391,11 @@ impl Chats {
         let reply = match &body {
             Body::Words(words) => words.reply,
             Body::Text(_) | Body::Gone(_) => None,
+            Body::File(_) => {
+                cx.fact(Fact::Posted(peer, body.clone()));
+                None
+            }
+            Body::FileEnd(_) => return cx.fact(Fact::Posted(peer, body)),
             _ => return self.amended(peer, id, at, body, cx),
         };
         let stay_s = stay_of(&body).map(|stay_s| self.bounded(stay_s));

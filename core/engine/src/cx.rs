@@ -7,7 +7,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sidetone_wire::account::{Person, Refusal, Reply, Request};
 use sidetone_wire::frame::{Delivered, Presence, Welcome};
 use sidetone_wire::id::{PairingId, UserId};
-use sidetone_wire::record::Record;
+use sidetone_wire::record::{Body, Record};
 
 use crate::effect::{Answer, CommandError, Effect, Event};
 use crate::input::{Ask, LinkId, PeerId, Route, Storage};
@@ -41,6 +41,10 @@ pub(crate) enum Fact {
     Distrusted(UserId),
     /// A record should go to a peer.
     Say(PeerId, Record),
+    /// An item should go to a friend.
+    Post(UserId, Body),
+    /// A friend's item, kept, is about a file.
+    Posted(UserId, Body),
     /// A peer said this, authenticated.
     Heard(PeerId, Record),
     /// A session with a peer is agreed.

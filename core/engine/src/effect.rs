@@ -4,13 +4,14 @@ use sidetone_crypto::sframe::BaseKey;
 use sidetone_wire::account::{Code, Relays};
 use sidetone_wire::connect::{Candidate, Description};
 use sidetone_wire::frame::Frame;
-use sidetone_wire::id::{CallId, RoomId, UserId};
+use sidetone_wire::id::{CallId, RoomId, TransferId, UserId};
 use sidetone_wire::record::MessageId;
 
 use crate::call::CallView;
 use crate::input::{Ask, LinkId, Microphone};
 use crate::row::{Change, Place};
 use crate::sound::SoundOrder;
+use crate::transfer::view::{TransferOrder, TransferView};
 
 /// One thing to do.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub enum Effect {
     Media(CallId, MediaOrder),
     /// Do something with the sound of a room.
     Sound(RoomId, SoundOrder),
+    /// Do something with a file.
+    Transfer(TransferId, TransferOrder),
     /// The outcome of a command.
     Answer(Ask, Result<Answer, CommandError>),
     /// Something the app may want to show.
@@ -136,6 +139,8 @@ pub enum Answer {
     Call(CallId),
     /// A JSON document.
     Export(Vec<u8>),
+    /// The transfer made.
+    Transfer(TransferId),
 }
 
 /// Why a command was not carried out.
@@ -185,6 +190,12 @@ pub enum CommandError {
     /// Messages stay for a second to a year, or for ever.
     #[error("messages stay for a second to a year, or for ever")]
     StayRange,
+    /// No such transfer, or one that is over.
+    #[error("no such transfer, or one that is over")]
+    NoSuchTransfer,
+    /// Too many files wait for this friend already.
+    #[error("too many files wait for this friend already")]
+    TooManyTransfers,
 }
 
 /// Something the app may want to show. The store is the truth: whoever missed one reads again.
@@ -218,6 +229,8 @@ pub enum Event {
     Typing(UserId),
     /// A call began, changed or ended.
     Call(CallView),
+    /// A transfer began, changed or ended. Of one that moves, told at most four times a second.
+    Transfer(TransferView),
     /// The operator's word.
     Announcement(String),
     /// What the user of this device prefers changed.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use sidetone_crypto::safety::{Fingerprint, SafetyCode, SafetyNumber};
 use sidetone_wire::account::{Code, Empty, Page, Reply, Request, User};
 use sidetone_wire::id::{ItemSeq, UserId};
-use sidetone_wire::record::Record;
+use sidetone_wire::record::{Body, Record};
 use zeroize::Zeroizing;
 
 use crate::account::{Account, refused};
@@ -24,6 +24,9 @@ use crate::row::{
     AccountRow, ChatRow, DraftRow, FadeRow, FriendRow, OutgoingRow, Place, PreferencesRow, Row, RowError, Table,
 };
 use crate::time::{Now, Time};
+use crate::transfer::Transfers;
+use crate::transfer::row::{FilePolicy, TransferRow};
+use crate::transfer::view::TransferView;
 use crate::view;
 use crate::{Config, Cost};
 
@@ -38,6 +41,7 @@ pub struct Engine {
     chats: Chats,
     calls: Calls,
     preferences: Preferences,
+    transfers: Transfers,
 }
 
 impl Engine {
@@ -54,6 +58,7 @@ impl Engine {
             chats: Chats::new(),
             calls: Calls::new(),
             preferences: Preferences::default(),
+            transfers: Transfers::default(),
         }
     }
 
@@ -83,7 +88,9 @@ impl Engine {
                 Table::Preferences => engine.preferences = Preferences::of(PreferencesRow::read(&value)?),
                 Table::Fade => engine.chats.restore_fade(place.owner, place.position, FadeRow::read(&value)?),
                 Table::Draft => engine.chats.restore_draft(place.owner, DraftRow::read(&value)?),
-                Table::Message | Table::Content | Table::Reaction => {}
+                Table::Transfer => engine.transfers.restore(place.owner, TransferRow::read(&value)?),
+                Table::FilePolicy => engine.transfers.restore_policy(FilePolicy::read(&value)?),
+                Table::Message | Table::Content | Table::Reaction | Table::Past | Table::Preview => {}
             }
         }
         Ok(engine)
@@ -99,6 +106,7 @@ impl Engine {
             Input::Command(ask, command) => self.command(ask, command, &mut cx),
             Input::Server(frame) => self.meeting.frame(frame, &mut cx),
             Input::Link(link, news) => self.peers.news(link, news, &mut cx),
+            Input::Transfer(transfer, news) => self.transfers.news(transfer, news, &mut cx),
             Input::Online(open) => {
                 self.meeting.socket(open, self.account.token(), &mut cx);
                 if !open {
@@ -124,6 +132,7 @@ impl Engine {
         self.meeting.tick(cx);
         self.calls.tick(cx);
         self.chats.tick(cx);
+        self.transfers.begin(cx);
         let of_use = self.peers.active().filter(|peer| self.wish(*peer).is_anything()).collect();
         self.peers.tick(&of_use, cx);
     }
@@ -172,6 +181,9 @@ impl Engine {
                 }
             }
             Fact::Say(peer, record) => self.peers.say(peer, &record, cx),
+            Fact::Post(peer, body) => self.chats.post_file(peer, body, cx),
+            Fact::Posted(peer, Body::File(offer)) => self.transfers.offered(peer, &offer, cx),
+            Fact::Posted(peer, Body::FileEnd(end)) => self.transfers.ended(peer, end, cx),
             Fact::Heard(PeerId::Friend(peer), record) => self.heard(peer, record, cx),
             Fact::Unreachable(PeerId::Friend(peer)) => {
                 self.roster.unreachable(peer, cx);
@@ -186,10 +198,12 @@ impl Engine {
             Fact::Paired(PeerId::Friend(peer)) => self.calls.paired(peer, cx),
             Fact::Unpaired(PeerId::Friend(peer)) => {
                 self.chats.down(peer);
+                self.transfers.down(peer, cx);
                 self.calls.unpaired(peer, cx);
             }
             Fact::Up(PeerId::Friend(peer), link, route) => {
                 self.chats.up(peer, cx);
+                self.transfers.up(peer, link, cx);
                 self.calls.up(peer, link, route, cx);
             }
             Fact::Called(peer, incoming, missed, call) => self.chats.called(peer, incoming, missed, call, cx),
@@ -205,6 +219,7 @@ impl Engine {
             Record::Item(item) => self.chats.item(peer, item, cx),
             Record::Received(mark) => self.chats.received(peer, mark, cx),
             Record::Call(word) => self.calls.heard(peer, word, cx),
+            Record::Transfer(said) => self.transfers.heard(peer, said, cx),
             Record::Typing(_) => cx.tell(Event::Typing(peer)),
             _ => {}
         }
@@ -221,6 +236,7 @@ impl Engine {
         self.peers.forget(PeerId::Friend(user), cx);
         if !self.roster.is_friend(user) {
             self.chats.fail(user, cx);
+            self.transfers.fail(user, cx);
         }
     }
 
@@ -304,6 +320,8 @@ impl Engine {
         self.roster = Roster::new();
         self.peers = Peers::default();
         self.chats = Chats::new();
+        self.transfers.leave(cx);
+        self.transfers = Transfers::default();
     }
 
     /// Does for every peer what is wanted now.
@@ -313,7 +331,8 @@ impl Engine {
                 self.calls.up(peer, link, route, cx);
             }
         }
-        let waiting = self.chats.waiting(self.roster.online()).into_iter().chain(self.calls.peer());
+        let files = self.transfers.waiting().filter(|peer| self.roster.is_online(*peer));
+        let waiting = self.chats.waiting(self.roster.online()).into_iter().chain(files).chain(self.calls.peer());
         let waiting: BTreeSet<PeerId> = waiting.map(PeerId::Friend).collect();
         let peers: BTreeSet<PeerId> = self.peers.active().chain(waiting).collect();
         for peer in peers {
@@ -336,7 +355,7 @@ impl Engine {
     fn wish_of_friend(&self, peer: UserId) -> Wish {
         let need = self.calls.need(peer);
         let online = self.roster.is_online(peer);
-        let items = online && self.chats.has_items(peer);
+        let items = online && (self.chats.has_items(peer) || self.transfers.wants(peer));
         let open = self.preferences.addresses == Addresses::Friends;
         let ours = self.account.ourselves().is_some();
         Wish {
@@ -388,6 +407,16 @@ impl Engine {
     /// The last item to a person that the link that is up was given; 0 when there is none.
     pub fn given(&self, user: UserId) -> ItemSeq {
         self.chats.given(user)
+    }
+
+    /// Every transfer that is not over.
+    pub fn transfers(&self) -> Vec<TransferView> {
+        self.transfers.views().collect()
+    }
+
+    /// Which files are taken.
+    pub fn file_policy(&self) -> FilePolicy {
+        self.transfers.policy()
     }
 
     /// The call that is on.
@@ -462,6 +491,22 @@ impl Engine {
             Command::DeclineCall(call) => self.calls.decline(ask, call, cx),
             Command::HangUp(call) => self.calls.hang_up(ask, call, cx),
             Command::SetMicrophone(call, microphone) => self.calls.set_microphone(ask, call, microphone, cx),
+            other => self.files(ask, other, cx),
+        }
+    }
+
+    fn files(&mut self, ask: Ask, command: Command, cx: &mut Cx<'_>) {
+        match command {
+            Command::OfferFile(peer, _) if !self.roster.is_friend(peer) => {
+                cx.answer(ask, Err(CommandError::NotFriends));
+            }
+            Command::OfferFile(peer, _) if !self.chats.has_room(peer) => cx.answer(ask, Err(CommandError::OutboxFull)),
+            Command::OfferFile(peer, file) => self.transfers.offer(ask, peer, *file, cx),
+            Command::AcceptFile(transfer) => self.transfers.accept(ask, transfer, cx),
+            Command::PauseFile(transfer) => self.transfers.pause(ask, transfer, cx),
+            Command::ResumeFile(transfer) => self.transfers.resume(ask, transfer, cx),
+            Command::CancelFile(transfer) => self.transfers.cancel(ask, transfer, cx),
+            Command::SetFilePolicy(policy) => self.transfers.set_policy(ask, policy, cx),
             _ => {}
         }
     }

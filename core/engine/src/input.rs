@@ -3,12 +3,14 @@
 use sidetone_crypto::identity::PublicKey;
 use sidetone_wire::connect::{Candidate, Description};
 use sidetone_wire::frame::Frame;
-use sidetone_wire::id::{CallId, Fingerprint, MemberId, RoomId, UserId};
+use sidetone_wire::id::{CallId, Fingerprint, MemberId, RoomId, TransferId, UserId};
 use sidetone_wire::record::{MessageId, Reactions, Text};
 use zeroize::Zeroizing;
 
 use crate::preferences::Preference;
 use crate::sound::SoundNews;
+use crate::transfer::row::FilePolicy;
+use crate::transfer::view::{NewFile, TransferNews};
 
 /// One fact for one step.
 #[derive(Debug)]
@@ -21,6 +23,8 @@ pub enum Input {
     Link(LinkId, News),
     /// The sound of a room has news.
     Sound(RoomId, SoundNews),
+    /// The file pump has news of a transfer.
+    Transfer(TransferId, TransferNews),
     /// The socket to the server opened or closed.
     Online(bool),
     /// Time passed: at or after [`crate::Engine::deadline`].
@@ -138,6 +142,18 @@ pub enum Command {
     HangUp(CallId),
     /// Let the other side hear us, or not.
     SetMicrophone(CallId, Microphone),
+    /// Offer a file to a friend, now or when they are there.
+    OfferFile(UserId, Box<NewFile>),
+    /// Take a file that was offered.
+    AcceptFile(TransferId),
+    /// Hold a transfer.
+    PauseFile(TransferId),
+    /// Let a transfer go on, after it was held here.
+    ResumeFile(TransferId),
+    /// Decline a file that was offered, or give up a transfer.
+    CancelFile(TransferId),
+    /// Which files are taken.
+    SetFilePolicy(FilePolicy),
     /// Who may learn this phone's addresses.
     SetAddresses(Addresses),
     /// Whether friends learn what was read.

@@ -27,6 +27,7 @@ pub mod row;
 mod seen;
 mod sound;
 mod time;
+pub mod transfer;
 mod view;
 
 pub use call::{CallState, CallView, Direction, EndReason};

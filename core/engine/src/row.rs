@@ -32,6 +32,14 @@ pub enum Table {
     Fade = 8,
     /// What was begun and not sent.
     Draft = 9,
+    /// Files on their way.
+    Transfer = 10,
+    /// Files that arrived or never will. The engine never reads these back.
+    Past = 11,
+    /// Which files are taken.
+    FilePolicy = 12,
+    /// What is shown of files before they are here. The engine never reads these back.
+    Preview = 13,
     /// What the user of this device prefers.
     Preferences = 15,
 }
@@ -57,20 +65,25 @@ impl Table {
         Self::Reaction,
         Self::Fade,
         Self::Draft,
+        Self::Transfer,
+        Self::Past,
+        Self::FilePolicy,
+        Self::Preview,
         Self::Preferences,
     ];
 
     /// How dear its rows are.
     pub fn class(self) -> Class {
         match self {
-            Self::Friend | Self::Preferences => Class::Cached,
+            Self::Friend | Self::Preferences | Self::FilePolicy => Class::Cached,
             _ => Class::Kept,
         }
     }
 
     /// Whether a restore wants the rows of this table: those that an engine reads back.
     pub fn is_restored(self) -> bool {
-        !matches!(self, Self::Message | Self::Content | Self::Reaction)
+        let unread = [Self::Message, Self::Content, Self::Reaction, Self::Past, Self::Preview];
+        !unread.contains(&self)
     }
 }
 

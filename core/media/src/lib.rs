@@ -7,6 +7,7 @@
 //! * [`Capture`] cuts microphone blocks into frames, measures and encodes them;
 //! * [`Playout`] is one remote speaker: an adaptive jitter buffer, Opus, concealment and time scaling;
 //! * [`Mixer`] holds up to [`MAX_SPEAKERS`] playouts and sums those one listens to;
+//! * [`NoteRecorder`] makes a voice note, a file that any player plays (this one allocates as it grows);
 //! * [`PreRoll`] keeps what was said just before a press to talk, [`Bursts`] what was missed;
 //! * [`video`] carries encoded frames: packets, pacing, repair, showing them in time.
 //!
@@ -33,6 +34,7 @@ mod capture;
 mod delay;
 mod level;
 mod mixer;
+mod note;
 mod payload;
 mod playout;
 mod preroll;
@@ -44,6 +46,7 @@ pub mod video;
 pub use capture::{Capture, Encoded, Frame, Muted, Rate, Settings, Silence};
 pub use level::{Level, Meter};
 pub use mixer::{Heard, Listening, MIXED, Mixer, Speaker};
+pub use note::{NOTE_MS, NOTE_POINTS, Note, NoteRecorder};
 pub use playout::{Inserted, Playout, PlayoutStats};
 pub use preroll::{LEAD_SAMPLES, PRE_ROLL_SAMPLES, PreRoll};
 pub use replay::{BurstId, Bursts, KEPT_S, Replay};

@@ -64,6 +64,8 @@ id! {
     LaneId(16);
     /// One file on its way from phone to phone.
     TransferId(16);
+    /// The SHA-256 of a file's content (FIPS 180-4).
+    Digest(32);
     /// The public half of an identity (X25519, RFC 7748).
     IdentityKey(32);
     /// The SHA-256 of a DTLS certificate (RFC 8122).

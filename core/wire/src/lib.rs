@@ -5,6 +5,7 @@
 //! - [`record`]: what two phones say to each other once their session is agreed.
 //! - [`room`]: what phones ask of the server about rooms, and what it tells them.
 //! - [`floor`]: what members of a push-to-talk room say about who speaks.
+//! - [`transfer`]: what they say about files, whose bytes travel beside the records.
 //! - [`limits`]: every bound of the protocol, in one place.
 //!
 //! Every form is CBOR (RFC 8949) with integer keys. Fields that a reader does not know are skipped, kinds that it does
@@ -31,6 +32,7 @@ pub mod id;
 pub mod limits;
 pub mod record;
 pub mod room;
+pub mod transfer;
 
 pub use codec::{DecodeError, EncodeError, decode, encode};
 

@@ -16,6 +16,16 @@ pub const REACTIONS: usize = 8;
 pub const EMOJI_BYTES: usize = 32;
 /// Seconds that a disappearing message may stay: to a year.
 pub const STAY_S: std::ops::RangeInclusive<u32> = 1..=31_536_000;
+/// Longest file: that of its chunked encryption.
+pub const FILE_BYTES: u64 = (1 << 52) - 1;
+/// Longest name of a file, in UTF-8 bytes: what file systems take.
+pub const FILE_NAME_BYTES: usize = 255;
+/// Longest media type.
+pub const MIME_BYTES: usize = 127;
+/// Largest picture that goes with the offer of an image.
+pub const THUMBNAIL_BYTES: usize = 8 * 1024;
+/// Points of a voice note's shape.
+pub const WAVEFORM_POINTS: usize = 64;
 /// Names of people: characters after normalisation.
 pub const NAME_CHARS: std::ops::RangeInclusive<usize> = 3..=32;
 /// Longest e-mail address (RFC 5321 section 4.5.3.1.3).

@@ -10,6 +10,7 @@ use crate::floor::FloorWord;
 use crate::id::{CallId, ItemSeq, KeyBytes, LaneId, UnixMs};
 use crate::limits::{EMOJI_BYTES, REACTIONS, RECORD_BYTES, TEXT_BYTES};
 use crate::tagged::{numbered, tagged};
+use crate::transfer::{FileEnd, FileOffer, TransferWord};
 
 tagged! {
     /// A record.
@@ -34,6 +35,8 @@ tagged! {
         9 => Wanted(Empty),
         /// About the floor of the room in which both are.
         30 => Floor(FloorWord),
+        /// About a file.
+        20 => Transfer(TransferWord),
     }
 }
 
@@ -96,6 +99,10 @@ tagged! {
         7 => Timer(Stay),
         /// A message that was taken back before it was sent: its number, and how long it would have stayed.
         8 => Gone(Stay),
+        /// A file that its sender has for you.
+        20 => File(FileOffer),
+        /// A transfer is over.
+        21 => FileEnd(FileEnd),
     }
 }
 

@@ -12,6 +12,7 @@ use sidetone_wire::frame::*;
 use sidetone_wire::id::*;
 use sidetone_wire::record::{Record, *};
 use sidetone_wire::room::*;
+use sidetone_wire::transfer::*;
 use sidetone_wire::{decode, encode};
 
 const GOLDEN: &str = include_str!("golden.txt");
@@ -154,6 +155,24 @@ fn frames() -> Vec<Frame> {
     frames
 }
 
+fn offer(kind: FileKind) -> FileOffer {
+    let (name, mime, key) = (FileName::parse("Ferien \u{1f3d6}.jpg"), Mime::parse("image/jpeg"), Secret([4; 32]));
+    let thumbnail = Thumbnail::new([0xff, 0xd8, 0xff]).expect("small");
+    let picture = Picture { width: 4_000, height: 3_000, thumbnail };
+    let voice = Voice { duration_ms: 61_000, waveform: Waveform::new([0, 128, 255]).expect("few") };
+    FileOffer {
+        transfer: TransferId([5; 16]),
+        name: name.expect("a name"),
+        size: FileSize::new(5_000_000_000).expect("not too long"),
+        mime: mime.expect("a type"),
+        kind,
+        digest: Digest([3; 32]),
+        key,
+        picture: (kind == FileKind::Image).then_some(picture),
+        voice: (kind == FileKind::Voice).then_some(voice),
+    }
+}
+
 fn records() -> Vec<Record> {
     let ufrag = IceToken::parse("abcd").expect("a fragment");
     let pwd = IceToken::parse("0123456789012345678901").expect("a password");
@@ -164,6 +183,9 @@ fn records() -> Vec<Record> {
     };
     let mark = Mark { lane: LaneId([8; 16]), up_to: ItemSeq(3) };
     let item = |body| Record::Item(Item { lane: mark.lane, seq: ItemSeq(4), at: UnixMs(1_700_000_000_000), body });
+    let transfer = TransferId([5; 16]);
+    let about = |word| Record::Transfer(TransferWord { transfer, word });
+    let end = FileEnd { transfer, why: FileWhy::Declined };
     let call = |word| Record::Call(CallWord { call: CallId([7; 16]), word });
     let text = |words: &str| Text::parse(words).expect("a text");
     let message = MessageId { lane: LaneId([6; 16]), seq: ItemSeq(2) };
@@ -194,6 +216,14 @@ fn records() -> Vec<Record> {
         item(Body::Timer(Stay { seconds: Some(86_400) })),
         item(Body::Timer(Stay { seconds: None })),
         item(Body::Gone(Stay { seconds: None })),
+        item(Body::File(offer(FileKind::File))),
+        item(Body::File(offer(FileKind::Image))),
+        item(Body::File(offer(FileKind::Voice))),
+        item(Body::FileEnd(end)),
+        about(FileWord::Want(Chunk { index: 70_000 })),
+        about(FileWord::Paused(Empty::default())),
+        about(FileWord::Ready(Empty::default())),
+        about(FileWord::Over(end)),
     ]
 }
 

@@ -8,6 +8,7 @@ use sidetone_wire::id::PairingId;
 use sidetone_wire::limits::{EMOJI_BYTES, ENVELOPE_BUCKETS, FRAME_BYTES, MEMBERS, ROOM_NAME_BYTES, TEXT_BYTES};
 use sidetone_wire::record::{Reactions, Record, Text};
 use sidetone_wire::room::{RelayRule, RoomName, Scope, Seats};
+use sidetone_wire::transfer::{FileName, FileSize, Mime, Thumbnail, Waveform};
 use sidetone_wire::{DecodeError, decode, encode};
 
 const GOLDEN: &str = include_str!("golden.txt");
@@ -154,4 +155,18 @@ fn reactions_are_few_short_and_different() {
         let bytes = encode(&bad, 1_000).expect("short");
         assert!(decode::<Reactions>(&bytes, 1_000).is_err(), "{bad:?}");
     }
+}
+
+#[test]
+fn what_is_said_of_a_file_is_bounded() {
+    for bad in ["", "image", "image/", "/png", "image/p ng", "image/png; x=y", "im\u{e4}ge/png", "../png", "a/b/c"] {
+        assert!(Mime::parse(bad).is_none(), "{bad:?}");
+    }
+    assert!(Mime::parse("application/vnd.oasis.opendocument.text").is_some());
+    assert!(Mime::parse(format!("a/{}", "b".repeat(126))).is_none());
+    assert!(FileName::parse("").is_none() && FileName::parse("x".repeat(256)).is_none());
+    assert!(FileName::parse("x".repeat(255)).is_some());
+    assert!(FileSize::new(u64::MAX).is_none() && FileSize::new((1 << 52) - 1).is_some());
+    assert!(Thumbnail::new(vec![0; 8 * 1024 + 1]).is_none() && Thumbnail::new(vec![0; 8 * 1024]).is_some());
+    assert!(Waveform::new(vec![0; 65]).is_none() && Waveform::new(vec![0; 64]).is_some());
 }

@@ -185,7 +185,12 @@ impl Phone {
             }
             Effect::Link(link, Order::Open { .. }) => self.link = Some(link),
             Effect::Media(_, MediaOrder::Start { .. }) => self.connected = true,
-            Effect::Link(..) | Effect::Media(..) | Effect::Sound(..) | Effect::Answer(..) | Effect::Tell(_) => {}
+            Effect::Link(..)
+            | Effect::Media(..)
+            | Effect::Sound(..)
+            | Effect::Transfer(..)
+            | Effect::Answer(..)
+            | Effect::Tell(_) => {}
         }
     }
 

@@ -7,11 +7,14 @@ mod engine;
 mod playout;
 mod script;
 
+use sidetone::transfer::frame as file;
+use sidetone::transfer::picture::{Origin, ready};
 use sidetone_crypto::fuzz;
 use sidetone_engine::row::{
     AccountRow, ChatRow, ContentRow, DraftRow, FadeRow, FriendRow, MessageRow, OutgoingRow, Place, PreferencesRow,
     ReactionRow, Row, Table,
 };
+use sidetone_engine::transfer::row::{FilePolicy, PastRow, PreviewRow, TransferRow};
 use sidetone_engine::{Config, Cost, Engine, Input, Now};
 use sidetone_wire::envelope::Sealed;
 use sidetone_wire::frame::Frame;
@@ -28,16 +31,18 @@ pub use script::Script;
 pub type Door = fn(&[u8]);
 
 /// Every door, by the name of its fuzz target and of the folder of its kept inputs.
-pub const DOORS: [(&str, Door); 18] = [
+pub const DOORS: [(&str, Door); 20] = [
     ("desk", desk),
     ("engine", engine),
     ("envelope", envelope),
+    ("file_frame", file_frame),
     ("frame", frame),
     ("login", fuzz::login),
     ("media_frame", fuzz::frame),
     ("message1", fuzz::message1),
     ("message2", fuzz::message2),
     ("message3", fuzz::message3),
+    ("picture", picture),
     ("playout", playout),
     ("record", record),
     ("record_inside", fuzz::record_inside),
@@ -55,6 +60,20 @@ pub fn frame(bytes: &[u8]) {
     if let Ok(again) = frame.to_bytes() {
         assert_eq!(Frame::from_bytes(&again), Ok(frame), "a frame is what it says");
     }
+}
+
+/// What one file pump says to another.
+pub fn file_frame(bytes: &[u8]) {
+    let Some(frame) = file::Frame::read(bytes.to_vec().into()) else { return };
+    assert_eq!(file::Frame::read(frame.write()), Some(frame), "a message is what it says");
+}
+
+/// An image that is to be sent.
+pub fn picture(bytes: &[u8]) {
+    let Ok(ready) = ready(bytes, Origin::Remove) else { return };
+    let cleaned = ready.cleaned.expect("a copy that does not tell");
+    let again = sidetone::transfer::picture::ready(&cleaned, Origin::Remove).expect("what was cleaned can be shown");
+    assert_eq!(again.cleaned, Some(cleaned), "nothing is left to be removed");
 }
 
 /// The clear text of a record.
@@ -83,6 +102,10 @@ pub fn row(bytes: &[u8]) {
         Table::Chat => same::<ChatRow>(value),
         Table::Outgoing => same::<OutgoingRow>(value),
         Table::Message => same::<MessageRow>(value),
+        Table::Transfer => same::<TransferRow>(value),
+        Table::Past => same::<PastRow>(value),
+        Table::FilePolicy => same::<FilePolicy>(value),
+        Table::Preview => same::<PreviewRow>(value),
         Table::Preferences => same::<PreferencesRow>(value),
         Table::Content => same::<ContentRow>(value),
         Table::Reaction => same::<ReactionRow>(value),

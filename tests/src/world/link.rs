@@ -8,7 +8,7 @@ use sidetone_wire::connect::{Address, Candidate, CandidateKind, Description, Ice
 use sidetone_wire::id::Fingerprint;
 
 use super::phone::Stream;
-use super::{Due, PhoneId, World};
+use super::{Batch, Due, FileDue, PhoneId, World};
 
 /// Nothing was heard for this long: interrupted.
 const INTERRUPTED_MS: u64 = 2_500;
@@ -39,6 +39,8 @@ struct End {
     candidates: u32,
     up: Option<Key>,
     stream: Stream,
+    /// Chunks of files on their way to it.
+    bulk: Stream,
 }
 
 impl Links {
@@ -115,8 +117,8 @@ impl World {
     fn open_end(&mut self, key: Key, role: Role) {
         self.links.made += 1;
         *self.links.gathered.entry(key.0).or_default() += 1;
-        let (number, stream) = (self.links.made, Stream::default());
-        self.links.ends.insert(key, End { number, role, remote: None, candidates: 0, up: None, stream });
+        let (number, stream, bulk) = (self.links.made, Stream::default(), Stream::default());
+        self.links.ends.insert(key, End { number, role, remote: None, candidates: 0, up: None, stream, bulk });
         if role == Role::Offer {
             self.describe(key);
         }
@@ -167,6 +169,18 @@ impl World {
         let delay = self.dice.within(5, 80);
         if let Some(partner) = partner {
             self.deliver(partner, delay, News::Record(bytes));
+        }
+    }
+
+    /// Chunks for the other end, after those that are already on their way there.
+    pub(super) fn bulk(&mut self, phone: PhoneId, link: LinkId, batch: Batch) {
+        let partner = self.links.ends.get(&(phone, link)).and_then(|end| end.up);
+        let delay = self.dice.within(5, 80);
+        let begin = self.now_ms.max(self.links.outage_until) + delay;
+        let Some(end) = partner.and_then(|partner| self.links.ends.get_mut(&partner)) else { return };
+        let at = end.bulk.next(begin);
+        if let Some((to, link)) = partner {
+            self.later(at - self.now_ms, Due::File(to, FileDue::Chunks(link, batch)));
         }
     }
 

@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use sidetone_engine::row::{Change, ChatRow, Content, Entry, MessageRow, Place, Row, RowError, Table};
+use sidetone_engine::transfer::row::{PastRow, TransferRow};
 use sidetone_engine::{
     Answer, Ask, CallState, CallView, CommandError, Config, Cost, Effect, Engine, Event, Input, MediaOrder, Now,
 };
-use sidetone_wire::id::{CallId, ItemSeq, UserId};
+use sidetone_wire::id::{CallId, ItemSeq, TransferId, UserId};
 use sidetone_wire::record::MessageId;
 use zeroize::Zeroizing;
+
+use super::files::Files;
 
 /// Where a step breaks off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,6 +62,8 @@ pub struct Phone {
     pub events: Vec<(u64, Event)>,
     /// The keys that its media runs with, by call.
     pub media: Option<(CallId, Vec<u8>, Vec<u8>)>,
+    /// Files on its disk and on their way.
+    pub files: Files,
     ringing_since: Option<(CallId, u64)>,
     connecting_since: Option<u64>,
     /// Calls that were connected since it was started.
@@ -84,6 +89,7 @@ impl Phone {
             answers: BTreeMap::new(),
             events: Vec::new(),
             media: None,
+            files: Files::default(),
             ringing_since: None,
             connecting_since: None,
             connected: 0,
@@ -158,6 +164,7 @@ impl Phone {
     pub(super) fn forget(&mut self) {
         self.disk.clear();
         self.held.clear();
+        self.files.forget();
     }
 
     pub(super) fn die(&mut self) {
@@ -166,6 +173,7 @@ impl Phone {
         self.answers.clear();
         self.events.clear();
         self.media = None;
+        self.files.die();
         self.ringing_since = None;
         self.connecting_since = None;
     }
@@ -277,6 +285,13 @@ impl Phone {
     pub fn said(&self, peer: UserId, theirs: bool) -> Vec<MessageId> {
         let ids = self.conversation(peer).into_iter().filter(|entry| entry.theirs == theirs);
         ids.filter_map(|entry| entry.id).collect()
+    }
+
+    /// Transfers that are over.
+    pub fn past(&self) -> BTreeMap<TransferId, TransferRow> {
+        let rows = self.disk.iter().filter(|(place, _)| place.table == Table::Past);
+        let rows = rows.map(|(_, value)| PastRow::read(value).expect("a row").0);
+        rows.map(|row| (row.offer.transfer, row)).collect()
     }
 
     /// Everything on its disk.

@@ -1,6 +1,8 @@
 //! What people do with their phones, and what must be true whatever they do.
 
+use sidetone_crypto::file::chunks;
 use sidetone_engine::row::{Content, Entry, Table};
+use sidetone_engine::transfer::row::EndReason as EndOf;
 use sidetone_engine::{
     Answer, CallState, ChatCommand, Command, Direction, EndReason, Event, Microphone, Password, Standing,
 };
@@ -19,6 +21,8 @@ pub struct Script {
     pub crash_one_in: u64,
     /// Whether networks fail, phones sleep and the server dies.
     pub troubles: bool,
+    /// Whether they send each other files.
+    pub files: bool,
     /// How the server lies.
     pub lies: super::Lies,
 }
@@ -163,6 +167,9 @@ pub fn live(seed: u64, script: Script) -> World {
     }
     world.heal();
     assert_all_arrives(&mut world, users);
+    if script.files {
+        assert_files_settle(&mut world);
+    }
     assert_calls_agree(&mut world);
     for (phone, peer) in [(0, users[1]), (1, users[0])] {
         world.command(phone, Command::MarkRead(peer));
@@ -175,6 +182,9 @@ pub fn live(seed: u64, script: Script) -> World {
 fn deed(world: &mut World, script: Script, users: [UserId; 2], said: &mut u32) {
     let phone = world.dice.within(0, 1) as usize;
     let peer = users[1 - phone];
+    if script.files && world.dice.one_in(2) {
+        return file_deed(world, phone, peer);
+    }
     let kinds = if script.troubles { 15 } else { 9 };
     let call = world.phones[phone].call();
     match (world.dice.within(0, kinds), call) {
@@ -234,6 +244,61 @@ fn chat(world: &mut World, phone: PhoneId, peer: UserId) {
         _ => ChatCommand::SetDraft(Some(text)),
     };
     world.command(phone, Command::Chat(peer, command));
+}
+
+fn file_deed(world: &mut World, phone: PhoneId, peer: UserId) {
+    let transfers = world.phones[phone].engine().map(sidetone_engine::Engine::transfers).unwrap_or_default();
+    let chosen = world.dice.within(0, transfers.len().max(1) as u64 - 1) as usize;
+    let Some(transfer) = transfers.get(chosen).map(|view| view.transfer).filter(|_| !world.dice.one_in(3)) else {
+        let (number, size) = (world.dice.within(1, 250) as u8, world.dice.within(0, 20 << 20));
+        world.command(phone, Command::OfferFile(peer, Box::new(super::file(number, size))));
+        return;
+    };
+    let command = match world.dice.within(0, 7) {
+        0..=1 => Command::AcceptFile(transfer),
+        2..=3 => Command::PauseFile(transfer),
+        4..=6 => Command::ResumeFile(transfer),
+        _ => Command::CancelFile(transfer),
+    };
+    world.command(phone, command);
+}
+
+/// Everybody lets everything go on: then every transfer is over, at both ends alike, and what arrived is whole.
+fn assert_files_settle(world: &mut World) {
+    for phone in 0..2 {
+        for view in world.phones[phone].engine().expect("alive").transfers() {
+            world.command(phone, Command::AcceptFile(view.transfer));
+            world.command(phone, Command::ResumeFile(view.transfer));
+        }
+    }
+    let none = |world: &World| {
+        world.phones.iter().all(|phone| phone.engine().is_some_and(|engine| engine.transfers().is_empty()))
+    };
+    assert!(world.run_until(600_000, none), "every transfer comes to an end");
+    world.run(10_000);
+    let past = [0, 1].map(|phone| world.phones[phone].past());
+    for (phone, rows) in past.iter().enumerate() {
+        for (transfer, row) in rows.iter().filter(|(_, row)| row.ours) {
+            let end = EndOf::from_number(row.end.expect("it is over"));
+            let theirs = past[1 - phone].get(transfer).map(|row| EndOf::from_number(row.end.expect("it is over")));
+            let given_up = end == EndOf::Cancelled || theirs == Some(EndOf::Cancelled);
+            assert!(given_up || theirs == Some(end), "{transfer:?} ended as {end:?} and as {theirs:?}");
+            if theirs == Some(EndOf::Received) {
+                let files = &world.phones[1 - phone].files;
+                assert_eq!(
+                    files.kept.get(&format!("{transfer:?}")),
+                    Some(&row.offer.digest.0[0]),
+                    "it is what was sent"
+                );
+                assert_eq!(
+                    files.taken.get(transfer).copied(),
+                    Some(chunks(row.offer.size.bytes())),
+                    "every chunk once"
+                );
+            }
+        }
+        assert!(world.phones[phone].files.parts.is_empty(), "nothing is left over");
+    }
 }
 
 /// Runs in small pieces and looks at what must hold at any moment.

@@ -1,6 +1,7 @@
 //! Inputs made from real messages, from which the fuzzer starts.
 
 use proving::world::World;
+use sidetone::transfer::frame::Frame as FileFrame;
 use sidetone_crypto::code::{Holder, Knock, Open, SpokenCode};
 use sidetone_crypto::handshake::{Initiator, Pattern, Responder};
 use sidetone_crypto::identity::Identity;
@@ -14,7 +15,7 @@ use sidetone_engine::{Command, Password};
 use sidetone_wire::account::{Empty, Reply};
 use sidetone_wire::envelope::Sealed;
 use sidetone_wire::frame::{Frame, Granted};
-use sidetone_wire::id::{CallId, ItemSeq, KeyBytes, LaneId, UnixMs};
+use sidetone_wire::id::{CallId, ItemSeq, KeyBytes, LaneId, TransferId, UnixMs};
 use sidetone_wire::record::{Body, CallWord, Ended, Item, Mark, MediaKey, Record, Text, Why, Word};
 use zeroize::Zeroizing;
 
@@ -35,7 +36,23 @@ pub fn all() -> Vec<Seed> {
     seeds.push(("engine", "unanswered".to_owned(), unanswered()));
     seeds.extend(sounds());
     seeds.extend(tickets());
+    seeds.extend(files());
     seeds
+}
+
+/// What file pumps say, and an image.
+fn files() -> Vec<Seed> {
+    let transfer = TransferId([7; 16]);
+    let frames = [
+        ("begin", FileFrame::Begin { run: 1, transfer, from: 2, header: Box::new([3; 56]) }),
+        ("chunks", FileFrame::Chunks { run: 1, index: 2, sealed: (&[4; 40][..]).into() }),
+        ("have", FileFrame::Have(transfer, 5)),
+        ("again", FileFrame::Again(transfer, 6)),
+        ("where", FileFrame::Where(transfer)),
+    ];
+    let image = include_bytes!("../../../core/cli/pictures/vienna.png").to_vec();
+    let frames = frames.into_iter().map(|(name, frame)| ("file_frame", name.to_owned(), frame.write().to_vec()));
+    frames.chain([("picture", "png".to_owned(), image)]).collect()
 }
 
 fn bytes_of(hex: &str) -> Vec<u8> {

@@ -250,6 +250,15 @@ impl Phone {
         timeout(patience, found).await.unwrap_or(Ok(false))
     }
 
+    /// Kills the phone where it stands (SIGKILL).
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::System`].
+    pub async fn kill(&mut self) -> Result<(), Trouble> {
+        self.child.kill().await.map_err(Trouble::system)
+    }
+
     /// Switches the phone off.
     ///
     /// # Errors

@@ -13,13 +13,15 @@ use tokio::sync::mpsc;
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::convert::{self, Remote};
-use crate::link::{Bind, Link, LinkError, MediaPort, News, RoutePolicy, Settings, Watch};
+use crate::link::{Bind, BulkPort, BytesPerSecond, Link, LinkError, MediaPort, News, RoutePolicy, Settings, Watch};
 use crate::socket::Traffic;
 
 /// News that may wait: of all links together, and of each.
 const NEWS: usize = 64;
 /// Orders that may wait for a link to be made.
 const ORDERS: usize = 256;
+/// What files may take of a path on which somebody speaks.
+const BESIDE_A_CALL: BytesPerSecond = BytesPerSecond(48 * 1024);
 /// How long closing may take before the tasks are left to the runtime's end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -144,6 +146,23 @@ impl Links {
         match &self.slots.get(&id)?.stage {
             Stage::Open(link) => Some(link.media()),
             Stage::Opening(..) => None,
+        }
+    }
+
+    /// Where a link's files go in and out.
+    pub fn bulk(&self, id: LinkId) -> Option<BulkPort> {
+        match &self.slots.get(&id)?.stage {
+            Stage::Open(link) => Some(link.bulk()),
+            Stage::Opening(..) => None,
+        }
+    }
+
+    /// Files make way for the call on a link; without a call they take the whole path.
+    pub fn make_way(&self, call: Option<LinkId>) {
+        for (id, slot) in &self.slots {
+            if let Stage::Open(link) = &slot.stage {
+                link.bulk().set_ceiling((call == Some(*id)).then_some(BESIDE_A_CALL));
+            }
         }
     }
 

@@ -1,0 +1,310 @@
+//! Where files lie: one folder that is the library's alone, and names that never lead out of it.
+//!
+//! `parts` holds what is not whole yet, under names made here; `received` what is, under the names that senders gave as far
+//! as they are names; `sent` the copies that the library made to send them.
+
+use std::ffi::OsStr;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use sidetone_wire::id::TransferId;
+
+/// Longest name given to a file: room is left for the number that tells equal names apart.
+const NAME_BYTES: usize = 200;
+/// Longest ending that is kept when a name is shortened.
+const ENDING_BYTES: usize = 16;
+/// Equal names told apart before giving up.
+const SAME: u32 = 10_000;
+/// Left free on the disk, for everybody else.
+const RESERVE_BYTES: u64 = 32 << 20;
+
+/// The folder.
+#[derive(Debug, Clone)]
+pub struct Shelf {
+    root: PathBuf,
+    quota: Option<u64>,
+}
+
+impl Shelf {
+    /// The shelf in a folder, which is made when it is needed; `quota` bounds what lies in it, in bytes.
+    pub fn new(root: PathBuf, quota: Option<u64>) -> Self {
+        Self { root, quota }
+    }
+
+    /// Where a file lies that is not whole yet.
+    pub fn part(&self, transfer: TransferId) -> PathBuf {
+        self.root.join("parts").join(format!("{}.part", hex(&transfer.0)))
+    }
+
+    /// Opens what lies here of a file, to read and to add to it; makes it if nothing does.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn open_part(&self, transfer: TransferId) -> io::Result<File> {
+        let path = self.part(transfer);
+        fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
+        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+    }
+
+    /// Throws away what lies here of a file that is not whole.
+    pub fn discard(&self, transfer: TransferId) {
+        // Most have nothing here.
+        let _ = fs::remove_file(self.part(transfer));
+    }
+
+    /// Whether so many bytes more find room.
+    pub fn has_room(&self, bytes: u64) -> bool {
+        let Ok(free) = self.free() else { return false };
+        let within = self.quota.is_none_or(|quota| taken(&self.root).saturating_add(bytes) <= quota);
+        within && bytes.saturating_add(RESERVE_BYTES) <= free
+    }
+
+    fn free(&self) -> io::Result<u64> {
+        fs::create_dir_all(&self.root)?;
+        let stat = rustix::fs::statvfs(&self.root)?;
+        Ok(stat.f_bavail.saturating_mul(stat.f_frsize))
+    }
+
+    /// A place for a file that is whole, under its name or one like it, where nothing is.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn choose(&self, name: &str) -> io::Result<PathBuf> {
+        choose(&self.root.join("received"), &clean(name))
+    }
+
+    /// Writes a copy that is to be sent.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn copy(&self, name: &str, content: &[u8]) -> io::Result<PathBuf> {
+        let path = choose(&self.root.join("sent"), &clean(name))?;
+        let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
+        file.write_all(content)?;
+        file.sync_all()?;
+        Ok(path)
+    }
+
+    /// Brings a file that is whole to the place that was chosen for it. False if another file is there by now.
+    ///
+    /// # Errors
+    /// What the disk says; [`io::ErrorKind::NotFound`] if the file lies nowhere.
+    pub fn keep(&self, transfer: TransferId, place: &Path, size: u64) -> io::Result<bool> {
+        let part = self.part(transfer);
+        let there = fs::metadata(place).map(|meta| meta.len()).ok();
+        if !part.exists() {
+            // It was brought there before a crash.
+            return if there == Some(size) { Ok(true) } else { Err(io::ErrorKind::NotFound.into()) };
+        }
+        if fs::symlink_metadata(place).is_ok() {
+            return Ok(false);
+        }
+        fs::rename(&part, place)?;
+        for folder in [place.parent(), part.parent()].into_iter().flatten() {
+            // Where a folder cannot be opened as a file, its entries are durable without this.
+            let _ = File::open(folder).and_then(|folder| folder.sync_all());
+        }
+        Ok(true)
+    }
+
+    /// Throws everything away.
+    pub fn forget(&self) {
+        for folder in ["parts", "received", "sent"] {
+            let path = self.root.join(folder);
+            if let Err(error) = fs::remove_dir_all(&path)
+                && error.kind() != io::ErrorKind::NotFound
+            {
+                tracing::warn!(kind = ?error.kind(), "forgotten files could not be removed");
+            }
+        }
+    }
+}
+
+fn choose(folder: &Path, name: &str) -> io::Result<PathBuf> {
+    fs::create_dir_all(folder)?;
+    let (stem, ending) = split(name);
+    let named = |number: u32| match number {
+        1 => folder.join(name),
+        _ => folder.join(format!("{stem} ({number}){ending}")),
+    };
+    let is_free =
+        |path: &PathBuf| fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+    (1..SAME).map(named).find(is_free).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
+}
+
+/// Bytes that lie in a folder and those in it.
+fn taken(folder: &Path) -> u64 {
+    let Ok(entries) = fs::read_dir(folder) else { return 0 };
+    let size = |entry: fs::DirEntry| match entry.metadata() {
+        Ok(meta) if meta.is_dir() => taken(&entry.path()),
+        Ok(meta) => meta.len(),
+        Err(_) => 0,
+    };
+    entries.flatten().map(size).sum()
+}
+
+/// A name as a stranger gave it, made into one that any file system takes, that names a file in the folder it is joined to
+/// and nothing else, and that shows what it is.
+pub fn clean(name: &str) -> String {
+    let mut kept: String =
+        name.chars().filter(|c| !is_hidden(*c)).map(|c| if is_special(c) { '_' } else { c }).collect();
+    kept = kept.trim().trim_start_matches(['.', ' ']).trim_end_matches(['.', ' ']).to_owned();
+    if kept.len() > NAME_BYTES {
+        let (stem, ending) = split(&kept);
+        let ending = if ending.len() <= ENDING_BYTES { ending } else { "" };
+        let mut end = NAME_BYTES - ending.len();
+        while !stem.is_char_boundary(end) {
+            end -= 1;
+        }
+        kept = format!("{}{ending}", stem[..end].trim_end_matches(['.', ' ']));
+    }
+    if kept.is_empty() {
+        kept.push_str("file");
+    }
+    if is_reserved(&kept) {
+        kept.insert(0, '_');
+    }
+    kept
+}
+
+/// Controls, and what turns around or hides what is written: an ending could look like another.
+fn is_hidden(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{ad}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}')
+        || matches!(c, '\u{2060}'..='\u{206f}' | '\u{feff}' | '\u{fff9}'..='\u{fffc}' | '\u{e0000}'..='\u{e007f}')
+}
+
+/// What some file system takes for a separator, a stream, a pattern or a quote, and what looks like a separator.
+fn is_special(c: char) -> bool {
+    "/\\:*?\"<>|".contains(c)
+        || matches!(c, '\u{2044}' | '\u{2215}' | '\u{29f8}' | '\u{ff0f}' | '\u{ff3c}' | '\u{2236}')
+}
+
+/// Names of devices on Windows, with any ending.
+fn is_reserved(name: &str) -> bool {
+    let stem = name.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let numbered = |prefix: &str| {
+        let rest = stem.strip_prefix(prefix);
+        rest.is_some_and(|rest| {
+            rest.chars().count() == 1 && rest.chars().all(|c| "123456789\u{b9}\u{b2}\u{b3}".contains(c))
+        })
+    };
+    ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"].contains(&&*stem) || numbered("COM") || numbered("LPT")
+}
+
+/// What goes before the last dot, and the ending with it.
+fn split(name: &str) -> (&str, &str) {
+    match name.rfind('.') {
+        Some(at) if at > 0 => name.split_at(at),
+        _ => (name, ""),
+    }
+}
+
+/// The name of a file as its owner sees it.
+pub fn name_of(path: &Path) -> Option<&str> {
+    path.file_name().and_then(OsStr::to_str)
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::path::Component;
+
+    use super::*;
+
+    #[test]
+    fn a_strangers_name_never_leaves_the_folder() {
+        let long = format!("{}.jpeg", "\u{1f3d6}".repeat(300));
+        let hostile = [
+            "..",
+            ".",
+            "",
+            " ",
+            "...",
+            "../../etc/passwd",
+            "/etc/passwd",
+            "..\\..\\boot.ini",
+            "C:\\x",
+            "\\\\host\\share",
+            "a/../../b",
+            "x\0y.txt",
+            "nul",
+            "CON.txt",
+            "com1",
+            "LPT9.a.b",
+            "COM\u{b9}",
+            ".bashrc",
+            "..hidden",
+            "name. ",
+            "photo\u{202e}gpj.exe",
+            "zero\u{200b}width",
+            "\u{ff0f}etc",
+            "\u{2215}x",
+            "stream.txt:evil",
+            "a\nb\r\tc",
+            "\u{feff}",
+            "~",
+            "-rf",
+            "%2e%2e%2f",
+            &long,
+        ];
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path().join("files"), None);
+        for name in hostile {
+            let kept = clean(name);
+            assert!((1..=NAME_BYTES).contains(&kept.len()), "{name:?}");
+            let parts: Vec<_> = Path::new(&kept).components().collect();
+            assert!(matches!(parts[..], [Component::Normal(_)]), "{name:?} became {kept:?}");
+            assert!(!kept.starts_with('.') && !kept.chars().any(|c| is_hidden(c) || is_special(c)), "{kept:?}");
+            assert!(!is_reserved(&kept), "{kept:?}");
+            assert_eq!(clean(&kept), kept, "cleaning is done once");
+            let place = shelf.choose(name).unwrap();
+            fs::write(&place, b"x").unwrap();
+            assert_eq!(place.parent(), Some(&*folder.path().join("files").join("received")), "{name:?}");
+        }
+        assert_eq!(clean("Ferien \u{e4}\u{f6}\u{fc} (1).tar.gz"), "Ferien \u{e4}\u{f6}\u{fc} (1).tar.gz");
+        assert_eq!(clean("photo\u{202e}gpj.exe"), "photogpj.exe");
+        assert!(clean(&long).ends_with(".jpeg"));
+    }
+
+    #[test]
+    fn equal_names_are_told_apart_and_nothing_is_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path().to_owned(), None);
+        let names: Vec<_> = (0..3).map(|_| shelf.copy("a.tar.gz", b"x").unwrap()).collect();
+        let names: Vec<_> = names.iter().map(|path| name_of(path).unwrap()).collect();
+        assert_eq!(names, ["a.tar.gz", "a.tar (2).gz", "a.tar (3).gz"]);
+    }
+
+    #[test]
+    fn what_is_whole_takes_its_place_once_and_is_found_there_after_a_crash() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path().to_owned(), None);
+        let transfer = TransferId([1; 16]);
+        drop(shelf.open_part(transfer).unwrap());
+        fs::write(shelf.part(transfer), b"whole").unwrap();
+        let place = shelf.choose("x").unwrap();
+        assert!(shelf.keep(transfer, &place, 5).unwrap());
+        assert_eq!(fs::read(&place).unwrap(), b"whole");
+        assert!(shelf.keep(transfer, &place, 5).unwrap(), "as after a crash");
+        assert!(shelf.keep(TransferId([2; 16]), &place, 6).is_err());
+        drop(shelf.open_part(transfer).unwrap());
+        assert!(!shelf.keep(transfer, &place, 5).unwrap(), "another file is there");
+    }
+
+    #[test]
+    fn a_quota_and_absurd_sizes_leave_no_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path().to_owned(), Some(1_000));
+        assert!(shelf.has_room(1_000));
+        shelf.copy("x", &[0; 600]).unwrap();
+        assert!(shelf.has_room(400) && !shelf.has_room(401));
+        let endless = Shelf::new(folder.path().to_owned(), None);
+        assert!(!endless.has_room(u64::MAX) && !endless.has_room(1 << 60));
+    }
+}
