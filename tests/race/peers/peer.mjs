@@ -45,25 +45,40 @@ async function pour (put, room) {
   begin()
   let going = true
   ended.then(() => { going = false; say({ cpu: cpu() }) })
-  while (going) {
+  for (let sent = 1; going; sent++) {
     if (!put()) await Promise.race([room(), ended])
+    // Some learn how much they hold only between turns.
+    if (sent % 16 === 0) await new Promise(setImmediate)
   }
 }
 
 async function wrtc () {
   const { default: wrtc } = await import('@roamhq/wrtc')
   const pc = new wrtc.RTCPeerConnection({ iceServers: [] })
-  const gathered = new Promise((resolve) => {
-    pc.onicegatheringstatechange = () => { if (pc.iceGatheringState === 'complete') resolve() }
-  })
+  // Its gathering takes long to end, so addresses follow one by one.
+  pc.onicecandidate = ({ candidate }) => { if (candidate) say({ s: { candidate: candidate.toJSON() } }) }
+  const follow = async () => { for (;;) await pc.addIceCandidate((await hear()).candidate) }
+  const early = []
+  const described = async () => {
+    for (;;) {
+      const said = await hear()
+      if (said.sdp) {
+        await pc.setRemoteDescription(said)
+        for (const candidate of early) await pc.addIceCandidate(candidate)
+        return
+      }
+      early.push(said.candidate)
+    }
+  }
   if (sends) {
     const dc = pc.createDataChannel('file')
     dc.bufferedAmountLowThreshold = LOW
     const open = new Promise((resolve) => { dc.onopen = resolve })
-    await pc.setLocalDescription(await pc.createOffer())
-    await gathered
-    say({ s: pc.localDescription.sdp })
-    await pc.setRemoteDescription({ type: 'answer', sdp: await hear() })
+    const offer = await pc.createOffer()
+    await pc.setLocalDescription(offer)
+    say({ s: { type: 'offer', sdp: offer.sdp } })
+    await described()
+    follow()
     await open
     const view = new Uint8Array(unit)
     await pour(() => { dc.send(view); return dc.bufferedAmount < HIGH },
@@ -71,13 +86,15 @@ async function wrtc () {
   } else {
     pc.ondatachannel = ({ channel }) => {
       begin()
+      globalThis.kept = channel
       channel.binaryType = 'arraybuffer'
       channel.onmessage = ({ data }) => take(data.byteLength)
     }
-    await pc.setRemoteDescription({ type: 'offer', sdp: await hear() })
-    await pc.setLocalDescription(await pc.createAnswer())
-    await gathered
-    say({ s: pc.localDescription.sdp })
+    await described()
+    const answer = await pc.createAnswer()
+    await pc.setLocalDescription(answer)
+    say({ s: { type: 'answer', sdp: answer.sdp } })
+    follow()
   }
 }
 

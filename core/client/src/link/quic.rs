@@ -37,6 +37,8 @@ const SILENCE: Duration = Duration::from_secs(20);
 const ASSUMED_RTT: Duration = Duration::from_millis(100);
 /// Handshakes that may be under way with the one address that is listened to: anybody can forge it.
 const HANDSHAKES: usize = 4;
+/// Bytes kept of a handshake before it is looked at.
+const HANDSHAKE_BYTES: u64 = 64 * 1024;
 /// How long saying goodbye may take.
 const FAREWELL: Duration = Duration::from_millis(20);
 /// The name in the handshake, which says nothing.
@@ -101,6 +103,7 @@ impl Opening {
                 let tls = QuicServerConfig::try_from(tls).map_err(|error| failed(&error))?;
                 let mut config = ServerConfig::with_crypto(Arc::new(tls));
                 config.transport_config(transport).migration(false).max_incoming(HANDSHAKES);
+                config.incoming_buffer_size(HANDSHAKE_BYTES).incoming_buffer_size_total(HANDSHAKE_BYTES);
                 server = Some(config);
             }
         }
