@@ -33,6 +33,9 @@ pub struct Args {
     /// Where the operator reads `/figures`; loopback only.
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
+    /// Let only those meet strangers who say that they are adults.
+    #[arg(long)]
+    adults_only: bool,
     /// Say where it listens as one line of JSON.
     #[arg(long)]
     json: bool,
@@ -71,7 +74,8 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
         relay
     });
     let keep = args.data.map_or(Keep::Memory, Keep::Dir);
-    let config = Config { keep, listen: args.listen, admin: args.admin, relay, limits: Limits::default() };
+    let (limits, adults_only) = (Limits::default(), args.adults_only);
+    let config = Config { keep, listen: args.listen, admin: args.admin, relay, limits, adults_only };
     let running = Server::start(config).await?;
     let ready =
         Ready { server: format!("ws://{}", running.addr), relay: running.relay_addr, admin: running.admin_addr };

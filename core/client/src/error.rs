@@ -303,6 +303,8 @@ pub(crate) fn refused(code: Code, retry_ms: u64) -> Error {
         | Code::TooManyRooms
         | Code::NoSuchPlate
         | Code::NoSuchAttempt => Error::Protocol,
+        Code::Barred => Error::TooMany { retry_ms },
+        Code::AdultsOnly | Code::WrongProof | Code::NoSuchMatch | Code::NotBegun | Code::ForgedReport => Error::Protocol,
         Code::Malformed | Code::TooLarge | Code::Unknown => Error::Protocol,
     }
 }

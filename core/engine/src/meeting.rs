@@ -180,6 +180,12 @@ impl Meeting {
             | Event::Said(_)
             | Event::AttemptOver(_)
             | Event::Burned(_) => {}
+            // Nor does it search for strangers.
+            Event::Matched(_)
+            | Event::Begun(_)
+            | Event::StrangerSealed(_)
+            | Event::MatchOver(_)
+            | Event::NobodyThere(_) => {}
         }
     }
 

@@ -1,13 +1,17 @@
 //! What moves: sessions, their numbered events, presence, limits. Nothing here is written to disk.
 
-use sidetone_wire::id::{DeviceId, MemberId, RequestId, RoomId, Secret, Seq, SessionId, UserId};
+use sidetone_wire::id::{DeviceId, MatchId, MemberId, RequestId, RoomId, Secret, Seq, SessionId, UserId};
 use sidetone_wire::room::{Judged, Knock, LockRoom, Nameplate, Plate, RoomEnvelope, Said, Seat};
+use sidetone_wire::stranger::{Leave, Reason, StrangerEnvelope, Ticket};
 
 use crate::Now;
+use crate::radar::Radar;
 
 mod room;
+mod stranger;
 
 pub use room::{Denied, Entering, Held, Opening, RelayName, Terms};
+pub use stranger::{Pool, Seeking, Suspicion};
 
 /// A 16-byte key for a limit: never an address or a name, always a keyed hash or an id.
 pub type Tag = [u8; 16];
@@ -243,6 +247,50 @@ pub trait Bus {
 
     /// Ends a try, for the plate's owner, and tells the one who tried.
     async fn judge(&mut self, session: SessionId, judged: Judged) -> Result<Result<(), Denied>, BusError>;
+
+    /// What follows from how a session and its address behaved today.
+    async fn suspicion(&mut self, now: Now, session: SessionId, from: Tag) -> Result<Suspicion, BusError>;
+
+    /// Puts a session into the line for strangers and matches it if somebody fits: never itself, never one it parted
+    /// from within [`sidetone_wire::limits::APART_MS`] or blocked today, only sessions whose socket is there. The same
+    /// ticket again changes nothing; another one is a new search. A match takes both out of the line in one step.
+    async fn seek(&mut self, now: Now, session: SessionId, seeking: Seeking) -> Result<Result<(), Denied>, BusError>;
+
+    /// Takes a search out of the line.
+    async fn unseek(&mut self, session: SessionId, ticket: Ticket) -> Result<(), BusError>;
+
+    /// One of a match wants it. Once both do it begins and both are told; if one does not within
+    /// [`sidetone_wire::limits::ACCEPT_MS`], the other keeps its place in the line.
+    async fn consent(&mut self, now: Now, session: SessionId, id: MatchId) -> Result<Result<(), Denied>, BusError>;
+
+    /// Leaves a match and tells the other one, who keeps its place in the line if the match did not begin.
+    async fn part(
+        &mut self,
+        now: Now,
+        session: SessionId,
+        id: MatchId,
+        how: Leave,
+    ) -> Result<Result<(), Denied>, BusError>;
+
+    /// Numbers and logs an envelope for the other one of a match that began.
+    async fn hand_stranger(
+        &mut self,
+        session: SessionId,
+        envelope: StrangerEnvelope,
+    ) -> Result<Result<(), Denied>, BusError>;
+
+    /// What one of a match that began is called at a relay.
+    async fn stranger(&mut self, session: SessionId, id: MatchId) -> Result<Result<RelayName, Denied>, BusError>;
+
+    /// One who parted wants the other one back; if both say so in time, they are matched anew and it begins.
+    async fn again(&mut self, now: Now, session: SessionId, id: MatchId) -> Result<Result<(), Denied>, BusError>;
+
+    /// A complaint about the other one of a match, by the token that came with it. Each match counts once for each
+    /// side, and an address that complains about another is heard once a day.
+    async fn report(&mut self, now: Now, token: &[u8], reason: Reason) -> Result<Result<(), Denied>, BusError>;
+
+    /// Counts of strangers.
+    async fn radar(&mut self, now: Now) -> Result<Radar, BusError>;
 
     /// Takes a token from a bucket; if it is empty, the milliseconds until there is one.
     async fn spend(&mut self, now: Now, tag: Tag, rate: Rate) -> Result<Result<(), u64>, BusError>;

@@ -24,12 +24,14 @@ pub struct Config {
     pub keep: Keep,
     /// Where phones open their websockets; port 0 takes any.
     pub listen: SocketAddr,
-    /// Where `/figures` is served; loopback only.
+    /// Where `/figures`, `/radar` and `/status` are served; loopback only.
     pub admin: Option<SocketAddr>,
     /// STUN and TURN; without it phones are told of no relay.
     pub relay: Option<RelayConfig>,
     /// How often what may be done.
     pub limits: Limits,
+    /// Whether strangers have to say that they are adults.
+    pub adults_only: bool,
 }
 
 /// STUN and TURN over UDP.
@@ -53,7 +55,8 @@ impl Config {
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut relay = RelayConfig::new(any);
         relay.test_peers.push(PeerRange::new(Ipv4Addr::LOCALHOST.into(), 8));
-        Self { keep: Keep::Memory, listen: any, admin: Some(any), relay: Some(relay), limits: Limits::default() }
+        let limits = Limits::default();
+        Self { keep: Keep::Memory, listen: any, admin: Some(any), relay: Some(relay), limits, adults_only: false }
     }
 }
 

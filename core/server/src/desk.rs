@@ -23,6 +23,7 @@ mod plates;
 mod requests;
 mod rooms;
 mod socket;
+mod strangers;
 
 pub use figures::{Figures, Routed};
 pub use outbox::Outgoing;
@@ -91,6 +92,8 @@ pub struct DeskConfig {
     pub limits: Limits,
     /// Where the relay is; without it phones get no relay.
     pub relays: Option<RelayTerms>,
+    /// Whether strangers have to say that they are adults.
+    pub adults_only: bool,
 }
 
 /// Why there is no desk.

@@ -140,6 +140,42 @@ pub(crate) fn tag(key: &[u8; 32], label: &str, bytes: &[u8]) -> Tag {
     tag
 }
 
+fn sealer(key: &[u8; 32]) -> aead::LessSafeKey {
+    let derived = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), b"sidetone seal v1");
+    let key = aead::UnboundKey::new(&aead::AES_256_GCM, derived.as_ref())
+        .expect("an HMAC-SHA256 is as long as an AES-256 key");
+    aead::LessSafeKey::new(key)
+}
+
+/// Bytes that only we can read or make: nonce, then AES-256-GCM.
+pub(crate) fn seal(key: &[u8; 32], what: &[u8], clear: &[u8], draws: &mut Draws) -> Vec<u8> {
+    let nonce: [u8; aead::NONCE_LEN] = draws.bytes();
+    let mut sealed = clear.to_vec();
+    sealer(key)
+        .seal_in_place_append_tag(aead::Nonce::assume_unique_for_key(nonce), aead::Aad::from(what), &mut sealed)
+        .expect("what is sealed is far shorter than AES-GCM's limit");
+    [nonce.as_slice(), &sealed].concat()
+}
+
+/// What [`seal`] sealed; `None` if it is not that.
+pub(crate) fn unseal(key: &[u8; 32], what: &[u8], sealed: &[u8]) -> Option<Vec<u8>> {
+    let (nonce, rest) = sealed.split_first_chunk::<{ aead::NONCE_LEN }>()?;
+    let mut rest = rest.to_vec();
+    let nonce = aead::Nonce::assume_unique_for_key(*nonce);
+    let clear = sealer(key).open_in_place(nonce, aead::Aad::from(what), &mut rest).ok()?;
+    Some(clear.to_vec())
+}
+
+/// Whether SHA-256 of these bytes begins with so many zeros.
+pub(crate) fn has_zeros(bytes: &[u8], bits: u8) -> bool {
+    let digest = digest::digest(&digest::SHA256, bytes);
+    let zeros: u32 = match digest.as_ref().iter().position(|byte| *byte != 0) {
+        Some(at) => at as u32 * 8 + digest.as_ref()[at].leading_zeros(),
+        None => 256,
+    };
+    zeros >= u32::from(bits)
+}
+
 /// What is kept of a token.
 pub(crate) fn token_hash(token: &[u8; 32]) -> TokenHash {
     digest::digest(&digest::SHA256, token).as_ref().try_into().expect("a SHA-256 has 32 bytes")

@@ -15,6 +15,7 @@ mod email;
 mod keys;
 mod local;
 mod name;
+mod radar;
 mod relay;
 mod serve;
 mod sqlite;
@@ -24,13 +25,14 @@ pub mod log;
 pub mod turn;
 
 pub use bus::{
-    Attached, Bus, BusError, Delivery, Denied, Entering, Epoch, Exile, Held, Lapsed, Opening, Party, Rate, RelayName,
-    Replay, Tag, Terms, Woken,
+    Attached, Bus, BusError, Delivery, Denied, Entering, Epoch, Exile, Held, Lapsed, Opening, Party, Pool, Rate,
+    RelayName, Replay, Seeking, Suspicion, Tag, Terms, Woken,
 };
 pub use config::{Config, Keep, Listener, RelayConfig, StartError};
 pub use desk::{Desk, DeskConfig, DeskError, Figures, Leaving, Limits, Outgoing, RelayTerms, Routed, SocketId};
 pub use local::LocalBus;
 pub use name::Username;
+pub use radar::{Minute, PoolCounts, Radar};
 pub use relay::RelayFigures;
 pub use serve::{AllFigures, Running, Server};
 pub use sqlite::SqliteStore;

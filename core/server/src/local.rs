@@ -3,20 +3,26 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use sidetone_wire::id::{AttemptId, MemberId, RequestId, RoomId, Secret, Seq, SessionId, UserId};
+use sidetone_wire::id::{AttemptId, MatchId, MemberId, RequestId, RoomId, Secret, Seq, SessionId, UserId};
 use sidetone_wire::limits::{REQUEST_MEMORY_MS, RESUME_EVENTS, RESUME_MS};
 use sidetone_wire::room::{Judged, Knock, LockRoom, Nameplate, OutWhy, Parting, Plate, RoomEnvelope, Said, Seat};
+use sidetone_wire::stranger::{Leave, Reason, StrangerEnvelope, Ticket};
 use subtle::ConstantTimeEq;
 
 use crate::Now;
 use crate::bus::{
     Attached, Bus, BusError, Delivery, Denied, Entering, Epoch, Exile, Held, Lapsed, Opening, Party, Rate, RelayName,
-    Replay, Tag, Terms, Woken,
+    Replay, Seeking, Suspicion, Tag, Terms, Woken,
 };
 use crate::keys::Draws;
+use crate::radar::Radar;
 
+mod heat;
 mod plates;
 mod rooms;
+mod strangers;
+
+use strangers::{Lobby, Stage};
 
 /// Bytes of events kept for one session's resume, beside the limit on their number.
 const RESUME_BYTES: usize = 512 * 1024;
@@ -36,6 +42,9 @@ pub struct LocalBus {
     rooms: BTreeMap<Box<RoomId>, Box<rooms::Room>>,
     plates: BTreeMap<Nameplate, Box<plates::Up>>,
     tries: BTreeMap<Box<AttemptId>, plates::Try>,
+    lobby: Lobby,
+    /// The last time that was told.
+    now: Now,
     day: Option<(u32, [u8; 32])>,
     swept_ms: u64,
     woken: Vec<Woken>,
@@ -51,6 +60,7 @@ struct Session {
     log_bytes: usize,
     answers: VecDeque<Answer>,
     rooms: Vec<RoomId>,
+    stage: Stage,
 }
 
 struct Answer {
@@ -77,6 +87,8 @@ impl LocalBus {
             rooms: BTreeMap::new(),
             plates: BTreeMap::new(),
             tries: BTreeMap::new(),
+            lobby: Lobby::new(),
+            now: Now::default(),
             day: None,
             swept_ms: 0,
             woken: Vec::new(),
@@ -110,6 +122,7 @@ impl LocalBus {
             self.leave_here(session, *room, why, None);
         }
         self.abandon(session);
+        self.forget_stranger(session, &gone.stage);
         Some(gone)
     }
 
@@ -130,12 +143,24 @@ impl LocalBus {
         Delivery::Logged
     }
 
+    fn today(&mut self, now: Now) -> [u8; 32] {
+        if let Some((day, key)) = self.day
+            && day == now.day()
+        {
+            return key;
+        }
+        let key = self.draws.bytes();
+        self.day = Some((now.day(), key));
+        key
+    }
+
     fn sweep(&mut self, now: Now) {
         if now.ticks_ms.saturating_sub(self.swept_ms) < SWEEP_MS {
             return;
         }
         self.swept_ms = now.ticks_ms;
         self.buckets.retain(|_, bucket| bucket.full_ms > now.ticks_ms);
+        self.lobby.heats.sweep(now);
         for session in self.sessions.values_mut() {
             session.forget(now);
         }
@@ -180,6 +205,7 @@ impl Bus for LocalBus {
             log_bytes: 0,
             answers: VecDeque::new(),
             rooms: Vec::new(),
+            stage: Stage::Away,
         };
         self.sessions.insert(id, session);
         Ok(epoch)
@@ -187,7 +213,7 @@ impl Bus for LocalBus {
 
     async fn attach(
         &mut self,
-        _now: Now,
+        now: Now,
         id: SessionId,
         secret: &Secret,
         last: Seq,
@@ -207,6 +233,7 @@ impl Bus for LocalBus {
             }
             None => self.woken.push(Woken::Taken(id, before)),
         }
+        self.stranger_is_back(now, id);
         Ok(Some(Attached { epoch, party }))
     }
 
@@ -403,6 +430,57 @@ impl Bus for LocalBus {
         Ok(self.judge_here(id, judged))
     }
 
+    async fn suspicion(&mut self, now: Now, id: SessionId, from: Tag) -> Result<Suspicion, BusError> {
+        Ok(self.lobby.heats.suspicion(now, id.0, from))
+    }
+
+    async fn seek(&mut self, now: Now, id: SessionId, seeking: Seeking) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.seek_here(now, id, seeking))
+    }
+
+    async fn unseek(&mut self, id: SessionId, ticket: Ticket) -> Result<(), BusError> {
+        self.unseek_here(id, ticket);
+        Ok(())
+    }
+
+    async fn consent(&mut self, now: Now, id: SessionId, which: MatchId) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.consent_here(now, id, which))
+    }
+
+    async fn part(
+        &mut self,
+        now: Now,
+        id: SessionId,
+        which: MatchId,
+        how: Leave,
+    ) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.part_here(now, id, which, how))
+    }
+
+    async fn hand_stranger(
+        &mut self,
+        id: SessionId,
+        envelope: StrangerEnvelope,
+    ) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.hand_stranger_here(id, envelope))
+    }
+
+    async fn stranger(&mut self, id: SessionId, which: MatchId) -> Result<Result<RelayName, Denied>, BusError> {
+        Ok(self.stranger_name(id, which))
+    }
+
+    async fn again(&mut self, now: Now, id: SessionId, which: MatchId) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.again_here(now, id, which))
+    }
+
+    async fn report(&mut self, now: Now, token: &[u8], reason: Reason) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.report_here(now, token, reason))
+    }
+
+    async fn radar(&mut self, now: Now) -> Result<Radar, BusError> {
+        Ok(self.radar_here(now))
+    }
+
     async fn spend(&mut self, now: Now, tag: Tag, rate: Rate) -> Result<Result<(), u64>, BusError> {
         let crowded = self.buckets.len() >= BUCKETS && !self.buckets.contains_key(&tag);
         let bucket = self.buckets.entry(if crowded { Tag::default() } else { tag }).or_insert(Bucket { full_ms: 0 });
@@ -416,19 +494,13 @@ impl Bus for LocalBus {
     }
 
     async fn day_key(&mut self, now: Now) -> Result<[u8; 32], BusError> {
-        if let Some((day, key)) = self.day
-            && day == now.day()
-        {
-            return Ok(key);
-        }
-        let key = self.draws.bytes();
-        self.day = Some((now.day(), key));
-        Ok(key)
+        Ok(self.today(now))
     }
 
     async fn expire(&mut self, now: Now) -> Result<Vec<Lapsed>, BusError> {
         self.sweep(now);
         self.expire_plates(now);
+        self.expire_strangers(now);
         let mut lapsed = Vec::new();
         while let Some((at_ms, session)) = self.detached.first().copied() {
             if at_ms + RESUME_MS > now.ticks_ms {

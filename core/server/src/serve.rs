@@ -21,6 +21,7 @@ use crate::sqlite::SqliteStore;
 mod driver;
 mod http;
 mod patience;
+mod status;
 
 use driver::Input;
 
@@ -38,7 +39,7 @@ pub struct Running {
     pub addr: SocketAddr,
     /// Where STUN and TURN listen (UDP).
     pub relay_addr: Option<SocketAddr>,
-    /// Where `/figures` is served.
+    /// Where `/figures`, `/radar` and `/status` are served.
     pub admin_addr: Option<SocketAddr>,
     inputs: mpsc::Sender<Input>,
     relay: Option<Relay>,
@@ -94,7 +95,7 @@ impl Server {
             None => None,
         };
         let relays = relay.as_ref().map(|relay| RelayTerms { urls: urls(relay.public()), secret });
-        let desk = DeskConfig { limits: config.limits, relays };
+        let desk = DeskConfig { limits: config.limits, relays, adults_only: config.adults_only };
         let desk = Desk::open(desk, LocalBus::new(seed()?), store, seed()?).await?;
         let (inputs, waiting) = mpsc::channel(INPUTS);
         let (stop, stopped) = watch::channel(false);

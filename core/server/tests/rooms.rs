@@ -271,7 +271,7 @@ fn a_deleted_account_takes_its_rooms_along() {
 #[test]
 fn one_address_opens_enters_and_knocks_only_so_often() {
     let mut world = World::with(
-        DeskConfig { limits: Limits { connects: roomy().limits.connects, ..Limits::default() }, relays: None },
+        DeskConfig { limits: Limits { connects: roomy().limits.connects, ..Limits::default() }, ..roomy() },
         SqliteStore::in_memory().unwrap(),
     );
     let limits = Limits::default();

@@ -13,6 +13,8 @@ use sidetone_server::*;
 use sidetone_wire::account::*;
 use sidetone_wire::envelope::{Class, Envelope};
 use sidetone_wire::frame::*;
+use sidetone_wire::id::{InterestTag, TicketId};
+use sidetone_wire::stranger::{Match, Media, Reason, Report, Seek};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -77,6 +79,57 @@ async fn a_server_is_healthy_ready_and_speaks_frames_only() {
         let Some(Frame::Goaway(why)) = wired.next().await else { panic!("no goaway") };
         assert_eq!(why.code, code);
         assert_eq!(wired.next().await, None);
+    }
+    server.stop().await;
+}
+
+/// Every field of the counts, and that each is a number.
+fn only_numbers(value: &serde_json::Value, path: &str, names: &mut Vec<String>) {
+    match value {
+        serde_json::Value::Number(_) => names.push(path.to_owned()),
+        serde_json::Value::Array(all) => all.iter().for_each(|one| only_numbers(one, path, names)),
+        serde_json::Value::Object(all) => all.iter().for_each(|(name, one)| only_numbers(one, name, names)),
+        other => panic!("{path}: {other}"),
+    }
+}
+
+#[tokio::test]
+async fn the_operator_sees_counts_of_strangers_and_nothing_else() {
+    let server = Server::start(Config::in_memory()).await.unwrap();
+    let admin = server.admin_addr.unwrap();
+    let mut phones = Vec::new();
+    for number in 0..3 {
+        let (mut wired, _) = Wired::connect(server.addr, Phone::new("stranger")).await;
+        let ticket = TicketId([number; 16]);
+        let interests = vec![InterestTag([7; 16])];
+        let seek = Seek { ticket, media: Media::Voice, interests, adult: false, proof: None };
+        wired.ask(Request::Seek(seek)).await.unwrap();
+        phones.push(wired);
+    }
+    let Event::Matched(matched) = phones[0].event().await else { panic!("no match") };
+    for phone in &mut phones[..2] {
+        phone.ask(Request::Consent(Match { id: matched.id })).await.unwrap();
+    }
+    phones[0].ask(Request::Report(Report { token: matched.report, reason: Reason::Bot })).await.unwrap();
+    let answer = fetched(admin, "/radar").await;
+    let json: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    assert_eq!(
+        (&json["active"], &json["pools"][1]["waiting"], &json["pools"][1]["matched"]),
+        (&3.into(), &1.into(), &1.into())
+    );
+    let mut names = Vec::new();
+    only_numbers(&json, "", &mut names);
+    names.sort();
+    names.dedup();
+    let allowed = "active barred lengths matched matches minute reports reports_today shadowed skips slowed unwanted \
+        visitors_today waiting";
+    assert_eq!(names.join(" "), allowed);
+    let page = fetched(admin, "/status").await;
+    assert!(page.contains("content-type: text/html"), "{page}");
+    assert!(page.contains("<td>Among strangers now</td><td>3</td>"), "{page}");
+    assert!(page.contains("<td>Complaints today</td><td>1</td>") && !page.contains("<script"), "{page}");
+    for path in ["/radar", "/status"] {
+        assert!(fetched(server.addr, path).await.starts_with("HTTP/1.1 404"), "counts are the operator's");
     }
     server.stop().await;
 }

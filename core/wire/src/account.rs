@@ -9,6 +9,7 @@ use crate::room::{
     EnterRoom, Entered, Judged, Knock, LockRoom, OpenPlate, OpenRoom, Plate, PlateNumber, Room, RoomEnvelope, Rooms,
     Said, Seat,
 };
+use crate::stranger::{Challenge, Match, Part, Report, Seek, StrangerEnvelope, Ticket};
 use crate::tagged::{numbered, tagged};
 
 tagged! {
@@ -78,6 +79,22 @@ tagged! {
         31 => Judge(Judged),
         /// One page of the rooms the server keeps for this account.
         32 => Rooms(Page),
+        /// Looks for a stranger.
+        40 => Seek(Seek),
+        /// Ends a search.
+        41 => Unseek(Ticket),
+        /// Says that we want a match.
+        42 => Consent(Match),
+        /// Leaves a match, or declines it.
+        43 => Part(Part),
+        /// Hands sealed bytes to the other one of a match that began.
+        44 => RouteStranger(StrangerEnvelope),
+        /// Time-limited credentials for TURN, for this match only.
+        45 => StrangerRelays(Match),
+        /// Asks for the one we just parted from; a match if both do within [`crate::limits::AGAIN_MS`].
+        46 => Again(Match),
+        /// Tells the operator what was wrong with the other one.
+        47 => Report(Report),
     }
 }
 
@@ -104,6 +121,8 @@ tagged! {
         9 => Plate(Plate),
         /// One page of the rooms kept for this account.
         10 => Rooms(Rooms),
+        /// The search waits for some work.
+        20 => Prove(Challenge),
     }
 }
 
@@ -366,6 +385,18 @@ numbered! {
         36 => PlateBusy,
         /// There is no such try (any more).
         37 => NoSuchAttempt,
+        /// This space is for adults, and the user did not say to be one.
+        40 => AdultsOnly,
+        /// The answer to the challenge is wrong, or came too late.
+        41 => WrongProof,
+        /// Searches from here are refused for `retry_ms`: they came as from a machine, or several people complained.
+        42 => Barred,
+        /// There is no such match (any more): search on.
+        43 => NoSuchMatch,
+        /// The match did not begin yet.
+        44 => NotBegun,
+        /// Nothing proves that there was a match to report.
+        45 => ForgedReport,
         _ => Unknown
     }
 }

@@ -9,6 +9,7 @@ use crate::envelope::Class;
 use crate::id::{RequestId, Secret, Seq, SessionId, UserId};
 use crate::limits::FRAME_BYTES;
 use crate::room::{AttemptOver, Burned, Knocked, PutOut, RoomDelivered, Said, Seat, Went};
+use crate::stranger::{Match, MatchOver, Matched, StrangerDelivered, Ticket};
 use crate::tagged::tagged;
 
 tagged! {
@@ -183,6 +184,16 @@ tagged! {
         13 => AttemptOver(AttemptOver),
         /// Our nameplate is gone.
         14 => Burned(Burned),
+        /// A stranger was found for us.
+        20 => Matched(Matched),
+        /// Both want a match: it begins.
+        21 => Begun(Match),
+        /// Sealed bytes from a stranger.
+        22 => StrangerSealed(StrangerDelivered),
+        /// A match is over.
+        23 => MatchOver(MatchOver),
+        /// Nobody was found in time: the search is over.
+        24 => NobodyThere(Ticket),
     }
 }
 

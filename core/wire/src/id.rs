@@ -60,6 +60,12 @@ id! {
     MemberId(16);
     /// One try at a spoken code, named by whoever tries.
     AttemptId(16);
+    /// One search for a stranger, drawn anew by the phone each time.
+    TicketId(16);
+    /// Two strangers who were put together, for once.
+    MatchId(16);
+    /// Something to talk about, as a keyed hash that the phones make.
+    InterestTag(16);
     /// A sender's numbering of items to one friend: new whenever the sender's store is new.
     LaneId(16);
     /// One file on its way from phone to phone.

@@ -6,6 +6,7 @@
 //! - [`room`]: what phones ask of the server about rooms, and what it tells them.
 //! - [`floor`]: what members of a push-to-talk room say about who speaks.
 //! - [`transfer`]: what they say about files, whose bytes travel beside the records.
+//! - [`stranger`]: the same about strangers.
 //! - [`limits`]: every bound of the protocol, in one place.
 //!
 //! Every form is CBOR (RFC 8949) with integer keys. Fields that a reader does not know are skipped, kinds that it does
@@ -32,6 +33,7 @@ pub mod id;
 pub mod limits;
 pub mod record;
 pub mod room;
+pub mod stranger;
 pub mod transfer;
 
 pub use codec::{DecodeError, EncodeError, decode, encode};

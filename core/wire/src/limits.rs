@@ -73,7 +73,19 @@ pub const OUTBOUND_BYTES: usize = 64 * 1024;
 pub const RESUME_EVENTS: usize = 512;
 /// A request repeated with its number within this time is answered again, not done again.
 pub const REQUEST_MEMORY_MS: u64 = 120_000;
+/// Interests of one search.
+pub const INTERESTS: usize = 8;
 
+/// Both sides of a match say within this that they want it.
+pub const ACCEPT_MS: u64 = 10_000;
+/// A search looks for somebody with the same interests this long, then for anybody.
+pub const INTERESTS_MS: u64 = 5_000;
+/// A search without anybody to match is given up after this.
+pub const SEEK_MS: u64 = 120_000;
+/// Two who parted are not matched again for this long, unless both ask.
+pub const APART_MS: u64 = 600_000;
+/// Two who parted may ask for each other again within this.
+pub const AGAIN_MS: u64 = 30_000;
 /// How long a nameplate holds unless a longer time is asked for.
 pub const PLATE_MS: u64 = 600_000;
 /// The longest time for which a nameplate is given.

@@ -12,6 +12,9 @@ use sidetone_wire::frame::*;
 use sidetone_wire::id::*;
 use sidetone_wire::record::{Record, *};
 use sidetone_wire::room::*;
+use sidetone_wire::stranger;
+use sidetone_wire::stranger::{Challenge, Leave, Match, MatchEnd, MatchOver, Matched, Media, Reason, Report};
+use sidetone_wire::stranger::{Seek, StrangerDelivered, StrangerEnvelope, Ticket};
 use sidetone_wire::transfer::*;
 use sidetone_wire::{decode, encode};
 
@@ -122,6 +125,40 @@ fn replies() -> Vec<Reply> {
     ]
 }
 
+const TICKET: TicketId = TicketId([0x31; 16]);
+const MATCH: MatchId = MatchId([0x32; 16]);
+const INTEREST: InterestTag = InterestTag([0x33; 16]);
+
+fn stranger_frames() -> Vec<Frame> {
+    let bytes = || ByteBuf::from([9, 8, 7]);
+    let seek = |proof| {
+        Request::Seek(Seek { ticket: TICKET, media: Media::Voice, interests: vec![INTEREST], adult: true, proof })
+    };
+    let requests = [
+        seek(None),
+        seek(Some(70_000)),
+        Request::Unseek(Ticket { ticket: TICKET }),
+        Request::Consent(Match { id: MATCH }),
+        Request::Part(stranger::Part { id: MATCH, how: Leave::Block }),
+        Request::RouteStranger(StrangerEnvelope { id: MATCH, class: Class::Connect, bytes: bytes() }),
+        Request::StrangerRelays(Match { id: MATCH }),
+        Request::Again(Match { id: MATCH }),
+        Request::Report(Report { token: bytes(), reason: Reason::Spam }),
+    ];
+    let events = [
+        Event::Matched(Matched { id: MATCH, ticket: TICKET, first: true, common: vec![INTEREST], report: bytes() }),
+        Event::Begun(Match { id: MATCH }),
+        Event::StrangerSealed(StrangerDelivered { id: MATCH, class: Class::Control, bytes: bytes() }),
+        Event::MatchOver(MatchOver { id: MATCH, why: MatchEnd::Unwanted, waiting: true }),
+        Event::NobodyThere(Ticket { ticket: TICKET }),
+    ];
+    let mut frames =
+        vec![Frame::Reply(Granted { id: RequestId(300), reply: Reply::Prove(Challenge { seed: bytes(), bits: 16 }) })];
+    frames.extend(requests.into_iter().map(|request| Frame::Request(Numbered { id: RequestId(300), request })));
+    frames.extend(events.into_iter().map(|event| Frame::Event(Told { seq: Seq(8), event })));
+    frames
+}
+
 fn frames() -> Vec<Frame> {
     let resume = Resume { session: SessionId([5; 16]), secret: Secret([6; 32]), last: Seq(7) };
     let hello = Hello { oldest: 1, newest: 1, token: Some(Secret([4; 32])), resume: Some(resume) };
@@ -152,6 +189,7 @@ fn frames() -> Vec<Frame> {
     frames.extend(room_requests().into_iter().map(|request| Frame::Request(Numbered { id: RequestId(300), request })));
     frames.extend(room_replies().into_iter().map(|reply| Frame::Reply(Granted { id: RequestId(300), reply })));
     frames.extend(room_events().into_iter().map(|event| Frame::Event(Told { seq: Seq(8), event })));
+    frames.extend(stranger_frames());
     frames
 }
 

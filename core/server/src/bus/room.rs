@@ -1,4 +1,4 @@
-//! Rooms, as a bus keeps them.
+//! Rooms, as a bus keeps them, and why it does not do something in one or in a match.
 
 use sidetone_wire::id::{MemberId, RoomId, Secret, UserId};
 use sidetone_wire::room::{RelayRule, Scope, Seats};
@@ -64,7 +64,7 @@ pub struct RelayName {
     pub member: [u8; 8],
 }
 
-/// Why a bus does not do something in a room.
+/// Why a bus does not do something in a room or a match.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Denied {
     /// The room is not open.
@@ -79,7 +79,7 @@ pub enum Denied {
     Taken,
     /// The session is in as many rooms as it may be, or the room has as many plates as it may have.
     TooMany,
-    /// The name of the member or the try is in use.
+    /// The name of the member or the try is in use, or the session is in a match.
     Already,
     /// Only the owner may.
     NotOwner,
@@ -95,6 +95,12 @@ pub enum Denied {
     Busy(u64),
     /// There is no such try.
     NoSuchAttempt,
+    /// There is no such match.
+    NoSuchMatch,
+    /// The match did not begin.
+    NotBegun,
+    /// The token is none of ours, or not of today.
+    Forged,
     /// Whoever should hear it is not there.
     Offline,
 }

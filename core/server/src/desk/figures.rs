@@ -24,6 +24,10 @@ pub struct Figures {
     pub control: Routed,
     /// Envelopes routed within rooms.
     pub room: Routed,
+    /// Envelopes routed between strangers.
+    pub stranger: Routed,
+    /// Searches for strangers.
+    pub searches: u64,
     /// Rooms opened or taken back.
     pub rooms_opened: u64,
     /// Entries into rooms, refused ones included.
@@ -59,6 +63,10 @@ impl Figures {
             Class::Control | Class::Unknown => &mut self.control,
         };
         routed.count(bytes);
+    }
+
+    pub(super) fn routed_to_stranger(&mut self, bytes: usize) {
+        self.stranger.count(bytes);
     }
 
     pub(super) fn routed_in_room(&mut self, bytes: usize) {

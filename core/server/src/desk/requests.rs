@@ -6,7 +6,7 @@ use sidetone_wire::frame::{Delivered, Event, Frame, Granted, Numbered, Refused};
 use sidetone_wire::id::{RequestId, SessionId, UserId};
 use sidetone_wire::limits::ENVELOPE_BYTES;
 
-use super::{Bus, Desk, Now, Party, SocketId, Store, refusal, refuse, rooms};
+use super::{Bus, Desk, Now, Party, SocketId, Store, refusal, refuse, rooms, strangers};
 use crate::bus::Delivery;
 
 /// What is granted without anything to tell.
@@ -25,6 +25,8 @@ fn only_reads(request: &Request) -> bool {
             | Request::OpenRoom(_)
             | Request::EnterRoom(_)
             | Request::RoomRelays(_)
+            | Request::Seek(_)
+            | Request::StrangerRelays(_)
             | Request::Rooms(_)
     )
 }
@@ -88,6 +90,9 @@ impl<B: Bus, S: Store> Desk<B, S> {
             ) => refuse(Code::Already),
             (request, party) if rooms::is_for_everybody(&request) => {
                 self.answer_in_rooms(now, socket, session, party, request).await
+            }
+            (request, _) if strangers::is_for_everybody(&request) => {
+                self.answer_to_stranger(now, socket, session, request).await
             }
             (_, None) => refuse(Code::Unauthorised),
             (request, Some(party)) => self.answer_to(now, session, party, request).await,

@@ -34,6 +34,9 @@ impl From<Denied> for Refusal {
             Denied::NoSuchPlate => refusal(Code::NoSuchPlate, 0),
             Denied::Busy(retry_ms) => refusal(Code::PlateBusy, retry_ms),
             Denied::NoSuchAttempt => refusal(Code::NoSuchAttempt, 0),
+            Denied::NoSuchMatch => refusal(Code::NoSuchMatch, 0),
+            Denied::NotBegun => refusal(Code::NotBegun, 0),
+            Denied::Forged => refusal(Code::ForgedReport, 0),
             Denied::Offline => refusal(Code::Offline, 0),
         }
     }

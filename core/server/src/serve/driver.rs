@@ -13,6 +13,7 @@ use super::Clock;
 use crate::config::StartError;
 use crate::desk::{Desk, Figures, Leaving, Outgoing, SocketId};
 use crate::local::LocalBus;
+use crate::radar::Radar;
 use crate::sqlite::SqliteStore;
 use crate::turn::RelayTag;
 
@@ -32,6 +33,8 @@ pub(super) enum Input {
     Closed(SocketId, Leaving),
     /// Somebody wants the figures.
     Figures(oneshot::Sender<Figures>),
+    /// Somebody wants the counts of strangers.
+    Radar(oneshot::Sender<Radar>),
     /// Somebody wants to know whether the store answers.
     Check(oneshot::Sender<bool>),
     /// Say goodbye to everybody.
@@ -129,6 +132,9 @@ impl Driver {
             Input::Closed(socket, how) => self.closed(socket, how).await,
             Input::Figures(to) => {
                 let _ = to.send(self.desk.figures());
+            }
+            Input::Radar(to) => {
+                let _ = to.send(self.desk.radar(now).await);
             }
             Input::Check(to) => {
                 let _ = to.send(!self.draining && self.desk.store().check().is_ok());

@@ -7,7 +7,7 @@ use std::time::Duration;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
-use axum::response::Response;
+use axum::response::{Html, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use sidetone_wire::limits::FRAME_BYTES;
@@ -20,6 +20,7 @@ use super::driver::Input;
 use super::patience::{From, Patient};
 use super::{AllFigures, ask};
 use crate::desk::{Leaving, Outgoing, SocketId};
+use crate::radar::Radar;
 use crate::relay::Counters;
 
 /// How long a phone may take to read one batch of at most 64 KiB.
@@ -43,7 +44,11 @@ pub(super) fn phones(listener: TcpListener, inputs: Inputs) -> JoinHandle<()> {
 
 /// Serves the operator, on loopback.
 pub(super) fn admin(listener: TcpListener, inputs: Inputs, relay: Option<Arc<Counters>>) -> JoinHandle<()> {
-    let app = Router::new().route("/figures", get(figures)).with_state((inputs, relay));
+    let app = Router::new()
+        .route("/figures", get(figures))
+        .route("/radar", get(radar))
+        .route("/status", get(status))
+        .with_state((inputs, relay));
     tokio::spawn(async move {
         let _ = axum::serve(listener, app).await;
     })
@@ -56,9 +61,21 @@ async fn ready(State(inputs): State<Inputs>) -> StatusCode {
     }
 }
 
-async fn figures(State((inputs, relay)): State<(Inputs, Option<Arc<Counters>>)>) -> Json<AllFigures> {
+type Watched = State<(Inputs, Option<Arc<Counters>>)>;
+
+async fn figures(State((inputs, relay)): Watched) -> Json<AllFigures> {
     let desk = ask(&inputs, Input::Figures).await.unwrap_or_default();
     Json(AllFigures { desk, relay: relay.map(|relay| relay.read()).unwrap_or_default() })
+}
+
+async fn radar(State((inputs, _)): Watched) -> Json<Radar> {
+    Json(ask(&inputs, Input::Radar).await.unwrap_or_default())
+}
+
+async fn status(watched: Watched) -> Html<String> {
+    let Json(counts) = radar(State(watched.0.clone())).await;
+    let Json(figures) = figures(watched).await;
+    Html(super::status::page(&figures, &counts))
 }
 
 async fn upgrade(

@@ -112,7 +112,7 @@ pub fn roomy() -> DeskConfig {
         entries: plenty,
         knocks: plenty,
     };
-    DeskConfig { limits, relays: None }
+    DeskConfig { limits, relays: None, adults_only: false }
 }
 
 impl World {

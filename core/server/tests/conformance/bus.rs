@@ -4,7 +4,7 @@ use sidetone_server::*;
 use sidetone_wire::id::*;
 use sidetone_wire::limits::*;
 
-use super::{plates, rooms};
+use super::{plates, rooms, strangers};
 
 pub const START: Now = Now { ticks_ms: 1_000, unix_ms: 1_790_000_000_000 };
 pub const ADA: Party = Party { user: UserId([1; 16]), device: DeviceId([1; 16]) };
@@ -49,6 +49,7 @@ pub async fn all<B: Bus>(mut new: impl FnMut() -> B) {
     the_key_of_the_day_changes_with_the_day(new()).await;
     rooms::all(&mut new).await;
     plates::all(&mut new).await;
+    strangers::all(&mut new).await;
 }
 
 async fn events_are_numbered_in_order_and_wake_their_session(mut bus: impl Bus) {

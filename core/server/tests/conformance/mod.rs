@@ -6,3 +6,4 @@ pub mod bus;
 pub mod plates;
 pub mod rooms;
 pub mod store;
+pub mod strangers;
