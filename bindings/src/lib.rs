@@ -22,6 +22,7 @@ mod id;
 mod log;
 mod operation;
 mod port;
+mod preferences;
 mod search;
 mod vault;
 
@@ -42,5 +43,6 @@ pub use operation::{Operation, Outcome, Progress};
 pub use port::{
     MEDIA_BUSY, MEDIA_CLOSED, MEDIA_FAULT, MEDIA_LENGTH, MEDIA_NULL, sidetone_media_pull, sidetone_media_push,
 };
+pub use preferences::{Preferences, Theme};
 pub use search::Search;
 pub use vault::{KeyVault, VaultProblem};

@@ -132,6 +132,21 @@ public final class Client: Sendable {
         }
     }
 
+    /// What the user of this device prefers; `Event.preferences` tells that it changed.
+    public func preferences() async throws -> Preferences { try await raw.preferences() }
+
+    /// Chooses how the app looks.
+    public func prefer(_ theme: Theme) async throws { try await raw.preferTheme(theme: theme) }
+
+    /// Chooses which routes the links made from now on may take.
+    public func prefer(_ routes: RouteRule) async throws { try await raw.preferRoutes(rule: routes) }
+
+    /// Chooses up to how many bytes files of friends are taken without asking.
+    public func preferAcceptBelow(bytes: UInt64) async throws { try await raw.preferAcceptBelow(bytes: bytes) }
+
+    /// Chooses the language of the app as a BCP 47 tag; nil for the system's.
+    public func preferLanguage(_ tag: String?) async throws { try await raw.preferLanguage(tag: tag) }
+
     /// Lets go of the store's file until `onForeground`; returns when the file is free.
     public func pause() async throws { try await raw.pause() }
 

@@ -60,7 +60,8 @@ final class Card: @unchecked Sendable {
         }
     }
 
-    func heard() -> Recording { Recording(samples: lock.withLock { recorded }) }
+    /// The last four seconds.
+    func heard() -> Recording { Recording(samples: lock.withLock { Array(recorded.suffix(192_000)) }) }
 
     func close() -> Set<Int32> {
         lock.withLock {

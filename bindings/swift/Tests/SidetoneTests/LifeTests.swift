@@ -72,6 +72,27 @@ final class LifeTests: XCTestCase {
         same(try await opening(Phones.options(store: folder.path + "/no/such/x.db")), .storeFailed)
     }
 
+    func testPreferencesAreKeptWithoutAnAccountAndTheStoreIsWhole() async throws {
+        let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        let phone = try await Phones.bare(store: file)
+        try await phone.prefer(Theme.dark)
+        try await phone.prefer(RouteRule.relayOnly)
+        try await phone.preferAcceptBelow(bytes: 7)
+        try await phone.preferLanguage("de-AT")
+        try await phone.checkStore()
+        try await phone.pause()
+        phone.onForeground()
+        await phone.close()
+        let again = try await Client.open(Phones.options(store: file), vault: FixedVault())
+        let kept = try await again.preferences()
+        same(kept.theme, .dark)
+        same(kept.routes, .relayOnly)
+        same(kept.acceptBelow, 7)
+        same(kept.language, "de-AT")
+        await again.close()
+        try FileManager.default.removeItem(atPath: file)
+    }
+
     func testClosingTwiceIsClosingOnce() async throws {
         let phone = try await Phones.bare()
         await phone.close()

@@ -166,6 +166,21 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
         }
     }
 
+    /** What the user of this device prefers; [Event.Preferences] tells that it changed. */
+    public suspend fun preferences(): Preferences = ask { raw.preferences() }
+
+    /** Chooses how the app looks. */
+    public suspend fun prefer(theme: Theme): Unit = ask { raw.preferTheme(theme) }
+
+    /** Chooses which routes the links made from now on may take. */
+    public suspend fun prefer(routes: RouteRule): Unit = ask { raw.preferRoutes(routes) }
+
+    /** Chooses up to how many bytes files of friends are taken without asking. */
+    public suspend fun preferAcceptBelow(bytes: ULong): Unit = ask { raw.preferAcceptBelow(bytes) }
+
+    /** Chooses the language of the app as a BCP 47 tag; null for the system's. */
+    public suspend fun preferLanguage(tag: String?): Unit = ask { raw.preferLanguage(tag) }
+
     /** Lets go of the store's file until [onForeground]; returns when the file is free. */
     public suspend fun pause(): Unit = ask { raw.pause() }
 

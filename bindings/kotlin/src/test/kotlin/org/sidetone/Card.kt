@@ -48,7 +48,8 @@ class Card(private val sound: Sound, private val voice: Recording) : AutoCloseab
         }
     }
 
-    fun heard(): Recording = Recording(synchronized(heard) { heard.toShortArray() })
+    /** The last four seconds. */
+    fun heard(): Recording = Recording(synchronized(heard) { heard.takeLast(192_000).toShortArray() })
 
     override fun close() {
         stopped = true

@@ -98,7 +98,7 @@ class ChatTest {
         his.reply(id, "which one?")
         both { it.text == "which one?" && it.reply == id }
         assertEquals(ErrorCode.NO_SUCH_MESSAGE, failure { his.edit(id, "not mine") })
-        assertEquals(ErrorCode.REACTIONS, failure { his.react(id, "not emoji") })
+        assertEquals(ErrorCode.REACTIONS, failure { his.react(id, "x".repeat(1_000)) })
     }
 
     @Test

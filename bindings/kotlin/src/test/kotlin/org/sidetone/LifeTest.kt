@@ -72,6 +72,24 @@ class LifeTest {
     }
 
     @Test
+    fun `preferences are kept without an account and the store is whole`(@TempDir folder: File) = check {
+        val file = File(folder, "me.db").path
+        val phone = Phones.bare(store = file)
+        phone.prefer(Theme.DARK)
+        phone.prefer(RouteRule.RELAY_ONLY)
+        phone.preferAcceptBelow(7u)
+        phone.preferLanguage("de-AT")
+        phone.checkStore()
+        phone.pause()
+        phone.onForeground()
+        phone.close()
+        val again = Client.open(Phones.options(store = file), FixedVault())
+        val kept = again.preferences()
+        assertEquals(listOf(Theme.DARK, RouteRule.RELAY_ONLY, 7uL, "de-AT"), listOf(kept.theme, kept.routes, kept.acceptBelow, kept.language))
+        again.close()
+    }
+
+    @Test
     fun `closing twice is closing once`() = check {
         val phone = Phones.bare()
         phone.close()
