@@ -5,6 +5,7 @@ mod dice;
 mod files;
 mod link;
 mod phone;
+mod room;
 mod server;
 mod tap;
 mod user;
@@ -15,12 +16,13 @@ use std::hash::{Hash, Hasher};
 
 use sidetone_engine::{Answer, Command, CommandError, Effect, Input, LinkId, News, Now, Time};
 use sidetone_wire::frame::Frame;
-use sidetone_wire::id::UnixMs;
+use sidetone_wire::id::{RoomId, UnixMs};
 
 pub use dice::Dice;
 pub use files::{Batch, FileDue, Files, file};
 pub use link::Links;
 pub use phone::{Crash, Phone};
+pub use room::{Sound, name, push_to_talk};
 pub use server::Server;
 pub use tap::Tap;
 pub use user::{Script, live};
@@ -48,6 +50,10 @@ pub enum Due {
     News(PhoneId, LinkId, News),
     /// Something happens to files.
     File(PhoneId, FileDue),
+    /// Sound of a room reaches a phone over a link.
+    Sound(PhoneId, LinkId, RoomId, Vec<u8>),
+    /// A phone notices whether whoever it listens to is heard.
+    Hark(PhoneId, RoomId, u64),
     /// A phone starts again after a crash.
     Restart(PhoneId),
     /// A phone wakes up.
@@ -181,6 +187,8 @@ impl World {
             Due::Gone(phone, socket) => self.socket_gone(phone, socket),
             Due::News(phone, link, news) => self.link_news(phone, link, news),
             Due::File(phone, due) => self.file_due(phone, due),
+            Due::Sound(phone, link, room, bytes) => self.sound_arrives(phone, link, room, &bytes),
+            Due::Hark(phone, room, turn) => self.hark(phone, room, turn),
             Due::Restart(phone) => self.restart(phone),
             Due::Wake(phone) => self.wake(phone),
             Due::Network(phone) => self.connect(phone),
@@ -287,6 +295,7 @@ impl World {
             Effect::Link(link, order) => self.order(id, link, order),
             Effect::Transfer(transfer, order) => self.file_order(id, transfer, order),
             Effect::Media(call, order) => self.phones[id].media(call, &order),
+            Effect::Sound(room, order) => self.room_sound(id, room, order),
             _ => {}
         }
     }

@@ -101,6 +101,9 @@ pub enum Error {
     /// At most 8 different reactions, each one emoji: let the user choose again.
     #[error("too many reactions, or not emoji")]
     Reactions,
+    /// It cannot be done in a room, or the room cannot be entered.
+    #[error("{0}")]
+    Room(#[from] RoomFailure),
     /// Not the code of another phone's screen: let the user scan again.
     #[error("not a safety code")]
     NotACode,
@@ -148,6 +151,45 @@ pub enum Error {
     /// This client was opened without a folder for files: a mistake in the app.
     #[error("there is no folder for files")]
     NoFolder,
+}
+
+/// Why something cannot be done in a room, or the room cannot be entered. The numbers never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[repr(u16)]
+pub enum RoomFailure {
+    /// There is no such room, or it is over: ask for a new link.
+    #[error("there is no such room")]
+    NoSuchRoom = 0,
+    /// Every seat is taken: try again when somebody left.
+    #[error("the room is full")]
+    Full = 1,
+    /// Nobody new is let in: ask the room's creator.
+    #[error("the room is locked")]
+    Locked = 2,
+    /// The room's creator does not let this person in.
+    #[error("the room's creator put this person out")]
+    Banned = 3,
+    /// The room is for adults: the app has to know that the user is one.
+    #[error("the room is for adults")]
+    AdultsOnly = 4,
+    /// The room's policy does not allow it.
+    #[error("the room's policy does not allow this")]
+    WrongPolicy = 5,
+    /// Only the room's creator may do this.
+    #[error("only the room's creator may do this")]
+    NotCreator = 6,
+    /// Nobody like that is there.
+    #[error("no such member")]
+    NoSuchMember = 7,
+    /// In too many rooms: leave one.
+    #[error("in too many rooms")]
+    TooManyRooms = 8,
+    /// The words are others: let the user type again, a few times.
+    #[error("the spoken code is wrong")]
+    WrongCode = 9,
+    /// The code is used up, too old, or its maker is not there: ask for a new one.
+    #[error("the spoken code cannot be used any more")]
+    CodeOver = 10,
 }
 
 /// What the user can do about an [`Error`].
@@ -209,6 +251,7 @@ impl Error {
             Self::FileUnreadable => 62,
             Self::FileMalformed => 63,
             Self::NoFolder => 64,
+            Self::Room(failure) => 80 + *failure as u16,
         }
     }
 
@@ -238,7 +281,8 @@ impl Error {
             | Self::Reactions
             | Self::FileUnreadable
             | Self::FileMalformed
-            | Self::NotACode => UserAction::Correct,
+            | Self::NotACode
+            | Self::Room(RoomFailure::WrongCode | RoomFailure::TooManyRooms) => UserAction::Correct,
             Self::KeyChanged => UserAction::CompareNumbers,
             Self::Storage(_) => UserAction::FreeSpace,
             Self::Outdated => UserAction::Update,
@@ -266,6 +310,15 @@ impl From<CommandError> for Error {
             CommandError::StayRange => Self::StayRange,
             CommandError::NoSuchTransfer => Self::NoSuchTransfer,
             CommandError::TooManyTransfers => Self::TooManyTransfers,
+            CommandError::NoSuchRoom => Self::Room(RoomFailure::NoSuchRoom),
+            CommandError::InRoom => Self::Already,
+            CommandError::TooManyRooms => Self::Room(RoomFailure::TooManyRooms),
+            CommandError::NoSuchMember => Self::Room(RoomFailure::NoSuchMember),
+            CommandError::NotCreator => Self::Room(RoomFailure::NotCreator),
+            CommandError::WrongPolicy => Self::Room(RoomFailure::WrongPolicy),
+            CommandError::AdultsOnly => Self::Room(RoomFailure::AdultsOnly),
+            CommandError::WrongCode => Self::Room(RoomFailure::WrongCode),
+            CommandError::CodeOver => Self::Room(RoomFailure::CodeOver),
         }
     }
 }
@@ -291,18 +344,16 @@ pub(crate) fn refused(code: Code, retry_ms: u64) -> Error {
         Code::RosterFull => Error::RosterFull,
         Code::Already => Error::Already,
         Code::PlateBusy => Error::TooMany { retry_ms },
-        Code::NoSuchRoom
-        | Code::RoomFull
-        | Code::RoomLocked
-        | Code::Banned
-        | Code::NotOwner
-        | Code::NotInRoom
-        | Code::NoSuchMember
-        | Code::RelayForbidden
-        | Code::RoomTaken
-        | Code::TooManyRooms
-        | Code::NoSuchPlate
-        | Code::NoSuchAttempt => Error::Protocol,
+        Code::NoSuchRoom | Code::NotInRoom => Error::Room(RoomFailure::NoSuchRoom),
+        Code::RoomFull => Error::Room(RoomFailure::Full),
+        Code::RoomLocked => Error::Room(RoomFailure::Locked),
+        Code::Banned => Error::Room(RoomFailure::Banned),
+        Code::NotOwner => Error::Room(RoomFailure::NotCreator),
+        Code::NoSuchMember => Error::Room(RoomFailure::NoSuchMember),
+        Code::RelayForbidden => Error::Room(RoomFailure::WrongPolicy),
+        Code::TooManyRooms => Error::Room(RoomFailure::TooManyRooms),
+        Code::NoSuchPlate | Code::NoSuchAttempt => Error::Room(RoomFailure::CodeOver),
+        Code::RoomTaken => Error::Protocol,
         Code::Barred => Error::TooMany { retry_ms },
         Code::AdultsOnly | Code::WrongProof | Code::NoSuchMatch | Code::NotBegun | Code::ForgedReport => Error::Protocol,
         Code::Malformed | Code::TooLarge | Code::Unknown => Error::Protocol,

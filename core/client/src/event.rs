@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 
 use sidetone_engine::CallView;
+use sidetone_engine::room::RoomEvent;
 use sidetone_engine::transfer::view::TransferView;
-use sidetone_wire::id::UserId;
+use sidetone_wire::id::{RoomId, UserId};
 use sidetone_wire::record::MessageId;
 use tokio::sync::Notify;
 
@@ -55,6 +56,8 @@ pub enum Event {
     Announcement(String),
     /// What the user of this device prefers changed.
     Preferences,
+    /// Something in a room.
+    Room(RoomId, RoomEvent),
     /// More happened than the app took: read everything again.
     Refresh,
     /// The client has stopped and does nothing more; every answer is this error.
@@ -79,6 +82,7 @@ impl From<sidetone_engine::Event> for Event {
             Told::Transfer(view) => Self::Transfer(view),
             Told::Announcement(text) => Self::Announcement(text),
             Told::Preferences => Self::Preferences,
+            Told::Room(room, event) => Self::Room(room, event),
         }
     }
 }
@@ -89,6 +93,9 @@ impl Event {
         match (self, older) {
             (Self::Call(new), Self::Call(old)) => new.call == old.call,
             (Self::Transfer(new), Self::Transfer(old)) => new.transfer == old.transfer,
+            (Self::Room(new, one @ (RoomEvent::Changed | RoomEvent::Loud(_))), Self::Room(old, other)) => {
+                new == old && std::mem::discriminant(one) == std::mem::discriminant(other)
+            }
             (Self::Connected(_), Self::Connected(_)) | (Self::Preferences, Self::Preferences) => true,
             (Self::Amended { .. }, Self::Amended { .. }) => self == older,
             (Self::Friend(_) | Self::Chat(_) | Self::Marks(_) | Self::Typing(_) | Self::Refresh, older) => {

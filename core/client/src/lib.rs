@@ -46,7 +46,7 @@ mod vault;
 pub use chat::{Chat, Found, Message, Reaction, SearchMark, What};
 pub use client::{Client, Config};
 pub use diagnostics::{Bytes, Chunks, Diagnostics, LinkRoute};
-pub use error::{Error, OpenError, UserAction};
+pub use error::{Error, OpenError, RoomFailure, UserAction};
 pub use event::{EVENTS, Event};
 pub use journal::{CallSetup, Phase};
 pub use keep::{

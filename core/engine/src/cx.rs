@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sidetone_wire::account::{Person, Refusal, Reply, Request};
-use sidetone_wire::frame::{Delivered, Presence, Welcome};
-use sidetone_wire::id::{PairingId, UserId};
+use sidetone_wire::frame::{Delivered, Event as Told, Presence, Welcome};
+use sidetone_wire::id::{PairingId, RoomId, UserId};
 use sidetone_wire::record::{Body, Record};
 
 use crate::effect::{Answer, CommandError, Effect, Event};
 use crate::input::{Ask, LinkId, PeerId, Route, Storage};
+use crate::room::RoomEnd;
 use crate::row::{CallEntry, Change, Place};
 use crate::time::Now;
 
@@ -33,6 +34,12 @@ pub(crate) enum Fact {
     Presence(Presence),
     /// Sealed bytes came through the server.
     Sealed(Delivered),
+    /// The server says something about rooms.
+    Room(Told),
+    /// We are not in a room any more.
+    RoomOver(RoomId, RoomEnd),
+    /// The session with a peer ends, and with it the link.
+    Shun(PeerId),
     /// Our token is no longer valid.
     Revoked(Refusal),
     /// The account of this device was entered; another one than before, or the same.
@@ -96,8 +103,23 @@ pub(crate) enum Purpose {
     Route(PeerId, PairingId),
     /// Where STUN and TURN are.
     Relays,
+    /// Something of a room.
+    Room(RoomId, RoomAsk),
     /// Nobody cares.
     Nothing,
+}
+
+/// What is asked of the server about a room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RoomAsk {
+    /// To be let in.
+    Enter,
+    /// Where its relays are.
+    Relays,
+    /// A nameplate, for a user who waits.
+    Plate(Ask),
+    /// To carry the first message of a try at a code.
+    Try,
 }
 
 /// What a user waits for.

@@ -9,6 +9,7 @@ use sidetone_wire::record::MessageId;
 
 use crate::call::CallView;
 use crate::input::{Ask, LinkId, Microphone};
+use crate::room::RoomEvent;
 use crate::row::{Change, Place};
 use crate::sound::SoundOrder;
 use crate::transfer::view::{TransferOrder, TransferView};
@@ -141,6 +142,10 @@ pub enum Answer {
     Export(Vec<u8>),
     /// The transfer made.
     Transfer(TransferId),
+    /// The room that was entered.
+    Room(RoomId),
+    /// A code to be said aloud.
+    Code(String),
 }
 
 /// Why a command was not carried out.
@@ -196,6 +201,33 @@ pub enum CommandError {
     /// Too many files wait for this friend already.
     #[error("too many files wait for this friend already")]
     TooManyTransfers,
+    /// Not in such a room, or it is not remembered.
+    #[error("not in such a room")]
+    NoSuchRoom,
+    /// In this room already.
+    #[error("in this room already")]
+    InRoom,
+    /// In as many rooms as a device may be.
+    #[error("in too many rooms")]
+    TooManyRooms,
+    /// No such member.
+    #[error("no such member")]
+    NoSuchMember,
+    /// Only the creator of a room may do this.
+    #[error("only the creator of the room may do this")]
+    NotCreator,
+    /// The room's policy has no such thing.
+    #[error("the room's policy does not allow this")]
+    WrongPolicy,
+    /// The room is for adults.
+    #[error("the room is for adults")]
+    AdultsOnly,
+    /// The spoken code is another one: it may be tried again, a few times.
+    #[error("the spoken code is wrong")]
+    WrongCode,
+    /// The spoken code is used up, or its maker is not there: a new one is needed.
+    #[error("the spoken code cannot be used any more")]
+    CodeOver,
 }
 
 /// Something the app may want to show. The store is the truth: whoever missed one reads again.
@@ -233,6 +265,8 @@ pub enum Event {
     Transfer(TransferView),
     /// The operator's word.
     Announcement(String),
+    /// Something in a room.
+    Room(RoomId, RoomEvent),
     /// What the user of this device prefers changed.
     Preferences,
 }

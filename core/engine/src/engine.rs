@@ -19,9 +19,11 @@ use crate::meeting::Meeting;
 use crate::peers::{Peers, Wish};
 use crate::preferences::{Preference, Preferences};
 use crate::ring::{Calls, Need};
+use crate::rooms::Rooms;
 use crate::roster::Roster;
 use crate::row::{
-    AccountRow, ChatRow, DraftRow, FadeRow, FriendRow, OutgoingRow, Place, PreferencesRow, Row, RowError, Table,
+    AccountRow, ChatRow, DraftRow, FadeRow, FriendRow, OutgoingRow, Place, PreferencesRow, RoomRow, Row, RowError,
+    Table,
 };
 use crate::time::{Now, Time};
 use crate::transfer::Transfers;
@@ -29,6 +31,8 @@ use crate::transfer::row::{FilePolicy, TransferRow};
 use crate::transfer::view::TransferView;
 use crate::view;
 use crate::{Config, Cost};
+
+mod gathered;
 
 /// One phone's decisions.
 pub struct Engine {
@@ -42,6 +46,7 @@ pub struct Engine {
     calls: Calls,
     preferences: Preferences,
     transfers: Transfers,
+    rooms: Rooms,
 }
 
 impl Engine {
@@ -59,6 +64,7 @@ impl Engine {
             calls: Calls::new(),
             preferences: Preferences::default(),
             transfers: Transfers::default(),
+            rooms: Rooms::default(),
         }
     }
 
@@ -86,6 +92,7 @@ impl Engine {
                     engine.chats.restore_outgoing(place.owner, ItemSeq(place.position), row);
                 }
                 Table::Preferences => engine.preferences = Preferences::of(PreferencesRow::read(&value)?),
+                Table::Room => engine.rooms.restore(place.owner, RoomRow::read(&value)?),
                 Table::Fade => engine.chats.restore_fade(place.owner, place.position, FadeRow::read(&value)?),
                 Table::Draft => engine.chats.restore_draft(place.owner, DraftRow::read(&value)?),
                 Table::Transfer => engine.transfers.restore(place.owner, TransferRow::read(&value)?),
@@ -113,7 +120,8 @@ impl Engine {
                     self.roster.offline(&mut cx);
                 }
             }
-            Input::Sound(..) | Input::Tick => {}
+            Input::Sound(room, news) => self.rooms.sounded(room, news, &mut cx),
+            Input::Tick => {}
         }
         self.drain(&mut cx);
         self.settle(&mut cx);
@@ -125,7 +133,11 @@ impl Engine {
     /// When the engine wants to be told the time at the latest.
     pub fn deadline(&self) -> Option<Time> {
         let peers = self.peers.deadline(|peer| self.wish(peer));
-        [self.meeting.deadline(), self.calls.deadline(), self.chats.deadline(), peers].into_iter().flatten().min()
+        let rooms = self.rooms.deadline();
+        [self.meeting.deadline(), self.calls.deadline(), self.chats.deadline(), rooms, peers]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn tick(&mut self, cx: &mut Cx<'_>) {
@@ -133,6 +145,7 @@ impl Engine {
         self.calls.tick(cx);
         self.chats.tick(cx);
         self.transfers.begin(cx);
+        self.rooms.tick(cx);
         let of_use = self.peers.active().filter(|peer| self.wish(*peer).is_anything()).collect();
         self.peers.tick(&of_use, cx);
     }
@@ -151,6 +164,7 @@ impl Engine {
                 }
                 if !welcome.resumed {
                     self.account.stays(cx);
+                    self.rooms.welcomed(cx);
                 }
                 self.read_roster(cx);
             }
@@ -163,6 +177,7 @@ impl Engine {
             }
             Fact::SignalLost => {
                 self.peers.signal_lost(cx);
+                self.rooms.signal_lost();
                 self.roster.unread();
                 self.read_roster(cx);
             }
@@ -176,7 +191,7 @@ impl Engine {
             Fact::Sealed(delivered) => {
                 let from = PeerId::Friend(delivered.from);
                 let trust = self.wish(from).trust;
-                if let Some(us) = us(&self.account, from) {
+                if let Some(us) = us(&self.account, &self.rooms, from) {
                     self.peers.sealed(from, &delivered.bytes, trust, us, cx);
                 }
             }
@@ -210,7 +225,7 @@ impl Engine {
             Fact::Routed(PeerId::Friend(peer), route) => self.calls.routed(peer, route, cx),
             Fact::Interrupted(PeerId::Friend(peer)) => self.calls.interrupted(peer, cx),
             Fact::Restored(PeerId::Friend(peer)) => self.calls.restored(peer, cx),
-            _ => {}
+            other => self.gathered(other, cx),
         }
     }
 
@@ -254,6 +269,7 @@ impl Engine {
             (Purpose::Roster(_), _) => self.roster.unread(),
             (Purpose::Relays, Ok(Reply::Relays(relays))) => self.peers.lent(Some(relays), cx.now.time),
             (Purpose::Relays, Err(_)) => self.peers.lent(None, cx.now.time),
+            (Purpose::Room(room, asked), outcome) => self.rooms.replied(room, asked, outcome, cx),
             (Purpose::Route(..) | Purpose::Relays | Purpose::Nothing, Ok(_)) | (Purpose::Nothing, Err(_)) => {}
             (Purpose::Route(peer, pairing), Err(reason)) => {
                 if matches!(reason, NoReply::Refused(refusal) if refusal.code == Code::Offline) {
@@ -313,11 +329,13 @@ impl Engine {
     /// Forgets everybody and everything of theirs.
     fn forget(&mut self, cx: &mut Cx<'_>) {
         self.calls.leave(cx);
+        self.rooms.leave_all(cx);
         let peers: Vec<PeerId> = self.peers.active().collect();
         for peer in peers {
             self.peers.forget(peer, cx);
         }
         self.roster = Roster::new();
+        self.rooms = Rooms::default();
         self.peers = Peers::default();
         self.chats = Chats::new();
         self.transfers.leave(cx);
@@ -326,29 +344,29 @@ impl Engine {
 
     /// Does for every peer what is wanted now.
     fn settle(&mut self, cx: &mut Cx<'_>) {
-        if let Some(peer) = self.calls.seeks_link() {
-            if let Some((link, route)) = self.peers.up(PeerId::Friend(peer)) {
-                self.calls.up(peer, link, route, cx);
-            }
+        if let Some(peer) = self.calls.seeks_link()
+            && let Some((link, route)) = self.peers.up(PeerId::Friend(peer))
+        {
+            self.calls.up(peer, link, route, cx);
         }
         let files = self.transfers.waiting().filter(|peer| self.roster.is_online(*peer));
         let waiting = self.chats.waiting(self.roster.online()).into_iter().chain(files).chain(self.calls.peer());
         let waiting: BTreeSet<PeerId> = waiting.map(PeerId::Friend).collect();
-        let peers: BTreeSet<PeerId> = self.peers.active().chain(waiting).collect();
+        let peers: BTreeSet<PeerId> = self.peers.active().chain(waiting).chain(self.rooms.peers()).collect();
         for peer in peers {
-            let Some(us) = us(&self.account, peer) else { continue };
+            let Some(us) = us(&self.account, &self.rooms, peer) else { continue };
             let wish = self.wish(peer);
-            if wish.is_anything() && self.meeting.is_open() {
+            if peer.friend().is_some() && wish.is_anything() && self.meeting.is_open() {
                 self.peers.borrow_relays(cx);
             }
-            self.peers.settle(peer, wish, us, cx);
+            self.peers.settle(peer, wish, us, self.rooms.relays(peer), cx);
         }
     }
 
     fn wish(&self, peer: PeerId) -> Wish {
         match peer {
             PeerId::Friend(user) => self.wish_of_friend(user),
-            PeerId::Member(..) => Wish::default(),
+            PeerId::Member(room, member) => self.rooms.wish(room, member, self.meeting.is_open()),
         }
     }
 
@@ -449,6 +467,10 @@ impl Engine {
             Command::Register { name, email, password } => self.account.register(ask, name, email, &password, cx),
             Command::SignIn { name, password } => self.account.sign_in(ask, name, &password, cx),
             Command::Prefer(preference) => self.preferences.prefer(ask, preference, cx),
+            Command::Room(command) => {
+                let account = self.account.ourselves().is_some();
+                self.rooms.command(ask, command, account, cx);
+            }
             _ if self.account.user().is_none() => cx.answer(ask, Err(CommandError::SignedOut)),
             Command::SignOut => self.account.leave(ask, Request::Logout(Empty::default()), cx),
             Command::DeleteAccount => self.account.delete(ask, cx),
@@ -526,9 +548,9 @@ impl Engine {
 }
 
 /// As whom we meet a peer now.
-fn us(account: &Account, peer: PeerId) -> Option<Us<'_>> {
+fn us<'a>(account: &'a Account, rooms: &'a Rooms, peer: PeerId) -> Option<Us<'a>> {
     match peer {
         PeerId::Friend(_) => account.ourselves().map(|(user, own)| Us::Account(user, own)),
-        PeerId::Member(..) => None,
+        PeerId::Member(room, _) => rooms.us(room),
     }
 }

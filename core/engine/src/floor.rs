@@ -328,10 +328,10 @@ impl Floor {
         // Whoever claims what somebody else has may not hear them.
         if let Some((by, best)) = self.claims.best().filter(|(by, _)| *by != from && *by != self.us) {
             out.push(FloorOut::Say(from, FloorWord::Held(Held { by, claim: best })));
-        } else if let Me::Speaking { claim: ours, .. } = self.me {
-            if better((self.us, ours), (from, claim)) {
-                out.push(FloorOut::Say(from, FloorWord::Taken(ours)));
-            }
+        } else if let Me::Speaking { claim: ours, .. } = self.me
+            && better((self.us, ours), (from, claim))
+        {
+            out.push(FloorOut::Say(from, FloorWord::Taken(ours)));
         }
     }
 

@@ -8,6 +8,7 @@ use sidetone_wire::record::{MessageId, Reactions, Text};
 use zeroize::Zeroizing;
 
 use crate::preferences::Preference;
+use crate::room::RoomCommand;
 use crate::sound::SoundNews;
 use crate::transfer::row::FilePolicy;
 use crate::transfer::view::{NewFile, TransferNews};
@@ -160,6 +161,8 @@ pub enum Command {
     SetReceipts(Receipts),
     /// Anything the user of this device may choose, with an account or without.
     Prefer(Preference),
+    /// Something about rooms.
+    Room(RoomCommand),
 }
 
 /// What the app may want of a conversation.

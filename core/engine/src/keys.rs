@@ -12,7 +12,6 @@ pub(crate) enum Us<'a> {
     /// As an account, whose friends have its key pinned.
     Account(UserId, &'a Identity),
     /// As a member of a room.
-    #[allow(dead_code, reason = "the engine enters no room yet")]
     Member {
         /// Our stay there.
         id: MemberId,
@@ -30,7 +29,6 @@ pub(crate) enum Us<'a> {
 pub(crate) enum Trust {
     /// By this key.
     Pinned(PublicKey),
-    #[allow(dead_code, reason = "the engine enters no room yet")]
     /// By a secret that both hold: its key is shown in the handshake.
     Shared,
 }

@@ -22,6 +22,8 @@ mod pairing;
 mod peers;
 mod preferences;
 mod ring;
+pub mod room;
+mod rooms;
 mod roster;
 pub mod row;
 mod seen;

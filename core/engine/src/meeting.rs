@@ -135,13 +135,15 @@ impl Meeting {
     }
 
     pub fn request(&mut self, request: Request, purpose: Purpose, cx: &mut Cx<'_>) {
-        let resumable = self.session.is_some() && matches!(purpose, Purpose::Route(..) | Purpose::Nothing);
+        let resumable =
+            self.session.is_some() && matches!(purpose, Purpose::Route(..) | Purpose::Room(..) | Purpose::Nothing);
         if !self.is_open() && !resumable {
             return cx.fact(Fact::Replied(purpose, Err(NoReply::Unanswered)));
         }
         let id = self.next;
         self.next = id.next();
-        let until = matches!(purpose, Purpose::Ask(..) | Purpose::Enter).then(|| cx.now.time.after(ASK_MS));
+        let until =
+            matches!(purpose, Purpose::Ask(..) | Purpose::Enter | Purpose::Room(..)).then(|| cx.now.time.after(ASK_MS));
         if self.is_open() {
             cx.effect(Effect::Send(Frame::Request(Numbered { id, request: request.clone() })));
         }
@@ -171,21 +173,13 @@ impl Meeting {
             Event::Sealed(delivered) => cx.fact(Fact::Sealed(delivered)),
             Event::Announcement(announcement) => cx.tell(effect::Event::Announcement(announcement.text)),
             Event::Revoked(refusal) => cx.fact(Fact::Revoked(refusal)),
-            // This phone enters no room and tries no code.
-            Event::Came(_)
-            | Event::Went(_)
-            | Event::RoomSealed(_)
-            | Event::PutOut(_)
-            | Event::Knocked(_)
-            | Event::Said(_)
-            | Event::AttemptOver(_)
-            | Event::Burned(_) => {}
-            // Nor does it search for strangers.
+            // This phone searches for no strangers.
             Event::Matched(_)
             | Event::Begun(_)
             | Event::StrangerSealed(_)
             | Event::MatchOver(_)
             | Event::NobodyThere(_) => {}
+            event => cx.fact(Fact::Room(event)),
         }
     }
 

@@ -23,7 +23,6 @@ pub(crate) struct Pairing {
     pub id: PairingId,
     peer: PeerId,
     /// The key that the handshake proved.
-    #[allow(dead_code, reason = "the engine enters no room yet")]
     pub key: Option<PublicKey>,
     /// Whether our hello made it: then we offer the link, and start the epochs.
     pub ours: bool,

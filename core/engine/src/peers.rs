@@ -76,7 +76,7 @@ struct Unproven {
 /// What its sender still has to show.
 enum Proof {
     /// Its first record: a friend's key is known.
-    Record(Pairing),
+    Record(Box<Pairing>),
     /// The last message of the handshake, and with it its key.
     Message(Confirming),
 }
@@ -137,7 +137,6 @@ impl Peers {
         }
     }
 
-    #[allow(dead_code, reason = "the engine enters no room yet")]
     /// The key that a peer showed, while there is a session.
     pub fn key(&self, peer: PeerId) -> Option<PublicKey> {
         self.peers.get(&peer)?.pairing.as_ref()?.key
@@ -175,7 +174,10 @@ impl Peers {
         let (proof, message) = match trust {
             Trust::Pinned(key) => {
                 let (session, message) = responder.answer(b"").ok()?;
-                (Proof::Record(Pairing::new(part.pairing, from, false, Some(key), session, cx.now.time)), message)
+                (
+                    Proof::Record(Box::new(Pairing::new(part.pairing, from, false, Some(key), session, cx.now.time))),
+                    message,
+                )
             }
             Trust::Shared => {
                 let (confirming, message) = responder.challenge(b"").ok()?;
@@ -241,7 +243,7 @@ impl Peers {
             return;
         };
         if let Ok(record) = pairing.open_signal(&part.bytes, cx) {
-            peer.adopt(from, pairing, cx);
+            peer.adopt(from, *pairing, cx);
             cx.fact(Fact::Paired(from));
             self.opened(from, Ok(record), cx);
         }
@@ -368,7 +370,7 @@ impl Peers {
     }
 
     /// Does what is wanted of a peer and possible now.
-    pub fn settle(&mut self, who: PeerId, wish: Wish, us: Us<'_>, cx: &mut Cx<'_>) {
+    pub fn settle(&mut self, who: PeerId, wish: Wish, us: Us<'_>, lent: Option<&Relays>, cx: &mut Cx<'_>) {
         let peer = self.peers.entry(who).or_default();
         if peer.should_reach(wish) && peer.retry.is_none_or(|retry| retry <= cx.now.time) {
             peer.reach(who, wish, us, cx);
@@ -381,7 +383,11 @@ impl Peers {
         if wish.consent && (asked || pairing.ours && wish.link) {
             self.links = self.links.saturating_add(1);
             let id = LinkId { peer: who, number: self.links };
-            pairing.open_link(id, self.relays.relays.clone(), wish.ways, cx);
+            let relays = match who {
+                PeerId::Friend(_) => self.relays.relays.clone(),
+                PeerId::Member(..) => lent.cloned(),
+            };
+            pairing.open_link(id, relays, wish.ways, cx);
         } else if !pairing.ours && wish.link && pairing.asked.is_none_or(|at| at.after(WANTED_MS) <= cx.now.time) {
             pairing.asked = Some(cx.now.time);
             cx.say(who, Record::Wanted(Empty::default()));

@@ -7,8 +7,10 @@ use sidetone_wire::record::Body;
 use sidetone_wire::{decode, encode};
 
 mod entry;
+mod room;
 
 pub use entry::*;
+pub use room::*;
 
 /// A kind of row. The numbers are kept on disk.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -42,6 +44,8 @@ pub enum Table {
     Preview = 13,
     /// What the user of this device prefers.
     Preferences = 15,
+    /// Rooms that are remembered.
+    Room = 20,
 }
 
 /// How dear a table's rows are. What is ephemeral is in no table.
@@ -70,12 +74,13 @@ impl Table {
         Self::FilePolicy,
         Self::Preview,
         Self::Preferences,
+        Self::Room,
     ];
 
     /// How dear its rows are.
     pub fn class(self) -> Class {
         match self {
-            Self::Friend | Self::Preferences | Self::FilePolicy => Class::Cached,
+            Self::Friend | Self::Preferences | Self::FilePolicy | Self::Room => Class::Cached,
             _ => Class::Kept,
         }
     }

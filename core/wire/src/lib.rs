@@ -4,6 +4,7 @@
 //! - [`envelope`]: the sealed bytes one phone sends another through the server.
 //! - [`record`]: what two phones say to each other once their session is agreed.
 //! - [`room`]: what phones ask of the server about rooms, and what it tells them.
+//! - [`member`]: what members of a room say to each other once theirs is.
 //! - [`floor`]: what members of a push-to-talk room say about who speaks.
 //! - [`transfer`]: what they say about files, whose bytes travel beside the records.
 //! - [`stranger`]: the same about strangers.
@@ -31,6 +32,7 @@ pub mod floor;
 pub mod frame;
 pub mod id;
 pub mod limits;
+pub mod member;
 pub mod record;
 pub mod room;
 pub mod stranger;

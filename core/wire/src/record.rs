@@ -9,6 +9,7 @@ use crate::connect::{Candidate, Description};
 use crate::floor::FloorWord;
 use crate::id::{CallId, ItemSeq, KeyBytes, LaneId, UnixMs};
 use crate::limits::{EMOJI_BYTES, REACTIONS, RECORD_BYTES, TEXT_BYTES};
+use crate::member::RoomWord;
 use crate::tagged::{numbered, tagged};
 use crate::transfer::{FileEnd, FileOffer, TransferWord};
 
@@ -37,6 +38,8 @@ tagged! {
         30 => Floor(FloorWord),
         /// About a file.
         20 => Transfer(TransferWord),
+        /// About the room in which both are.
+        31 => Room(RoomWord),
     }
 }
 

@@ -10,6 +10,7 @@ use sidetone_wire::envelope::*;
 use sidetone_wire::floor::*;
 use sidetone_wire::frame::*;
 use sidetone_wire::id::*;
+use sidetone_wire::member::*;
 use sidetone_wire::record::{Record, *};
 use sidetone_wire::room::*;
 use sidetone_wire::stranger;
@@ -265,6 +266,27 @@ fn records() -> Vec<Record> {
     ]
 }
 
+fn room_records() -> Vec<Record> {
+    let name = || RoomName::parse("Ada").expect("a name");
+    let poise = Poise { hand: true, microphone: false };
+    let listed = Listed { member: MEMBER, key: IdentityKey([5; 32]), name: name() };
+    let out =
+        vec![Outcast { member: MEMBER, banned: None }, Outcast { member: MEMBER, banned: Some(IdentityKey([5; 32])) }];
+    let words = [
+        RoomWord::Hello(MemberHello { name: name(), room: Some(name()), poise }),
+        RoomWord::Key(MediaKey { generation: 1, base: KeyBytes::new(&[4; 33]).expect("short") }),
+        RoomWord::Roll(Roll { members: vec![listed] }),
+        RoomWord::Rule(Rule { version: 2, locked: true, admitted: vec![MEMBER], out }),
+        RoomWord::Text(Text::parse("hi").expect("a text")),
+        RoomWord::React(Reaction::parse("\u{1f44b}").expect("a reaction")),
+        RoomWord::Poise(poise),
+        RoomWord::MuteAsked(Empty::default()),
+        RoomWord::Close(Empty::default()),
+        RoomWord::Leaving(Empty::default()),
+    ];
+    words.into_iter().map(Record::Room).collect()
+}
+
 fn floor_records() -> Vec<Record> {
     let claim = Claim { priority: 1, counter: 7, burst: 3 };
     let words = [
@@ -297,7 +319,14 @@ fn lines<T: Serialize + DeserializeOwned + PartialEq + std::fmt::Debug>(form: &s
 #[test]
 fn every_message_keeps_its_bytes() {
     let (frames, records) = (lines("frame", &frames()), lines("record", &records()));
-    let all = [frames, records, lines("sealed", &sealed()), lines("record", &floor_records())].concat();
+    let all = [
+        frames,
+        records,
+        lines("sealed", &sealed()),
+        lines("record", &floor_records()),
+        lines("record", &room_records()),
+    ]
+    .concat();
     let kept: Vec<&str> = GOLDEN.lines().collect();
     if let Some(path) = std::env::var_os("GOLDEN_WRITE") {
         std::fs::write(path, all.join("\n") + "\n").expect("the file is writable");

@@ -12,7 +12,7 @@ use sidetone::transfer::picture::{Origin, ready};
 use sidetone_crypto::fuzz;
 use sidetone_engine::row::{
     AccountRow, ChatRow, ContentRow, DraftRow, FadeRow, FriendRow, MessageRow, OutgoingRow, Place, PreferencesRow,
-    ReactionRow, Row, Table,
+    ReactionRow, RoomRow, Row, Table,
 };
 use sidetone_engine::transfer::row::{FilePolicy, PastRow, PreviewRow, TransferRow};
 use sidetone_engine::{Config, Cost, Engine, Input, Now};
@@ -111,6 +111,7 @@ pub fn row(bytes: &[u8]) {
         Table::Reaction => same::<ReactionRow>(value),
         Table::Fade => same::<FadeRow>(value),
         Table::Draft => same::<DraftRow>(value),
+        Table::Room => same::<RoomRow>(value),
     }
     let owner = UserId([9; 16]);
     let config = Config { seed: [1; 32], login_cost: Cost::Least };

@@ -62,6 +62,11 @@ impl Links {
         self.ends.len()
     }
 
+    /// The other end of a link that is up.
+    pub(super) fn other_end(&self, phone: PhoneId, link: LinkId) -> Option<(PhoneId, LinkId)> {
+        self.ends.get(&(phone, link))?.up
+    }
+
     /// The two ends that described themselves to each other, if both heard an address of the other.
     fn partner(&self, key: Key) -> Option<Key> {
         let end = self.ends.get(&key).filter(|end| end.up.is_none() && end.candidates > 0)?;

@@ -7,11 +7,12 @@ use sidetone_engine::transfer::row::{PastRow, TransferRow};
 use sidetone_engine::{
     Answer, Ask, CallState, CallView, CommandError, Config, Cost, Effect, Engine, Event, Input, MediaOrder, Now,
 };
-use sidetone_wire::id::{CallId, ItemSeq, TransferId, UserId};
+use sidetone_wire::id::{CallId, ItemSeq, RoomId, TransferId, UserId};
 use sidetone_wire::record::MessageId;
 use zeroize::Zeroizing;
 
 use super::files::Files;
+use super::room::Sound;
 
 /// Where a step breaks off.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +65,8 @@ pub struct Phone {
     pub media: Option<(CallId, Vec<u8>, Vec<u8>)>,
     /// Files on its disk and on their way.
     pub files: Files,
+    /// The sound of its rooms.
+    pub sounds: BTreeMap<RoomId, Sound>,
     ringing_since: Option<(CallId, u64)>,
     connecting_since: Option<u64>,
     /// Calls that were connected since it was started.
@@ -90,6 +93,7 @@ impl Phone {
             events: Vec::new(),
             media: None,
             files: Files::default(),
+            sounds: BTreeMap::new(),
             ringing_since: None,
             connecting_since: None,
             connected: 0,
@@ -174,6 +178,7 @@ impl Phone {
         self.events.clear();
         self.media = None;
         self.files.die();
+        self.sounds.clear();
         self.ringing_since = None;
         self.connecting_since = None;
     }
@@ -241,6 +246,15 @@ impl Phone {
             }
             MediaOrder::Microphone(_) => {}
         }
+    }
+
+    /// Whether the server knows that it is there, as its app was told.
+    pub fn is_connected(&self) -> bool {
+        let last = self.events.iter().rev().find_map(|(_, event)| match event {
+            Event::Connected(connected) => Some(*connected),
+            _ => None,
+        });
+        last.unwrap_or(false)
     }
 
     /// Its account's id.

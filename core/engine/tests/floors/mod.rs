@@ -435,7 +435,7 @@ impl World {
                 }
             }
             12 if self.side.iter().all(|side| *side == 0) => self.split(),
-            12..=13 if self.side.iter().any(|side| *side == 1) => {
+            12..=13 if self.side.contains(&1) => {
                 self.heal();
                 self.run(AGREE_MS);
                 self.assert_agreed();

@@ -1,0 +1,74 @@
+//! The engine's side of rooms: facts on their way to them, and what can be seen of them.
+
+use sidetone_crypto::room::Invitation;
+use sidetone_crypto::sas::{Phrase, group_phrase};
+use sidetone_wire::frame::Event as Told;
+use sidetone_wire::id::RoomId;
+
+use super::{Engine, us};
+use crate::cx::{Cx, Fact};
+use crate::input::PeerId;
+use crate::room::{RecentRoom, RoomView};
+
+impl Engine {
+    /// What a member's session and link say.
+    pub(super) fn gathered(&mut self, fact: Fact, cx: &mut Cx<'_>) {
+        match fact {
+            Fact::Room(event) => self.room_event(event, cx),
+            Fact::RoomOver(room, end) => self.rooms.over(room, end, cx),
+            Fact::Shun(peer) => self.peers.forget(peer, cx),
+            Fact::Heard(PeerId::Member(room, member), record) => self.rooms.heard(room, member, record, cx),
+            Fact::Paired(peer @ PeerId::Member(room, member)) => {
+                if let Some(key) = self.peers.key(peer) {
+                    self.rooms.with(room, |room| room.paired(member, key, cx));
+                }
+            }
+            Fact::Unpaired(PeerId::Member(room, member)) => self.rooms.with(room, |room| room.unpaired(member, cx)),
+            Fact::Up(PeerId::Member(room, member), link, route) => {
+                self.rooms.with(room, |room| room.up(member, link, route, cx));
+            }
+            Fact::Routed(PeerId::Member(room, member), route) => {
+                self.rooms.with(room, |room| room.routed(member, route, cx));
+            }
+            Fact::Restored(PeerId::Member(room, member)) => self.rooms.with(room, |room| room.restored(member, cx)),
+            _ => {}
+        }
+    }
+
+    fn room_event(&mut self, event: Told, cx: &mut Cx<'_>) {
+        let Told::RoomSealed(delivered) = event else { return self.rooms.told(event, cx) };
+        let from = PeerId::Member(delivered.room, delivered.from);
+        self.rooms.sealed(delivered.room, delivered.from, cx);
+        let trust = self.wish(from).trust;
+        if let Some(us) = us(&self.account, &self.rooms, from) {
+            self.peers.sealed(from, &delivered.bytes, trust, us, cx);
+        }
+    }
+
+    /// A room that we are in.
+    pub fn room(&self, room: RoomId) -> Option<RoomView> {
+        self.rooms.view(room)
+    }
+
+    /// The rooms that we are in, by id.
+    pub fn rooms(&self) -> Vec<RoomId> {
+        self.rooms.ids()
+    }
+
+    /// The rooms that this device remembers, by id.
+    pub fn recent_rooms(&self) -> Vec<RecentRoom> {
+        self.rooms.recent()
+    }
+
+    /// What opens a room that we are in to somebody else.
+    pub fn invitation(&self, room: RoomId) -> Option<&Invitation> {
+        self.rooms.invitation(room)
+    }
+
+    /// Six words for everybody who is in a room now: the same on all phones if and only if all see the same members.
+    /// Takes about 2 ms.
+    pub fn group_phrase(&self, room: RoomId) -> Option<Phrase> {
+        let members = self.rooms.identities(room)?;
+        Some(group_phrase(room.as_bytes(), 0, &members))
+    }
+}
