@@ -355,7 +355,9 @@ pub(crate) fn refused(code: Code, retry_ms: u64) -> Error {
         Code::NoSuchPlate | Code::NoSuchAttempt => Error::Room(RoomFailure::CodeOver),
         Code::RoomTaken => Error::Protocol,
         Code::Barred => Error::TooMany { retry_ms },
-        Code::AdultsOnly | Code::WrongProof | Code::NoSuchMatch | Code::NotBegun | Code::ForgedReport => Error::Protocol,
+        Code::AdultsOnly | Code::WrongProof | Code::NoSuchMatch | Code::NotBegun | Code::ForgedReport => {
+            Error::Protocol
+        }
         Code::Malformed | Code::TooLarge | Code::Unknown => Error::Protocol,
     }
 }
