@@ -139,6 +139,8 @@ struct Play {
     settings: [PhoneSettings; 2],
     phones: [Phone; 2],
     figures: Figures,
+    /// Chunks that had come to Ben before the large file.
+    chunks_before: u64,
 }
 
 impl Play {
@@ -157,7 +159,7 @@ impl Play {
         wav::write(&settings[0].voice, &voice)?;
         let phones = [Phone::start(&settings[0]).await?, Phone::start(&settings[1]).await?];
         let dir = dir.to_owned();
-        Ok(Self { began, dir, server, settings, phones, figures: Figures::default() })
+        Ok(Self { began, dir, server, settings, phones, figures: Figures::default(), chunks_before: 0 })
     }
 
     fn progress(&self, who: &str, what: impl std::fmt::Display) {
@@ -235,6 +237,7 @@ impl Play {
         let ogg = read(Path::new(&view.path))?;
         let is_ogg_opus = ogg.starts_with(b"OggS") && ogg.get(28..36) == Some(b"OpusHead");
         let (duration_ms, points) = (view.duration_ms, view.points);
+        self.chunks_before = view.chunks_received;
         self.figures.voice_note = VoiceNote { duration_ms, points, bytes: ogg.len() as u64, is_ogg_opus };
         self.promise(
             is_ogg_opus && duration_ms > 0 && points > 0,
@@ -257,7 +260,9 @@ impl Play {
         let mut life = 0;
         for kill in 0..kills {
             let at = bytes * (kill + 1) / (kills + 2) + random_below(CHUNK * 8)?;
-            self.until_length(&part, at, &mut large).await?;
+            if !self.until_length(&part, at, &mut large).await? {
+                break;
+            }
             let who = usize::try_from(random_below(2)?).unwrap_or(0);
             self.phones[who].kill().await?;
             large.kills[who] += 1;
@@ -274,7 +279,8 @@ impl Play {
         let view = self.arrived(&transfer).await?;
         large.seconds = began.elapsed().as_secs_f64();
         large.whole = digest_of(Path::new(&view.path))? == digest;
-        large.last_life_chunks = [view.chunks_received, bytes / CHUNK + 1 - life];
+        let before = if large.kills[1] == 0 { self.chunks_before } else { 0 };
+        large.last_life_chunks = [view.chunks_received.saturating_sub(before), bytes / CHUNK + 1 - life];
         let again = large.last_life_chunks[0].saturating_sub(large.last_life_chunks[1]);
         large.chunks_resent += again;
         let (whole, most) = (large.whole, large.most_resent_at_a_kill);
@@ -285,12 +291,15 @@ impl Play {
         Ok(())
     }
 
-    /// Waits until so much of a file is there.
-    async fn until_length(&self, part: &Path, wanted: u64, large: &mut Large) -> Result<(), Trouble> {
+    /// Waits until so much of a file is there; false if it is whole already.
+    async fn until_length(&self, part: &Path, wanted: u64, large: &mut Large) -> Result<bool, Trouble> {
         let (mut moved, mut last, mut before) = (Instant::now(), length(part), Instant::now());
         while last < wanted {
             tokio::time::sleep(LOOK).await;
             let now = length(part);
+            if last > 0 && !part.exists() {
+                return Ok(false);
+            }
             if now > last {
                 large.moving_seconds += before.elapsed().as_secs_f64().min(1.0);
                 (moved, last) = (Instant::now(), now);
@@ -299,7 +308,7 @@ impl Play {
             }
             before = Instant::now();
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Waits until Ben has a file, and Anna knows it.
