@@ -10,6 +10,7 @@
 //! ```
 
 use std::fmt;
+use std::net::Ipv6Addr;
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use thiserror::Error;
@@ -364,11 +365,14 @@ impl fmt::Debug for Ticket {
     }
 }
 
-/// A host's name or IPv4 address in small letters, with a port where it has one.
+/// A host's name or address in small letters, with a port where it has one.
 fn host_of(text: &str) -> Result<String, RoomError> {
-    let (name, port) = match text.split_once(':') {
-        Some((name, port)) => (name, Some(port)),
-        None => (text, None),
+    let (name, port) = match text.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((ip, rest)) if ip.parse::<Ipv6Addr>().is_ok() => {
+            let port = if rest.is_empty() { None } else { Some(rest.strip_prefix(':').ok_or(RoomError::Damaged)?) };
+            ("v6", port)
+        }
+        _ => text.split_once(':').map_or((text, None), |(name, port)| (name, Some(port))),
     };
     let label = |label: &str| {
         let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';

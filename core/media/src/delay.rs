@@ -19,8 +19,10 @@ const FORGET: f32 = 0.9983;
 const IN_TIME: f32 = 0.993;
 /// The target rises at once and falls by one bin at most so often: a network is not trusted again at once.
 const FALL_APART: i64 = 1_000 * MS;
-/// Held back before anything is known.
+/// Held back before anything is known, and before anything is known of who pushes to talk: there a word that comes late
+/// is worse than one that stumbles.
 const FIRST: i64 = 30 * MS;
+const FIRST_OF_BURST: i64 = 15 * MS;
 /// Packets until the histogram alone decides.
 const TRUSTED_AFTER: f32 = 50.0;
 /// The pull period: less than this is no use.
@@ -77,6 +79,8 @@ pub struct Delay {
     /// The quantile, but slow to fall.
     held: i64,
     last_fall: i64,
+    /// Held back while too little is known.
+    first: i64,
 }
 
 impl Delay {
@@ -97,7 +101,13 @@ impl Delay {
             frame: 0,
             held: 0,
             last_fall: 0,
+            first: FIRST,
         }
+    }
+
+    /// What comes are bursts of push-to-talk.
+    pub fn expect_bursts(&mut self) {
+        self.first = FIRST_OF_BURST;
     }
 
     /// How long ago the last packet came.
@@ -174,7 +184,7 @@ impl Delay {
         let mut target = self.held;
         if self.weight < TRUSTED_AFTER {
             let doubt = 1.0 - self.weight / TRUSTED_AFTER;
-            target = target.max((FIRST as f32 * doubt) as i64);
+            target = target.max((self.first as f32 * doubt) as i64);
         }
         if self.loss > FEC_WAIT_FROM && self.has_copies() {
             target = target.max(self.frame + FEC_WAIT);

@@ -187,6 +187,7 @@ impl Playout {
         self.resting = true;
         self.missing = 0;
         self.burst = true;
+        self.delay.expect_bursts();
         // Refuses nothing: it has no argument.
         let _ = self.decoder.reset_state();
     }

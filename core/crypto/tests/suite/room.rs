@@ -42,6 +42,14 @@ fn a_link_for_a_code_carries_the_code() {
     assert_eq!(*Ticket::Code { host, code }.text(), "https://10.0.0.7:4000/c#4711-acid-lemon");
 }
 
+#[test]
+fn a_server_without_a_name_has_links_too() {
+    for host in ["[::1]", "[2001:db8::7]:8443", "192.0.2.1", "localhost:7400"] {
+        let text = link().replace("meet.example:8443", host);
+        assert_eq!(Ticket::parse(&text).unwrap().host(), host);
+    }
+}
+
 /// The bytes are on other people's phones: they must never change.
 #[test]
 fn the_keys_of_a_room_are_what_they_were() {
@@ -74,6 +82,8 @@ fn anything_but_a_whole_link_is_refused_by_name() {
         (text.replace(":8443", ":70000"), RoomError::Damaged),
         (text.replace(":8443", ":080"), RoomError::Damaged),
         (format!("https:///r#{fragment}"), RoomError::Damaged),
+        (format!("https://[::g]/r#{fragment}"), RoomError::Damaged),
+        (format!("https://[::1]443/r#{fragment}"), RoomError::Damaged),
         ("https://meet.example/c#4711".to_owned(), RoomError::Damaged),
         ("https://meet.example/c#4711-acid-lemming".to_owned(), RoomError::Damaged),
     ] {
