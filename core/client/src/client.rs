@@ -23,7 +23,8 @@ use crate::event::{Event, Queue};
 use crate::journal::Journal;
 use crate::keep::Keeper;
 use crate::link::{Bind, RoutePolicy};
-use crate::media::{Loudspeaker, MediaThread, Microphone};
+use crate::media::{Button, Loudspeaker, MediaThread, Microphone};
+use crate::room::Finger;
 use crate::socket::{Pace, Plain, Server, Socket, SocketCounts};
 use crate::store::{Location, Store, StoreError, wipe};
 use crate::transfer::place::Shelf;
@@ -96,6 +97,10 @@ pub struct Client {
     woken: Arc<Notify>,
     moved: Arc<Notify>,
     pub(crate) keeper: Keeper,
+    /// The server as links and codes call it.
+    host: String,
+    button: Button,
+    finger: watch::Sender<Option<Finger>>,
     /// Taken once, before the audio starts.
     sound: Mutex<Option<(Microphone, Loudspeaker)>>,
     pub(crate) shelf: Option<Shelf>,
@@ -120,6 +125,8 @@ impl Client {
         let engine = Engine::restore(settings, store.restore_rows()?)?;
         let (mut media, microphone, speaker) = MediaThread::start().map_err(|_| OpenError::System)?;
         let sound = media.take_news().ok_or(OpenError::System)?;
+        let (button, host) = (media.button(), server.name());
+        let (finger, fingers) = watch::channel(None);
 
         let (mut links, from_links) = Links::new(config.bind, config.policy);
         links.prefer(engine.preferences().routes);
@@ -145,6 +152,7 @@ impl Client {
             links: from_links,
             sound,
             files: from_files,
+            finger: fingers,
         };
 
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -163,18 +171,8 @@ impl Client {
             drop(living);
         };
         std::thread::Builder::new().name("sidetone".into()).spawn(drive).map_err(|_| OpenError::System)?;
-        Ok(Self {
-            words,
-            queue,
-            stop,
-            paused,
-            alive,
-            woken,
-            moved,
-            keeper,
-            sound: Mutex::new(Some((microphone, speaker))),
-            shelf,
-        })
+        let sound = Mutex::new(Some((microphone, speaker)));
+        Ok(Self { words, queue, stop, paused, alive, woken, moved, keeper, host, button, finger, sound, shelf })
     }
 
     /// Closes the client: ends a call, closes links and socket, lets go of the store. Returns when all of it is gone;
@@ -183,6 +181,18 @@ impl Client {
         self.stop.send_replace(true);
         // The only news is that the other end is gone.
         let _ = self.alive.clone().changed().await;
+    }
+
+    pub(crate) fn host(&self) -> &str {
+        &self.host
+    }
+
+    pub(crate) fn button(&self) -> &Button {
+        &self.button
+    }
+
+    pub(crate) fn finger(&self) -> &watch::Sender<Option<Finger>> {
+        &self.finger
     }
 
     /// The two ends of the sound, for the threads that the platform's audio runs on; `None` if they were taken.

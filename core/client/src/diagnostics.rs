@@ -53,6 +53,8 @@ pub struct Diagnostics {
     pub records: Bytes,
     /// What friends said and an honest phone would not say.
     pub refused_items: u64,
+    /// Bytes of UDP payload that the links there are have sent, without files over QUIC.
+    pub links_sent: u64,
     /// The links there are.
     pub links: Vec<LinkRoute>,
     /// The sound of the call that is on, or of the last one.
@@ -77,6 +79,7 @@ impl Diagnostics {
             malformed_frames: inside.socket.malformed.load(Relaxed),
             records: bytes(inside.links.records().total()),
             refused_items: inside.engine.refused(),
+            links_sent: inside.links.bytes_sent(),
             links: links
                 .map(|(id, route)| LinkRoute { peer: id.peer, route: convert::route(route), rtt: rtt(route) })
                 .collect(),

@@ -19,6 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sidetone_engine::room::RoomCommand;
 use sidetone_engine::transfer::view::{TransferFailure, TransferNews, TransferOrder};
 use sidetone_engine::{
     Answer, Ask, CallState, Command, Down, Effect, Engine, Event as Told, Input, LinkId, MediaOrder, Microphone, News,
@@ -37,6 +38,7 @@ use crate::event::{Event, Queue};
 use crate::journal::{Journal, Phase};
 use crate::link;
 use crate::media::{MediaThread, Port};
+use crate::room::Finger;
 use crate::socket::{Socket, SocketCounts, SocketNews};
 use crate::store::{Store, StoreError, Write};
 use crate::transfer::pump::{self, Pump};
@@ -99,6 +101,8 @@ pub struct Ears {
     pub moved: Arc<Notify>,
     /// News of the socket.
     pub socket: mpsc::Receiver<SocketNews>,
+    /// What the user's finger does, as the app last said.
+    pub finger: watch::Receiver<Option<Finger>>,
     /// News of the sound of rooms.
     pub sound: mpsc::Receiver<(RoomId, SoundNews)>,
     /// News of the links.
@@ -183,6 +187,10 @@ impl Driver {
                 },
                 Some(news) = ears.socket.recv() => self.socket(news)?,
                 Some((id, news)) = ears.links.recv() => self.link(id, news)?,
+                Ok(()) = ears.finger.changed() => {
+                    let finger = *ears.finger.borrow_and_update();
+                    self.finger(finger)?;
+                }
                 Some((room, news)) = ears.sound.recv() => self.step(Input::Sound(room, news))?,
                 Some((transfer, news)) = ears.files.recv() => self.step(Input::Transfer(transfer, news))?,
                 () = ears.woken.notified() => self.wake()?,
@@ -235,6 +243,18 @@ impl Driver {
             }
             Word::Pause(_) => Ok(()),
         }
+    }
+
+    fn finger(&mut self, finger: Option<Finger>) -> Result<(), StoreError> {
+        let Some(Finger { room, pressed }) = finger else { return Ok(()) };
+        // Nobody awaits the outcome: the floor's events tell it.
+        let ask = Ask(self.next_ask);
+        self.next_ask += 1;
+        let command = match pressed {
+            Some(priority) => RoomCommand::Press(room, priority),
+            None => RoomCommand::Release(room),
+        };
+        self.step(Input::Command(ask, Command::Room(command)))
     }
 
     fn socket(&mut self, news: SocketNews) -> Result<(), StoreError> {

@@ -190,6 +190,24 @@ pub enum RoomFailure {
     /// The code is used up, too old, or its maker is not there: ask for a new one.
     #[error("the spoken code cannot be used any more")]
     CodeOver = 10,
+    /// Not a room's link: let the user copy it again.
+    #[error("not a link of a room")]
+    NotALink = 11,
+    /// A part of the link is missing or changed: let the user copy it again.
+    #[error("the room's link is damaged")]
+    DamagedLink = 12,
+    /// The room was made by a later version: ask the user to update the app.
+    #[error("the room is of a later version")]
+    NewerRoom = 13,
+    /// The room's policy is none that this version knows: ask for another link.
+    #[error("the room's policy is unknown")]
+    UnknownPolicy = 14,
+    /// The room meets at another server than this client's: open a client there.
+    #[error("the room meets at another server")]
+    OtherServer = 15,
+    /// Not a number and two or three words of the list: let the user listen and type again.
+    #[error("not a spoken code")]
+    NotACode = 16,
 }
 
 /// What the user can do about an [`Error`].
@@ -282,10 +300,16 @@ impl Error {
             | Self::FileUnreadable
             | Self::FileMalformed
             | Self::NotACode
-            | Self::Room(RoomFailure::WrongCode | RoomFailure::TooManyRooms) => UserAction::Correct,
+            | Self::Room(
+                RoomFailure::WrongCode
+                | RoomFailure::TooManyRooms
+                | RoomFailure::NotALink
+                | RoomFailure::DamagedLink
+                | RoomFailure::NotACode,
+            ) => UserAction::Correct,
             Self::KeyChanged => UserAction::CompareNumbers,
             Self::Storage(_) => UserAction::FreeSpace,
-            Self::Outdated => UserAction::Update,
+            Self::Outdated | Self::Room(RoomFailure::NewerRoom) => UserAction::Update,
             Self::Suspended | Self::Protocol => UserAction::ContactOperator,
             _ => UserAction::Nothing,
         }

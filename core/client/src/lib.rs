@@ -41,6 +41,7 @@ mod error;
 mod event;
 mod journal;
 mod keep;
+mod room;
 mod vault;
 
 pub use chat::{Chat, Found, Message, Reaction, SearchMark, What};
@@ -55,8 +56,15 @@ pub use keep::{
 };
 pub use link::{Bind, RoutePolicy};
 pub use media::{Loudspeaker, Microphone, SoundFigures};
+pub use room::{Guest, NewRoom};
 pub use sidetone_crypto::identity::PublicKey;
+pub use sidetone_crypto::room::{self as room_policy, Policy};
 pub use sidetone_crypto::safety::{Comparison, SafetyNumber};
+pub use sidetone_engine::Loudness;
+pub use sidetone_engine::floor::{Deny, FloorEvent, FloorState, Priority};
+pub use sidetone_engine::room::{
+    Age, Hand, Lock, MemberView, Memory, Presence, RecentRoom, RoomEnd, RoomEvent, RoomView,
+};
 pub use sidetone_engine::row::{CallEntry, Failure, FileEntry, MessageState};
 pub use sidetone_engine::transfer::row::{EndReason as TransferEnd, FilePolicy};
 pub use sidetone_engine::transfer::view::{PausedBy, TransferState, TransferView};

@@ -409,6 +409,12 @@ impl Link {
         self.pace.wakeups()
     }
 
+    /// Bytes of UDP payload that left so far, checks of the path and all; what QUIC sends for files is not among them.
+    #[must_use]
+    pub fn bytes_sent(&self) -> u64 {
+        self.pace.sent()
+    }
+
     /// Closes the link, telling the peer, and returns when its sockets and tasks are gone.
     pub async fn close(mut self) {
         self.stop.take();

@@ -88,6 +88,15 @@ impl Links {
         &self.records
     }
 
+    /// Bytes of UDP payload that the links there are have sent.
+    pub fn bytes_sent(&self) -> u64 {
+        let open = self.slots.values().filter_map(|slot| match &slot.stage {
+            Stage::Open(link) => Some(link.bytes_sent()),
+            Stage::Opening(..) => None,
+        });
+        open.sum()
+    }
+
     /// Carries an order out.
     ///
     /// # Errors

@@ -60,6 +60,8 @@ pub(super) struct Pace {
     /// Whether packets pass our relay.
     relayed: AtomicBool,
     wakeups: AtomicU64,
+    /// Bytes of UDP payload that left.
+    sent: AtomicU64,
     /// Microseconds after `epoch` at which each [`Milestone`] was first reached; 0 is not yet.
     reached: [AtomicU64; 3],
 }
@@ -82,6 +84,7 @@ impl Pace {
             turns: AtomicU32::new(0),
             relayed: AtomicBool::new(false),
             wakeups: AtomicU64::new(0),
+            sent: AtomicU64::new(0),
             reached: [const { AtomicU64::new(0) }; 3],
         }
     }
@@ -133,6 +136,15 @@ impl Pace {
 
     pub(super) fn wakeups(&self) -> u64 {
         self.wakeups.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn sent(&self) -> u64 {
+        self.sent.load(Ordering::Relaxed)
+    }
+
+    /// So many bytes left.
+    pub(super) fn left(&self, bytes: usize) {
+        self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// Something else than a path check passed.

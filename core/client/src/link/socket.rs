@@ -208,7 +208,10 @@ impl AsyncUdpSocket for Handle {
             match self.0.send(transmit) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
-                Ok(()) => return Poll::Ready(Ok(transmit.contents.len())),
+                Ok(()) => {
+                    self.0.pace.left(transmit.contents.len());
+                    return Poll::Ready(Ok(transmit.contents.len()));
+                }
             }
         }
     }

@@ -76,6 +76,13 @@ impl Server {
         let tls = if secure { Some((config(roots)?, name)) } else { None };
         Ok(Self { host, port, request, tls })
     }
+
+    /// As links and codes call it: `host`, or `host:port` where the port is not that of https.
+    pub fn name(&self) -> String {
+        let host = self.host.to_ascii_lowercase();
+        let host = if host.contains(':') { format!("[{host}]") } else { host };
+        if self.port == 443 { host } else { format!("{host}:{}", self.port) }
+    }
 }
 
 fn is_loopback(host: &str) -> bool {

@@ -1,0 +1,208 @@
+//! Three phones without accounts in one push-to-talk room over the real server, on loopback: the whole path.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::future::Future;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use sidetone::{
+    Age, Bind, Client, Config, Cost, Error, Event, FixedKey, FloorEvent, FloorState, Guest, Memory, NewRoom, Policy,
+    Presence, Priority, RoomEnd, RoomEvent, RoomFailure, RoomId, UserAction, room_policy::Speaking,
+};
+use sidetone_server::{Config as ServerConfig, Running, Server};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+async fn open(server: &Running) -> Client {
+    let mut config = Config::new(format!("ws://{}", server.addr), None, FixedKey::new([7; 32]));
+    config.bind = Bind::Only(vec![Ipv4Addr::LOCALHOST.into()]);
+    config.login_cost = Cost::Least;
+    let client = Client::open(config).unwrap();
+    happens(&client, "the server", |event| *event == Event::Connected(true)).await;
+    client
+}
+
+async fn in_time<T>(what: &str, wait: impl Future<Output = T>) -> T {
+    tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
+}
+
+/// Waits for an event; others are passed over.
+async fn happens(client: &Client, what: &str, fits: impl Fn(&Event) -> bool) {
+    let wait = async { while !fits(&client.next_event().await.expect("the client is open")) {} };
+    in_time(what, wait).await;
+}
+
+async fn floor(client: &Client, wanted: fn(&FloorEvent) -> bool) {
+    happens(client, "the floor", |event| matches!(event, Event::Room(_, RoomEvent::Floor(floor)) if wanted(floor)))
+        .await;
+}
+
+/// Waits until there are links to so many others.
+async fn linked(client: &Client, room: RoomId, others: usize) {
+    let wait = async {
+        loop {
+            let view = client.room(room).await.unwrap().unwrap();
+            let here = view.members.iter().filter(|member| matches!(member.presence, Presence::Here(_)));
+            if here.count() == others {
+                return;
+            }
+            client.next_event().await.unwrap();
+        }
+    };
+    in_time("links", wait).await;
+}
+
+fn guest(name: &str) -> Guest {
+    Guest { name: name.to_owned(), memory: Memory::Nothing, age: Age::Unknown }
+}
+
+/// A sound card that says a tone of 1 kHz while told to, and tells whether it hears one.
+struct Card {
+    says: Arc<AtomicBool>,
+    hears: Arc<AtomicBool>,
+    quit: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Card {
+    fn of(client: &Client) -> Self {
+        let (mut microphone, mut speaker) = client.take_sound().expect("taken once");
+        let [says, hears, quit] = std::array::from_fn(|_| Arc::new(AtomicBool::new(false)));
+        let flags = (Arc::clone(&says), Arc::clone(&hears), Arc::clone(&quit));
+        let thread = std::thread::spawn(move || {
+            let began = Instant::now();
+            for turn in 1_u32.. {
+                if flags.2.load(Relaxed) {
+                    return;
+                }
+                let loud = flags.0.load(Relaxed);
+                // 48 samples are a period of 1 kHz: every block is like the others.
+                let tone = |at: usize| (8_000.0 * (at as f64 * std::f64::consts::TAU / 48.0).sin()) as i16;
+                let block: Vec<i16> = (0..480).map(|at| if loud { tone(at) } else { 0 }).collect();
+                microphone.push(&block);
+                let mut out = [0; 480];
+                speaker.pull(&mut out);
+                let heard = out.iter().filter(|sample| sample.abs() > 3_000).count() > 200;
+                flags.1.store(heard, Relaxed);
+                let due = Duration::from_millis(10) * turn;
+                std::thread::sleep(due.saturating_sub(began.elapsed()));
+            }
+        });
+        Self { says, hears, quit, thread: Some(thread) }
+    }
+
+    async fn hears(&self, wanted: bool) {
+        in_time("sound", async {
+            while self.hears.load(Relaxed) != wanted {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+}
+
+impl Drop for Card {
+    fn drop(&mut self) {
+        self.quit.store(true, Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_meet_by_link_and_by_code_and_speak_one_at_a_time() {
+    let server = Server::start(ServerConfig::in_memory()).await.unwrap();
+    let (anna, bert, cleo) = (open(&server).await, open(&server).await, open(&server).await);
+    let cards = [&anna, &bert, &cleo].map(Card::of);
+
+    let policy = Policy { speaking: Speaking::PushToTalk, ..Policy::default() };
+    let new = NewRoom { policy, name: Some("crew".to_owned()), memory: Memory::Nothing };
+    let room = anna.create_room(new, "anna").await.unwrap();
+    let link = anna.room_link(room).await.unwrap();
+    assert_eq!(bert.join_link(&link, guest("bert")).await, Ok(room));
+    assert_eq!(bert.join_link(&link, guest("bert")).await, Err(Error::Already));
+    let code = anna.open_code(room).await.unwrap();
+    let (plate, _) = code.split_once('-').unwrap();
+    let wrong = cleo.join_code(&format!("{plate}-acid-lemon"), guest("cleo")).await;
+    assert_eq!(wrong, Err(RoomFailure::WrongCode.into()));
+    assert_eq!(cleo.join_code(&code, guest("anna")).await, Ok(room), "also under a name that is there");
+    for client in [&anna, &bert, &cleo] {
+        linked(client, room, 2).await;
+    }
+    let words = anna.group_phrase(room).await.unwrap();
+    assert_eq!(words.as_ref().map(|words| words.split(' ').count()), Some(6));
+    assert_eq!(
+        (bert.group_phrase(room).await.unwrap(), cleo.group_phrase(room).await.unwrap()),
+        (words.clone(), words)
+    );
+
+    cards[1].says.store(true, Relaxed);
+    bert.press(room, Priority::Normal);
+    bert.press(room, Priority::Normal);
+    floor(&bert, |event| *event == FloorEvent::Granted).await;
+    floor(&anna, |event| matches!(event, FloorEvent::Taken(_))).await;
+    cards[0].hears(true).await;
+    cards[2].hears(true).await;
+    assert_eq!(bert.room(room).await.unwrap().unwrap().floor, Some(FloorState::Speaking));
+    // Cleo waits her turn.
+    cleo.press(room, Priority::Normal);
+    floor(&cleo, |event| *event == FloorEvent::Queued(1)).await;
+    bert.release(room);
+    bert.release(room);
+    floor(&cleo, |event| *event == FloorEvent::Granted).await;
+    cards[0].hears(false).await;
+    cards[2].says.store(true, Relaxed);
+    cards[0].hears(true).await;
+
+    // Who is put out hears nothing more, whoever speaks.
+    cards[1].hears(true).await;
+    let view = anna.room(room).await.unwrap().unwrap();
+    let out = view.members.iter().find(|member| member.name.as_str() == "bert").unwrap().member;
+    assert_eq!(cleo.kick(room, out).await, Err(RoomFailure::NotCreator.into()));
+    anna.kick(room, out).await.unwrap();
+    let ended = |event: &Event| matches!(event, Event::Room(_, RoomEvent::Ended(RoomEnd::Kicked)));
+    happens(&bert, "the end", ended).await;
+    cards[1].hears(false).await;
+    cards[0].hears(true).await;
+
+    anna.close_room(room).await.unwrap();
+    let closed = |event: &Event| matches!(event, Event::Room(_, RoomEvent::Ended(RoomEnd::Closed)));
+    happens(&cleo, "the end", closed).await;
+    assert_eq!(cleo.rooms().await, Ok(vec![]));
+    assert_eq!(cleo.recent_rooms().await, Ok(vec![]), "nothing was to be remembered");
+    for client in [anna, bert, cleo] {
+        client.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_opens_no_room_says_what_to_do() {
+    let server = Server::start(ServerConfig::in_memory()).await.unwrap();
+    let anna = open(&server).await;
+    let new = NewRoom { policy: Policy::default(), name: None, memory: Memory::Nothing };
+    let room = anna.create_room(new, "anna").await.unwrap();
+    let link = anna.room_link(room).await.unwrap().to_string();
+    anna.leave_room(room).await.unwrap();
+    for (link, failure, action) in [
+        ("https://example.org/", RoomFailure::NotALink, UserAction::Correct),
+        (&link[..link.len() - 1], RoomFailure::DamagedLink, UserAction::Correct),
+        (&link.replace("127.0.0.1", "meet.example"), RoomFailure::OtherServer, UserAction::Nothing),
+        (&link, RoomFailure::NoSuchRoom, UserAction::Nothing),
+    ] {
+        let refused = anna.join_link(link, guest("anna")).await.unwrap_err();
+        assert_eq!((&refused, refused.user_action()), (&Error::Room(failure), action), "{link}");
+    }
+    for (code, failure) in [("lemon", RoomFailure::NotACode), ("1234567-acid-lemon", RoomFailure::CodeOver)] {
+        assert_eq!(anna.join_code(code, guest("anna")).await, Err(failure.into()), "{code}");
+    }
+    assert_eq!(anna.kick(room, sidetone::MemberId([1; 16])).await, Err(RoomFailure::NoSuchRoom.into()));
+    // A button of a room that is over presses nothing.
+    anna.press(room, Priority::Normal);
+    anna.release(room);
+    assert_eq!(anna.rooms().await, Ok(vec![]));
+    anna.close().await;
+}
