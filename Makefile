@@ -3,12 +3,17 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi android ios
+.PHONY: demo demo-room test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
 	$(CARGO) build --release --locked --package sidetone-cli
 	./target/release/sidetone demo --out target/demo $(DEMO)
+
+# A server and eight phones in one push-to-talk room: make demo-room DEMO="--json FILE --idle S"
+demo-room: tools
+	$(CARGO) build --release --locked --package sidetone-cli
+	./target/release/sidetone demo room $(DEMO)
 
 # SIDETONE_VECTORS may name a folder with more published vectors than the repository holds.
 test: tools

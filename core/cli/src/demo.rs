@@ -8,10 +8,12 @@ use crate::trouble::Trouble;
 use crate::wav;
 
 pub mod figures;
+mod ghost;
 pub mod keep;
 pub mod measure;
 mod plot;
 mod report;
+mod room;
 mod script;
 mod search;
 pub mod stage;
@@ -46,6 +48,8 @@ pub struct Args {
 enum Part {
     /// Files, images, voice notes and texts through everything that happens to phones.
     Keep(keep::Args),
+    /// Eight phones in one push-to-talk room.
+    Room(room::Args),
 }
 
 /// Plays, prints, writes; gives whether everything promised held.
@@ -56,6 +60,7 @@ enum Part {
 pub async fn run(args: Args) -> Result<bool, Trouble> {
     match args.part {
         Some(Part::Keep(args)) => return keep::run(args).await,
+        Some(Part::Room(args)) => return room::run(&args).await,
         None => {}
     }
     let voices = voices(&args)?;

@@ -15,7 +15,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub mod demo;
 pub mod leak;
+pub mod member;
 pub mod phone;
+pub mod radio;
 pub mod serve;
 pub mod sound;
 pub mod terminal;
@@ -47,6 +49,11 @@ enum Command {
     Chat(terminal::chat::Args),
     /// Be a friend who accepts everybody, answers every call with its echo, and every text with the same.
     Echo(terminal::echo::Args),
+    /// Open a push-to-talk room or enter one, and talk.
+    Room(terminal::room::Args),
+    /// A phone in a room that obeys orders on standard input.
+    #[command(hide = true)]
+    Member(member::Args),
     /// A phone that obeys orders on standard input.
     #[command(hide = true)]
     Phone(phone::Args),
@@ -67,6 +74,8 @@ pub fn run() -> ExitCode {
             Command::Call(args) => terminal::call::run(args).await.map(|()| true),
             Command::Chat(args) => terminal::chat::run(args).await.map(|()| true),
             Command::Echo(args) => terminal::echo::run(args).await.map(|()| true),
+            Command::Room(args) => terminal::room::run(args).await.map(|()| true),
+            Command::Member(args) => member::run(args).await.map(|()| true),
             Command::Phone(args) => phone::run(args).await.map(|()| true),
         }
     });

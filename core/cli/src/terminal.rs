@@ -17,6 +17,7 @@ use crate::trouble::Trouble;
 pub mod call;
 pub mod chat;
 pub mod echo;
+pub mod room;
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);
