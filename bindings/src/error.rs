@@ -95,6 +95,10 @@ pub enum ErrorCode {
     System = 230,
     /// Not an id that this library gave: a mistake in the app.
     NotAnId = 240,
+    /// The folder cannot be written to, is full, or holds an export already.
+    ExportFolder = 231,
+    /// The passphrase is empty, or there is too little memory to seal with it.
+    Passphrase = 232,
     /// Not a public key.
     NotAKey = 241,
     /// The operation was cancelled; what the server was asked before may still have happened.
@@ -154,6 +158,10 @@ impl SidetoneError {
         let (detail, retryable, user_action) = match code {
             ErrorCode::NotAnId => ("not an id that this library gave", false, UserAction::Nothing),
             ErrorCode::NotAKey => ("not a public key", false, UserAction::Nothing),
+            ErrorCode::ExportFolder => {
+                ("the folder cannot be written to, or holds an export", false, UserAction::Correct)
+            }
+            ErrorCode::Passphrase => ("the passphrase cannot be used", false, UserAction::Correct),
             ErrorCode::BindAddress => ("not an address of this device", false, UserAction::Nothing),
             ErrorCode::Cancelled => ("cancelled", true, UserAction::Nothing),
             ErrorCode::System => ("the system gave no thread, or too many clients are open", true, UserAction::Nothing),
@@ -169,7 +177,7 @@ impl SidetoneError {
 
 impl ErrorCode {
     /// Every code there is, in the order of their numbers.
-    pub(crate) const ALL: [Self; 46] = [
+    pub(crate) const ALL: [Self; 48] = [
         Self::Unknown,
         Self::Offline,
         Self::SignedOut,
@@ -213,6 +221,8 @@ impl ErrorCode {
         Self::StoreInUse,
         Self::StoreFailed,
         Self::System,
+        Self::ExportFolder,
+        Self::Passphrase,
         Self::NotAnId,
         Self::NotAKey,
         Self::Cancelled,

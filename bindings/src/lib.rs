@@ -19,6 +19,7 @@ mod error;
 mod event;
 mod friends;
 mod id;
+mod keep;
 mod log;
 mod operation;
 mod port;
@@ -38,6 +39,7 @@ pub use error::{ErrorCode, SidetoneError, UserAction};
 pub use event::Event;
 pub use friends::{Comparison, Friend, Standing};
 pub use id::{CallId, MessageId, PublicKey, UserId};
+pub use keep::{ServerExport, WipeReport};
 pub use log::{LogLevel, LogProblem, LogSink, set_log_sink};
 pub use operation::{Operation, Outcome, Progress};
 pub use port::{

@@ -20,6 +20,13 @@ pub enum Outcome {
         /// Who.
         user: UserId,
     },
+    /// An export.
+    Exported {
+        /// Rows in it.
+        rows: u64,
+        /// Rows that could not be read and are not in it.
+        damaged: u64,
+    },
     /// Text.
     Text {
         /// Whole.

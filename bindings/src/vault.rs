@@ -32,6 +32,10 @@ impl From<uniffi::UnexpectedUniFFICallbackError> for VaultProblem {
 pub trait KeyVault: Send + Sync {
     /// The 32 bytes that open this app's store: the same at each call, made from a secure generator at the first.
     fn load_or_create(&self) -> Result<Vec<u8>, VaultProblem>;
+
+    /// Destroys the key at once, so that nothing it sealed is ever opened again; one that is not there is destroyed.
+    /// Called by `wipe`, before anything else, on a thread of the library's.
+    fn forget_key(&self) -> Result<(), VaultProblem>;
 }
 
 /// The app's vault as the client asks it.
@@ -39,11 +43,21 @@ pub(crate) struct AppVault(pub Arc<dyn KeyVault>);
 
 impl sidetone::KeyVault for AppVault {
     fn load_or_create(&self) -> Result<Zeroizing<[u8; 32]>, VaultError> {
-        let key = self.0.load_or_create().map(Zeroizing::new).map_err(|problem| match problem {
-            VaultProblem::Locked => VaultError::Locked,
-            VaultProblem::Lost => VaultError::Lost,
-            VaultProblem::Failed => VaultError::Failed,
-        })?;
+        let key = self.0.load_or_create().map(Zeroizing::new)?;
         <[u8; 32]>::try_from(key.as_slice()).map(Zeroizing::new).map_err(|_| VaultError::Lost)
+    }
+
+    fn destroy(&self) -> Result<(), VaultError> {
+        Ok(self.0.forget_key()?)
+    }
+}
+
+impl From<VaultProblem> for VaultError {
+    fn from(problem: VaultProblem) -> Self {
+        match problem {
+            VaultProblem::Locked => Self::Locked,
+            VaultProblem::Lost => Self::Lost,
+            VaultProblem::Failed => Self::Failed,
+        }
     }
 }

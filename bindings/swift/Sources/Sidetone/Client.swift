@@ -147,6 +147,25 @@ public final class Client: Sendable {
     /// Chooses the language of the app as a BCP 47 tag; nil for the system's.
     public func preferLanguage(_ tag: String?) async throws { try await raw.preferLanguage(tag: tag) }
 
+    /// Writes everything kept on this device into a folder, readable, and says how many rows; a passphrase seals the
+    /// identity into it.
+    @discardableResult
+    public func exportData(
+        to folder: String, passphrase: String? = nil, server: ServerExport = .omitted
+    ) async throws -> UInt64 {
+        let outcome = try await raw.exportData(folder: folder, passphrase: passphrase, server: server).value
+        guard case .exported(let rows, _) = outcome else { return 0 }
+        return rows
+    }
+
+    /// Destroys everything on this device, the folder with downloads with it, and closes the client. The account stays.
+    @discardableResult
+    public func wipe(downloads: String? = nil) async throws -> WipeReport {
+        let report = try await raw.wipe(downloads: downloads)
+        await close()
+        return report
+    }
+
     /// Lets go of the store's file until `onForeground`; returns when the file is free.
     public func pause() async throws { try await raw.pause() }
 

@@ -5,6 +5,8 @@ import SidetoneTestkit
 
 final class Vault: KeyVault {
     func loadOrCreate() throws -> Data { Data(repeating: 7, count: 32) }
+
+    func forgetKey() throws {}
 }
 
 /// Microseconds each, the best of ten runs.

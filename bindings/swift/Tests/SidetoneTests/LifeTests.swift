@@ -10,6 +10,8 @@ private final class ThrowingVault: KeyVault {
     init(what: any Error & Sendable) { self.what = what }
 
     func loadOrCreate() throws -> Data { throw what }
+
+    func forgetKey() throws { throw what }
 }
 
 private final class ThrowingSink: LogSink, @unchecked Sendable {
@@ -91,6 +93,26 @@ final class LifeTests: XCTestCase {
         same(kept.language, "de-AT")
         await again.close()
         try FileManager.default.removeItem(atPath: file)
+    }
+
+    func testWhatIsKeptCanBeTakenAlongAndDestroyed() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        try FileManager.default.createDirectory(atPath: folder + "/out", withIntermediateDirectories: true)
+        let vault = FixedVault()
+        let phone = try await Client.open(Phones.options(store: folder + "/me.db"), vault: vault)
+        try await phone.online.until { $0 }
+        let name = Phones.name()
+        try await phone.register(name: name, email: "\(name)@example.org", password: "a long password")
+        let rows = try await phone.exportData(to: folder + "/out")
+        XCTAssertGreaterThan(rows, 0)
+        let document = try String(contentsOfFile: folder + "/out/sidetone-export.json", encoding: .utf8)
+        XCTAssertTrue(document.contains(name))
+        same(try await code { try await phone.exportData(to: folder + "/none/such") }, .exportFolder)
+        let report = try await phone.wipe(downloads: folder + "/out")
+        XCTAssertTrue(report.keyDestroyed && vault.forgotten)
+        XCTAssertFalse(FileManager.default.fileExists(atPath: folder + "/me.db"))
+        XCTAssertFalse(FileManager.default.fileExists(atPath: folder + "/out"))
+        same(try await code { try await phone.chats() }, .closed)
     }
 
     func testClosingTwiceIsClosingOnce() async throws {

@@ -5,12 +5,19 @@ import XCTest
 @testable import Sidetone
 
 /// A key as the Keychain would give it.
-final class FixedVault: KeyVault {
+final class FixedVault: KeyVault, @unchecked Sendable {
     let key: Data
+    // Guards what is below it.
+    private let lock = NSLock()
+    private var gone = false
+
+    var forgotten: Bool { lock.withLock { gone } }
 
     init(_ key: Data = Data(repeating: 7, count: 32)) { self.key = key }
 
     func loadOrCreate() throws -> Data { key }
+
+    func forgetKey() throws { lock.withLock { gone = true } }
 }
 
 struct InVain: Error, CustomStringConvertible {

@@ -181,6 +181,16 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** Chooses the language of the app as a BCP 47 tag; null for the system's. */
     public suspend fun preferLanguage(tag: String?): Unit = ask { raw.preferLanguage(tag) }
 
+    /**
+     * Writes everything kept on this device into a [folder], readable, and says how many rows; a [passphrase] seals the
+     * identity into it.
+     */
+    public suspend fun exportData(folder: String, passphrase: String? = null, server: ServerExport = ServerExport.OMITTED): ULong =
+        (ask { raw.exportData(folder, passphrase, server) }.await() as Outcome.Exported).rows
+
+    /** Destroys everything on this device, the [downloads] folder with it, and closes the client. The account stays. */
+    public suspend fun wipe(downloads: String? = null): WipeReport = ask { raw.wipe(downloads) }.also { close() }
+
     /** Lets go of the store's file until [onForeground]; returns when the file is free. */
     public suspend fun pause(): Unit = ask { raw.pause() }
 

@@ -27,6 +27,8 @@ class LifeTest {
 
     private class Throwing(private val what: () -> ByteArray) : KeyVault {
         override fun loadOrCreate(): ByteArray = what()
+
+        override fun forgetKey(): Unit = error("never")
     }
 
     private suspend fun opening(options: ClientOptions = Phones.options(), vault: KeyVault = FixedVault()): ErrorCode =
@@ -87,6 +89,22 @@ class LifeTest {
         val kept = again.preferences()
         assertEquals(listOf(Theme.DARK, RouteRule.RELAY_ONLY, 7uL, "de-AT"), listOf(kept.theme, kept.routes, kept.acceptBelow, kept.language))
         again.close()
+    }
+
+    @Test
+    fun `what is kept can be taken along and destroyed`(@TempDir folder: File) = check {
+        val (file, vault) = File(folder, "me.db") to FixedVault()
+        val phone = Client.open(Phones.options(store = file.path), vault)
+        phone.online.until { it }
+        val name = Phones.name()
+        phone.register(name, "$name@example.org", "a long password")
+        val out = File(folder, "out").apply { mkdir() }
+        assertTrue(phone.exportData(out.path) > 0u)
+        assertTrue(name in File(out, "sidetone-export.json").readText())
+        assertEquals(ErrorCode.EXPORT_FOLDER, failure { phone.exportData(File(folder, "none/such").path) })
+        val report = phone.wipe(downloads = out.path)
+        assertTrue(report.keyDestroyed && vault.forgotten && !file.exists() && !out.exists())
+        assertEquals(ErrorCode.CLOSED, failure { phone.chats() })
     }
 
     @Test

@@ -12,7 +12,14 @@ import kotlin.time.Duration.Companion.seconds
 
 /** A key as the Keystore would give it. */
 class FixedVault(private val key: ByteArray = ByteArray(32) { 7 }) : KeyVault {
+    var forgotten: Boolean = false
+        private set
+
     override fun loadOrCreate(): ByteArray = key
+
+    override fun forgetKey() {
+        forgotten = true
+    }
 }
 
 /** The server of this run, and phones on loopback. */
