@@ -21,6 +21,9 @@ pub struct ClientOptions {
     /// The file in which everything is kept; in memory if there is none.
     #[uniffi(default = None)]
     pub store: Option<String>,
+    /// A folder for files that arrive, which is the library's alone; beside the store if it is not given.
+    #[uniffi(default = None)]
+    pub files: Option<String>,
     /// The most bytes the store may take.
     #[uniffi(default = None)]
     pub quota_bytes: Option<u64>,
@@ -158,6 +161,7 @@ impl Drop for RawClient {
 fn config(options: ClientOptions, vault: Arc<dyn KeyVault>) -> Result<Config, SidetoneError> {
     let mut config = Config::new(options.server, options.store.map(Into::into), AppVault(vault));
     config.quota = options.quota_bytes;
+    config.files = options.files.map(Into::into).or(config.files);
     config.roots = options.roots;
     config.policy = match options.routes {
         None | Some(RouteRule::Any) => sidetone::RoutePolicy::Any,

@@ -66,6 +66,16 @@ pub enum ErrorCode {
     StayRange = 41,
     /// Too many reactions, or not emoji.
     Reactions = 42,
+    /// No such transfer, or one that is over.
+    NoSuchTransfer = 60,
+    /// Too many files wait for this friend: wait until some were sent.
+    TooManyTransfers = 61,
+    /// The file cannot be read, or is none, or changed while it was read.
+    FileUnreadable = 62,
+    /// The file has another form than was asked for, or is too large for it.
+    FileMalformed = 63,
+    /// This client was opened without a folder for files: a mistake in the app.
+    NoFolder = 64,
 
     /// Not the address of a server, or one elsewhere without TLS: a mistake in the app.
     ServerAddress = 201,
@@ -177,7 +187,7 @@ impl SidetoneError {
 
 impl ErrorCode {
     /// Every code there is, in the order of their numbers.
-    pub(crate) const ALL: [Self; 48] = [
+    pub(crate) const ALL: [Self; 53] = [
         Self::Unknown,
         Self::Offline,
         Self::SignedOut,
@@ -208,6 +218,11 @@ impl ErrorCode {
         Self::NoSuchMessage,
         Self::StayRange,
         Self::Reactions,
+        Self::NoSuchTransfer,
+        Self::TooManyTransfers,
+        Self::FileUnreadable,
+        Self::FileMalformed,
+        Self::NoFolder,
         Self::ServerAddress,
         Self::Certificate,
         Self::BindAddress,

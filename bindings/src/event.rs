@@ -2,6 +2,7 @@
 
 use crate::calls::CallView;
 use crate::error::SidetoneError;
+use crate::files::Transfer;
 use crate::id::{MessageId, UserId};
 
 /// Something the app may want to show. What is kept is the truth and events are hints: whoever missed one reads again.
@@ -43,6 +44,11 @@ pub enum Event {
     Chat {
         /// With whom.
         peer: UserId,
+    },
+    /// A transfer began, changed or ended; of one that moves, at most four times a second.
+    Transfer {
+        /// How it stands.
+        view: Transfer,
     },
     /// What the user of this device prefers changed.
     Preferences,
@@ -88,6 +94,7 @@ impl From<sidetone::Event> for Event {
             Told::Message { peer, position } => Self::Message { peer: peer.into(), position },
             Told::Amended { peer, message } => Self::Amended { peer: peer.into(), message: message.into() },
             Told::Chat(peer) => Self::Chat { peer: peer.into() },
+            Told::Transfer(view) => Self::Transfer { view: view.into() },
             Told::Preferences => Self::Preferences,
             Told::Marks(peer) => Self::Marks { peer: peer.into() },
             Told::Typing(peer) => Self::Typing { peer: peer.into() },

@@ -30,6 +30,8 @@ id! {
     UserId(sidetone::UserId, 16);
     /// One call.
     CallId(sidetone::CallId, 16);
+    /// One transfer of a file.
+    TransferId(sidetone::TransferId, 16);
     /// The public half of a person's key.
     PublicKey(sidetone::PublicKey, 32);
 }
@@ -60,6 +62,12 @@ impl MessageId {
 impl UserId {
     pub(crate) fn inner(&self) -> Result<sidetone::UserId, SidetoneError> {
         self.parse().map(sidetone::UserId)
+    }
+}
+
+impl TransferId {
+    pub(crate) fn inner(&self) -> Result<sidetone::TransferId, SidetoneError> {
+        self.parse().map(sidetone::TransferId)
     }
 }
 

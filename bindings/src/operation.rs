@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use crate::count::Live;
 use crate::error::{ErrorCode, SidetoneError};
-use crate::id::UserId;
+use crate::id::{TransferId, UserId};
 
 /// What came of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
@@ -26,6 +26,11 @@ pub enum Outcome {
         rows: u64,
         /// Rows that could not be read and are not in it.
         damaged: u64,
+    },
+    /// A transfer.
+    Transfer {
+        /// Which.
+        transfer: TransferId,
     },
     /// Text.
     Text {

@@ -41,6 +41,35 @@ public struct Chat: Sendable {
     /// Chooses where the conversation is kept from now on.
     public func setStorage(_ rule: StorageRule) async throws { try await client.raw.setStorage(peer: peer, rule: rule) }
 
+    /// Offers a file, which must stay where it is, as it is, until the transfer is over. Cancelling ends the wait at once.
+    @discardableResult
+    public func sendFile(_ path: String, mime: String = "application/octet-stream") async throws -> TransferId {
+        try await offered(client.raw.sendFile(peer: peer, path: path, mime: mime))
+    }
+
+    /// Offers a JPEG or PNG with a small picture to show at once.
+    @discardableResult
+    public func sendImage(_ path: String, origin: ImageOrigin = .remove) async throws -> TransferId {
+        try await offered(client.raw.sendImage(peer: peer, path: path, origin: origin))
+    }
+
+    private func offered(_ operation: PendingOperation) async throws -> TransferId {
+        guard case .transfer(let transfer) = try await operation.value else {
+            preconditionFailure("an offer ends with a transfer")
+        }
+        return transfer
+    }
+
+    /// One transfer with the friend, also of the past.
+    public func transfer(_ id: TransferId) async throws -> Transfer? {
+        try await client.raw.transfer(peer: peer, transfer: id)
+    }
+
+    /// What is shown of a file before it is here.
+    public func preview(_ id: TransferId) async throws -> FilePreview {
+        try await client.raw.preview(peer: peer, transfer: id)
+    }
+
     /// Up to `limit` (at most 500) messages before a position, newest first.
     public func history(limit: UInt32 = 50, before: UInt64? = nil) async throws -> [Message] {
         try await client.raw.history(peer: peer, before: before, limit: limit)

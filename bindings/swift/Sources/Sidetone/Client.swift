@@ -166,6 +166,24 @@ public final class Client: Sendable {
         return report
     }
 
+    /// Transfers of files that are not over.
+    public var transfers: Latest<[Transfer]> { board.transfers }
+
+    /// Takes a file that was offered.
+    public func acceptFile(_ transfer: TransferId) async throws { try await raw.acceptFile(transfer: transfer) }
+
+    /// Does not take a file that was offered; its sender is told.
+    public func declineFile(_ transfer: TransferId) async throws { try await raw.declineFile(transfer: transfer) }
+
+    /// Holds a transfer; what arrived stays.
+    public func pauseFile(_ transfer: TransferId) async throws { try await raw.pauseFile(transfer: transfer) }
+
+    /// Lets a transfer go on that was held here.
+    public func resumeFile(_ transfer: TransferId) async throws { try await raw.resumeFile(transfer: transfer) }
+
+    /// Gives a transfer up, from either side.
+    public func cancelFile(_ transfer: TransferId) async throws { try await raw.cancelFile(transfer: transfer) }
+
     /// Lets go of the store's file until `onForeground`; returns when the file is free.
     public func pause() async throws { try await raw.pause() }
 
@@ -247,6 +265,7 @@ private final class Board: Sendable {
     let account = Latest<AccountView?>(nil)
     let friends = Latest<[Friend]>([])
     let calls = Latest<[CallView]>([])
+    let transfers = Latest<[Transfer]>([])
     let audio = Latest(AudioIntent.idle)
     private let known = Known()
 
@@ -268,9 +287,11 @@ private final class Board: Sendable {
             case .signedIn, .signedOut, .revoked, .refresh:
                 account.set(try await raw.account())
                 friends.set(try await raw.friends())
+                transfers.set(try await raw.transfers())
                 try await readCalls(raw)
             case .friend, .message, .online, .offline: friends.set(try await raw.friends())
             case .call: try await readCalls(raw)
+            case .transfer: transfers.set(try await raw.transfers())
             case .marks, .typing, .announcement, .stopped, .amended, .chat, .preferences: break
             }
         } catch {}
@@ -288,6 +309,7 @@ private final class Board: Sendable {
         account.finish()
         friends.finish()
         calls.finish()
+        transfers.finish()
         audio.finish()
         known.finish()
     }

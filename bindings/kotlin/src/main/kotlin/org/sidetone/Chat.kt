@@ -43,6 +43,20 @@ public class Chat internal constructor(
     /** Chooses where the conversation is kept from now on. */
     public suspend fun setStorage(rule: StorageRule): Unit = client.ask { client.core().setStorage(peer, rule) }
 
+    /** Offers a file, which must stay where it is, as it is, until the transfer is over. Cancelling ends the wait at once. */
+    public suspend fun sendFile(path: String, mime: String = "application/octet-stream"): TransferId =
+        (client.ask { client.core().sendFile(peer, path, mime) }.await() as Outcome.Transfer).transfer
+
+    /** Offers a JPEG or PNG with a small picture to show at once. */
+    public suspend fun sendImage(path: String, origin: ImageOrigin = ImageOrigin.REMOVE): TransferId =
+        (client.ask { client.core().sendImage(peer, path, origin) }.await() as Outcome.Transfer).transfer
+
+    /** One transfer with the friend, also of the past. */
+    public suspend fun transfer(id: TransferId): Transfer? = client.ask { client.core().transfer(peer, id) }
+
+    /** What is shown of a file before it is here. */
+    public suspend fun preview(id: TransferId): FilePreview = client.ask { client.core().preview(peer, id) }
+
     /** Up to [limit] (at most 500) messages before a position, newest first. */
     public suspend fun history(limit: Int = 50, before: ULong? = null): List<Message> =
         client.ask { client.core().history(peer, before, limit.coerceAtLeast(0).toUInt()) }

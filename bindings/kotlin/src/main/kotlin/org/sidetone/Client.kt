@@ -34,6 +34,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     private val theAccount = MutableStateFlow<AccountView?>(null)
     private val everybody = MutableStateFlow<List<Friend>>(emptyList())
     private val theCalls = MutableStateFlow<List<CallView>>(emptyList())
+    private val theTransfers = MutableStateFlow<List<Transfer>>(emptyList())
     private val intent = MutableStateFlow(AudioIntent.IDLE)
     private val known = ConcurrentHashMap<CallId, Call>()
     private val pump: Job = scope.launch { pull() }
@@ -55,6 +56,9 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
 
     /** What the phone's sound should be set to. */
     public val audio: StateFlow<AudioIntent> = intent.asStateFlow()
+
+    /** Transfers of files that are not over. */
+    public val transfers: StateFlow<List<Transfer>> = theTransfers.asStateFlow()
 
     /** Calls that begin to ring here. */
     public val incoming: Flow<Call> = calls.ringing().map { view -> of(view) }
@@ -191,6 +195,21 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** Destroys everything on this device, the [downloads] folder with it, and closes the client. The account stays. */
     public suspend fun wipe(downloads: String? = null): WipeReport = ask { raw.wipe(downloads) }.also { close() }
 
+    /** Takes a file that was offered. */
+    public suspend fun acceptFile(transfer: TransferId): Unit = ask { raw.acceptFile(transfer) }
+
+    /** Does not take a file that was offered; its sender is told. */
+    public suspend fun declineFile(transfer: TransferId): Unit = ask { raw.declineFile(transfer) }
+
+    /** Holds a transfer; what arrived stays. */
+    public suspend fun pauseFile(transfer: TransferId): Unit = ask { raw.pauseFile(transfer) }
+
+    /** Lets a transfer go on that was held here. */
+    public suspend fun resumeFile(transfer: TransferId): Unit = ask { raw.resumeFile(transfer) }
+
+    /** Gives a transfer up, from either side. */
+    public suspend fun cancelFile(transfer: TransferId): Unit = ask { raw.cancelFile(transfer) }
+
     /** Lets go of the store's file until [onForeground]; returns when the file is free. */
     public suspend fun pause(): Unit = ask { raw.pause() }
 
@@ -251,9 +270,11 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
             Subject.ALL -> {
                 theAccount.value = raw.account()
                 everybody.value = raw.friends()
+                theTransfers.value = raw.transfers()
                 readCalls()
             }
             Subject.FRIENDS -> everybody.value = raw.friends()
+            Subject.TRANSFERS -> theTransfers.value = raw.transfers()
             Subject.CALLS -> readCalls()
             Subject.NOTHING -> Unit
         }
@@ -287,12 +308,13 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     }
 }
 
-private enum class Subject { ALL, FRIENDS, CALLS, NOTHING }
+private enum class Subject { ALL, FRIENDS, CALLS, TRANSFERS, NOTHING }
 
 private fun subject(event: Event): Subject = when (event) {
     is Event.SignedIn, is Event.SignedOut, is Event.Revoked, is Event.Refresh -> Subject.ALL
     is Event.Friend, is Event.Message, is Event.Online, is Event.Offline -> Subject.FRIENDS
     is Event.Call -> Subject.CALLS
+    is Event.Transfer -> Subject.TRANSFERS
     is Event.Marks, is Event.Typing, is Event.Announcement, is Event.Stopped -> Subject.NOTHING
     is Event.Amended, is Event.Chat, is Event.Preferences -> Subject.NOTHING
 }

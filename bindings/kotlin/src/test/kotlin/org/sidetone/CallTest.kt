@@ -1,5 +1,6 @@
 package org.sidetone
 
+import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
@@ -74,9 +75,10 @@ class CallTest {
     @Test
     fun `an incoming call is told once`() = check {
         val seen = ArrayList<CallId>()
-        val watch = launch { duo.ben.incoming.collect { seen.add(it.id) } }
+        val watch = launch(start = CoroutineStart.UNDISPATCHED) { duo.ben.incoming.collect { seen.add(it.id) } }
         val hers = duo.anna.call(duo.benId)
         duo.rings()
+        while (seen.isEmpty()) delay(1.milliseconds)
         hers.hangUp()
         duo.quiet()
         watch.cancelAndJoin()
