@@ -107,7 +107,7 @@ final class LifeTests: XCTestCase {
         XCTAssertGreaterThan(rows, 0)
         let document = try String(contentsOfFile: folder + "/out/sidetone-export.json", encoding: .utf8)
         XCTAssertTrue(document.contains(name))
-        same(try await code { try await phone.exportData(to: folder + "/none/such") }, .exportFolder)
+        same(try await code { try await phone.exportData(to: folder + "/me.db/such") }, .exportFolder)
         let report = try await phone.wipe(downloads: folder + "/out")
         XCTAssertTrue(report.keyDestroyed && vault.forgotten)
         XCTAssertFalse(FileManager.default.fileExists(atPath: folder + "/me.db"))

@@ -109,7 +109,7 @@ class LifeTest {
         val out = File(folder, "out").apply { mkdir() }
         assertTrue(phone.exportData(out.path) > 0u)
         assertTrue(name in File(out, "sidetone-export.json").readText())
-        assertEquals(ErrorCode.EXPORT_FOLDER, failure { phone.exportData(File(folder, "none/such").path) })
+        assertEquals(ErrorCode.EXPORT_FOLDER, failure { phone.exportData(File(file, "such").path) })
         val report = phone.wipe(downloads = out.path)
         assertTrue(report.keyDestroyed && vault.forgotten && !file.exists() && !out.exists())
         assertEquals(ErrorCode.CLOSED, failure { phone.chats() })
