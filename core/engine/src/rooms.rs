@@ -32,6 +32,8 @@ mod sender;
 use codes::Codes;
 use live::Room;
 
+/// A server that does not let us in again is asked again after this.
+const RETRY_MS: u64 = 5_000;
 /// Rooms that are remembered.
 const REMEMBERED: usize = 256;
 
@@ -327,13 +329,17 @@ impl Rooms {
             self.rooms.remove(&id);
             return cx.answer(ask, Err(error));
         }
-        // Whoever is in already stays as long as somebody is there.
+        // Whoever is in already stays as long as somebody is there, and asks again: a server that forgot the room learns of it
+        // anew from its creator.
         if let CommandError::Refused { code, .. } = error {
             room.put_out = Some(match code {
                 Code::Banned => RoomEnd::Banned,
                 Code::NoSuchRoom => RoomEnd::Closed,
                 _ => RoomEnd::Lost,
             });
+        }
+        if room.put_out != Some(RoomEnd::Banned) {
+            room.retry = Some(cx.now.time.after(RETRY_MS));
         }
     }
 

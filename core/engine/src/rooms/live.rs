@@ -54,6 +54,8 @@ pub(crate) struct Room {
     pub waiting: Option<Time>,
     /// Why the server put us out; the links live on.
     pub put_out: Option<RoomEnd>,
+    /// When the server is asked to let us in again.
+    pub retry: Option<Time>,
     pub relays: Option<Relays>,
     pub members: BTreeMap<MemberId, Member>,
     pub rule: Rule,
@@ -123,6 +125,7 @@ impl Room {
             online: false,
             waiting: None,
             put_out: None,
+            retry: None,
             relays: None,
             members: BTreeMap::new(),
             rule: Rule::default(),
@@ -188,7 +191,7 @@ impl Room {
 
     /// The server lets us in and says who is there.
     pub fn entered(&mut self, others: &[MemberId], cx: &mut Cx<'_>) {
-        self.online = true;
+        (self.online, self.put_out, self.retry) = (true, None, None);
         let first = self.entering.is_some();
         for (id, member) in &mut self.members {
             member.present = others.contains(id);
@@ -365,8 +368,8 @@ impl Room {
             RoomWord::Hello(hello) => self.hello(id, hello, cx),
             RoomWord::Rule(rule) if creator => self.ruled(rule, cx),
             RoomWord::Close(_) if creator => cx.fact(Fact::RoomOver(self.id, RoomEnd::Closed)),
-            _ if !self.lets_in(id) => {}
             RoomWord::Key(key) => self.key(id, key, cx),
+            _ if !self.lets_in(id) => {}
             RoomWord::Roll(roll) => self.rolled(id, roll, cx),
             RoomWord::Text(text) => self.tell(RoomEvent::Text(id, text), cx),
             RoomWord::React(reaction) => self.tell(RoomEvent::Reaction(id, reaction), cx),
@@ -403,6 +406,7 @@ impl Room {
     fn key(&mut self, id: MemberId, key: MediaKey, cx: &mut Cx<'_>) {
         let Some(member) = self.members.get_mut(&id) else { return };
         match member.link {
+            // Also of one that the creator has let in and we have not heard of it: there is no link to it before.
             None => member.theirs = Some(key),
             Some(_) => self.open_with(id, &key, cx),
         }

@@ -118,6 +118,9 @@ impl Room {
             let roll = Roll { members: self.listed() };
             self.say_all(&RoomWord::Roll(roll), cx);
         }
+        if self.retry.take_if(|at| *at <= now).is_some() {
+            super::request_entry(self, cx);
+        }
         self.turn_keys(cx);
         if self.floor.as_ref().and_then(|floor| floor.deadline()).is_some_and(|at| at <= now) {
             self.floor(FloorInput::Tick, cx);
@@ -150,7 +153,7 @@ impl Room {
         });
         let waiting = self.waiting.map(|since| since.after(UNANSWERED_MS));
         let floor = self.floor.as_ref().and_then(|floor| floor.deadline());
-        let rest = [waiting, self.roll_at, floor].into_iter().flatten();
+        let rest = [waiting, self.roll_at, self.retry, floor].into_iter().flatten();
         members.chain(rest).min().map_or(self.sender.deadline(), |at| at.min(self.sender.deadline()))
     }
 
