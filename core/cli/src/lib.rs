@@ -1,6 +1,6 @@
 //! Sidetone for a terminal.
 //!
-//! `sidetone serve` is the meeting server. `call`, `chat` and `echo` are a phone without a screen. `demo` starts a server
+//! `sidetone serve` is the meeting server, `admin` its operator's questions. `call`, `chat` and `echo` are a phone without a screen. `demo` starts a server
 //! and two phones, each a process of its own, lets them do everything there is to do, and checks what is promised.
 //!
 //! The program ends with status 0 when all went well, 1 when something promised did not hold, 2 when it could not do its
@@ -13,6 +13,7 @@ use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 
+pub mod admin;
 pub mod demo;
 pub mod leak;
 pub mod member;
@@ -41,6 +42,8 @@ struct Typed {
 enum Command {
     /// Run the meeting server until it is told to stop.
     Serve(serve::Args),
+    /// Ask a running server what its operator may know.
+    Admin(admin::Args),
     /// Start a server and two phones on this machine, let them write and talk, and check what is promised.
     Demo(demo::Args),
     /// Call a friend, or wait for a call.
@@ -70,6 +73,7 @@ pub fn run() -> ExitCode {
     let done = runtime.block_on(async {
         match typed.command {
             Command::Serve(args) => serve::run(args).await.map(|()| true),
+            Command::Admin(args) => admin::run(args).await.map(|()| true),
             Command::Demo(args) => demo::run(args).await,
             Command::Call(args) => terminal::call::run(args).await.map(|()| true),
             Command::Chat(args) => terminal::chat::run(args).await.map(|()| true),
