@@ -40,7 +40,7 @@ fn live(seed: u64) {
         let host = (0..world.phones.len()).find(|phone| is_in(world, *phone, room));
         host.map(|phone| world.invitation(phone, room))
     };
-    let lying = seed % 3 == 0;
+    let lying = seed.is_multiple_of(3);
     if lying {
         world.lies = Lies { drop: 12, twice: 12, late: 12 };
     }
