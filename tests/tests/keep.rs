@@ -2,6 +2,8 @@
 
 use proving::world::World;
 use sidetone_engine::row::Table;
+use sidetone_engine::transfer::row::FilePolicy;
+use sidetone_engine::transfer::view::TransferState;
 use sidetone_engine::{Addresses, Command, CommandError, Event, Preference, Preferences, Receipts, Standing, Theme};
 
 fn preferences(world: &World, phone: usize) -> Preferences {
@@ -35,6 +37,37 @@ fn preferences_survive_a_crash_and_stay_on_the_phone() {
     assert!(world.phones[1].disk().values().all(|row| !row.windows(8).any(|part| part == &canary.as_bytes()[..8])));
     world.ask(0, Command::DeleteAccount).expect("it is deleted");
     assert_eq!(preferences(&world, 0), Preferences::default());
+}
+
+#[test]
+fn what_is_taken_without_asking_is_one_wish_wherever_it_is_said() {
+    let mut world = World::friends(6);
+    let taken = |world: &mut World, size| {
+        let transfer = world.offer(0, 1, 7, size);
+        let state = |world: &World| {
+            let live = world.phones[1].engine()?.transfers().into_iter().find(|view| view.transfer == transfer);
+            live.map(|view| view.state)
+        };
+        let arrived = |world: &World| world.phones[1].files.kept.len();
+        let before = arrived(world);
+        assert!(
+            world
+                .run_until(60_000, |world| { arrived(world) > before || state(world) == Some(TransferState::Offered) })
+        );
+        arrived(world) > before
+    };
+    let below = |world: &World| world.phones[1].engine().expect("it runs").file_policy().accept_below;
+    world.ask(1, Command::Prefer(Preference::AcceptBelow(100))).expect("it is chosen");
+    assert!(taken(&mut world, 100) && !taken(&mut world, 101));
+    world.ask(1, Command::SetFilePolicy(FilePolicy { accept_below: 500, limit: 9_000 })).expect("it is chosen");
+    assert_eq!((preferences(&world, 1).accept_below, below(&world)), (500, 500));
+    assert!(taken(&mut world, 500) && !taken(&mut world, 501));
+    world.ask(1, Command::Prefer(Preference::AcceptBelow(0))).expect("it is chosen");
+    world.crash(1);
+    assert!(world.run_until(60_000, |world| !world.phones[1].is_dead()));
+    let policy = world.phones[1].engine().expect("it runs").file_policy();
+    assert_eq!(policy, FilePolicy { accept_below: 0, limit: 9_000 }, "the last word counts");
+    assert!(!taken(&mut world, 1));
 }
 
 #[test]

@@ -96,7 +96,11 @@ impl Engine {
                 Table::Fade => engine.chats.restore_fade(place.owner, place.position, FadeRow::read(&value)?),
                 Table::Draft => engine.chats.restore_draft(place.owner, DraftRow::read(&value)?),
                 Table::Transfer => engine.transfers.restore(place.owner, TransferRow::read(&value)?),
-                Table::FilePolicy => engine.transfers.restore_policy(FilePolicy::read(&value)?),
+                Table::FilePolicy => {
+                    let policy = FilePolicy::read(&value)?;
+                    engine.transfers.restore_limit(policy.limit);
+                    engine.preferences.accept_below = policy.accept_below;
+                }
                 Table::Message | Table::Content | Table::Reaction | Table::Past | Table::Preview => {}
             }
         }
@@ -197,7 +201,9 @@ impl Engine {
             }
             Fact::Say(peer, record) => self.peers.say(peer, &record, cx),
             Fact::Post(peer, body) => self.chats.post_file(peer, body, cx),
-            Fact::Posted(peer, Body::File(offer)) => self.transfers.offered(peer, &offer, cx),
+            Fact::Posted(peer, Body::File(offer)) => {
+                self.transfers.offered(peer, &offer, self.preferences.accept_below, cx);
+            }
             Fact::Posted(peer, Body::FileEnd(end)) => self.transfers.ended(peer, end, cx),
             Fact::Heard(PeerId::Friend(peer), record) => self.heard(peer, record, cx),
             Fact::Unreachable(PeerId::Friend(peer)) => {
@@ -434,7 +440,7 @@ impl Engine {
 
     /// Which files are taken.
     pub fn file_policy(&self) -> FilePolicy {
-        self.transfers.policy()
+        FilePolicy { accept_below: self.preferences.accept_below, limit: self.transfers.limit() }
     }
 
     /// The call that is on.
@@ -528,7 +534,10 @@ impl Engine {
             Command::PauseFile(transfer) => self.transfers.pause(ask, transfer, cx),
             Command::ResumeFile(transfer) => self.transfers.resume(ask, transfer, cx),
             Command::CancelFile(transfer) => self.transfers.cancel(ask, transfer, cx),
-            Command::SetFilePolicy(policy) => self.transfers.set_policy(ask, policy, cx),
+            Command::SetFilePolicy(policy) => {
+                self.transfers.set_policy(policy, cx);
+                self.preferences.prefer(ask, Preference::AcceptBelow(policy.accept_below), cx);
+            }
             _ => {}
         }
     }

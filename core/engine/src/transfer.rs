@@ -34,14 +34,20 @@ pub(crate) const HELD_BY_US: u8 = 1;
 pub(crate) const HELD_BY_THEM: u8 = 2;
 pub(crate) const HELD_BY_DISK: u8 = 4;
 
-#[derive(Default)]
 pub(crate) struct Transfers {
     live: BTreeMap<TransferId, Live>,
     /// The links that are up.
     linked: BTreeMap<UserId, LinkId>,
-    policy: FilePolicy,
+    limit: u64,
     /// Whether what was verified before the restart was brought to its place.
     begun: bool,
+}
+
+impl Default for Transfers {
+    fn default() -> Self {
+        let limit = FilePolicy::default().limit;
+        Self { live: BTreeMap::new(), linked: BTreeMap::new(), limit, begun: false }
+    }
 }
 
 struct Live {
@@ -193,10 +199,10 @@ impl Transfers {
         live.prepare(false, cx);
     }
 
-    pub fn set_policy(&mut self, ask: Ask, policy: FilePolicy, cx: &mut Cx<'_>) {
-        self.policy = policy;
+    /// Keeps what the user lets in; what of it is taken without asking is a preference, and decided there.
+    pub fn set_policy(&mut self, policy: FilePolicy, cx: &mut Cx<'_>) {
+        self.limit = policy.limit;
         cx.save(policy.put(OURSELVES, 0));
-        cx.answer(ask, Ok(Answer::Done));
     }
 
     /// Finds what a command is about and answers it.
@@ -210,15 +216,15 @@ impl Transfers {
 
 /// What the other phone says.
 impl Transfers {
-    /// A friend has a file for us.
-    pub fn offered(&mut self, peer: UserId, offer: &FileOffer, cx: &mut Cx<'_>) {
+    /// A friend has a file for us; one of up to `accept_below` bytes is taken without asking.
+    pub fn offered(&mut self, peer: UserId, offer: &FileOffer, accept_below: u64, cx: &mut Cx<'_>) {
         if self.live.contains_key(&offer.transfer) {
             return;
         }
         let size = offer.size.bytes();
-        let (many, large) = (self.count(peer, false) >= TRANSFERS, size > self.policy.limit);
+        let (many, large) = (self.count(peer, false) >= TRANSFERS, size > self.limit);
         let mut row = fresh(false, offer, cx);
-        if size <= self.policy.accept_below {
+        if size <= accept_below {
             row.stage = ACCEPTED;
         }
         if many || large {
@@ -406,8 +412,8 @@ impl Transfers {
         self.live.insert(row.offer.transfer, Live { peer, row, run: Run::Nothing });
     }
 
-    pub fn restore_policy(&mut self, policy: FilePolicy) {
-        self.policy = policy;
+    pub fn restore_limit(&mut self, limit: u64) {
+        self.limit = limit;
     }
 
     /// With whom something would go on if they were there.
@@ -425,8 +431,9 @@ impl Transfers {
         self.live.values().map(Live::view)
     }
 
-    pub fn policy(&self) -> FilePolicy {
-        self.policy
+    /// A larger file is declined without asking, in bytes.
+    pub fn limit(&self) -> u64 {
+        self.limit
     }
 
     fn count(&self, peer: UserId, ours: bool) -> usize {

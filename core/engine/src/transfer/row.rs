@@ -84,7 +84,8 @@ impl Row for PreviewRow {
 /// Which files are taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
 pub struct FilePolicy {
-    /// A friend's file of up to so many bytes is accepted without asking.
+    /// A friend's file of up to so many bytes is accepted without asking: [`crate::Preferences::accept_below`], which counts
+    /// where both are kept.
     #[serde(index = 0)]
     pub accept_below: u64,
     /// A larger file than this is declined without asking.
