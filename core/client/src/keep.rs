@@ -15,6 +15,7 @@ use crate::store::{Batch, Mark, salvage as reader, wipe};
 use crate::vault::{KeyVault, VaultError};
 
 mod export;
+mod files;
 mod forget;
 mod import;
 mod json;
@@ -111,7 +112,7 @@ pub enum ServerPart {
 /// Export.
 impl Client {
     /// Writes everything kept on this device into a folder, readable: `sidetone-export.json` as `docs/export.schema.json`
-    /// describes it. The document appears when it is whole. Calls and messages go on meanwhile; what comes after the
+    /// describes it, and in `files/` copies of the files of finished transfers. The document appears when all is whole. Calls and messages go on meanwhile; what comes after the
     /// beginning may be in it or not.
     ///
     /// # Errors
@@ -181,12 +182,12 @@ pub fn salvage(
     writer.end(beside, Some((found.damaged, found.missing)))
 }
 
-/// Whether a wipe takes the folder with received files as well.
+/// Whether a wipe takes received files as well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Downloads {
-    /// It stays.
+    /// They stay.
     Kept,
-    /// This folder goes, with everything in it.
+    /// They go, and so does this folder, with everything in it.
     Removed(PathBuf),
 }
 
@@ -206,7 +207,8 @@ pub struct Wiped {
 /// The end.
 impl Client {
     /// Destroys everything on this device and closes the client: first the platform's key, then the store's wrapped key and
-    /// its journal, then the files, then the downloads. What counts is done before this first waits, on the caller's
+    /// its journal, then the files: those that are not whole, those that were copied to be sent and, if they are not to
+    /// stay, those that were received. What counts is done before this first waits, on the caller's
     /// thread, whatever the client is busy with. A wipe that is cut short is ended by the next [`Client::open`].
     ///
     /// The account stays at the server: delete it before ([`Client::delete_account`]) or from another device.
@@ -227,12 +229,13 @@ impl Client {
         let files = begin.elapsed();
         self.close().await;
         let removed = path.as_deref().map_or(Ok(()), wipe::remove);
+        let gone = self.shelf.as_ref().map_or(Ok(()), |shelf| shelf.wipe(&downloads));
         let gone = match &downloads {
-            Downloads::Kept => Ok(()),
-            Downloads::Removed(folder) => match std::fs::remove_dir_all(folder) {
+            Downloads::Kept => gone,
+            Downloads::Removed(folder) => gone.and(match std::fs::remove_dir_all(folder) {
                 Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
                 other => other,
-            },
+            }),
         };
         burned.and(removed).and(gone)?;
         Ok(Wiped { key, files, all: begin.elapsed(), destroyed })

@@ -17,6 +17,9 @@ use sidetone_server::{Config as ServerConfig, Server};
 use sidetone_wire::id::IdentityKey;
 use zeroize::Zeroizing;
 
+#[path = "keep/files.rs"]
+mod files;
+
 const KEY: [u8; 32] = [7; 32];
 const PASSPHRASE: &str = "a passphrase of several words";
 const PASSWORD: &str = "correct horse battery staple";
@@ -145,7 +148,7 @@ fn an_import_is_whole_or_nothing() {
 
     let tried = |text: String, passphrase: Option<&str>| {
         std::fs::write(out.join(DOCUMENT), text).unwrap();
-        let outcome = import(&out, &to, &vault, passphrase);
+        let outcome = import(&out, &to, None, &vault, passphrase);
         let rows = Store::open(Location::File(&to), Zeroizing::new(KEY), None).unwrap();
         assert_eq!(rows.rows_after(None, 9).unwrap().rows.len(), if outcome.is_ok() { 3 } else { 0 });
         rows.close();
@@ -167,10 +170,10 @@ fn an_import_is_whole_or_nothing() {
     let newer = good.replacen("\n}", ",\n\"table_200\": [{\"field_0\": 1}]\n}", 1);
     let imported = tried(newer, None).expect("what a newer version adds is left out");
     assert_eq!((imported.rows, imported.unknown, imported.identity), (3, 1, ImportedIdentity::None));
-    assert_eq!(import(&out, &to, &vault, None), Err(ImportError::NotEmpty), "and never over something else");
+    assert_eq!(import(&out, &to, None, &vault, None), Err(ImportError::NotEmpty), "and never over something else");
     std::fs::remove_file(out.join(DOCUMENT)).unwrap();
     std::fs::write(out.join("sidetone-export.json.part"), good).unwrap();
-    assert!(matches!(import(&out, &to, &vault, None), Err(ImportError::Folder(_))), "a broken export is none");
+    assert!(matches!(import(&out, &to, None, &vault, None), Err(ImportError::Folder(_))), "a broken export is none");
 }
 
 #[test]
@@ -186,8 +189,8 @@ fn an_import_gives_back_what_the_export_took() {
     };
     let before = rows(&from);
     salvage(&from, &vault, &out, passphrase).unwrap();
-    assert_eq!(import(&out, &to, &vault, Some("another passphrase")), Err(ImportError::WrongPassphrase));
-    let imported = import(&out, &to, &vault, Some(PASSPHRASE)).unwrap();
+    assert_eq!(import(&out, &to, None, &vault, Some("another passphrase")), Err(ImportError::WrongPassphrase));
+    let imported = import(&out, &to, None, &vault, Some(PASSPHRASE)).unwrap();
     assert_eq!((imported.rows, imported.identity), (before.len() as u64, ImportedIdentity::Restored));
     let after = rows(&to);
     assert_eq!(before.len(), after.len());
@@ -238,7 +241,7 @@ async fn a_phone_that_takes_over_an_export_with_its_identity_goes_on_as_if_nothi
     let wiped = anna.wipe(Downloads::Kept).await.unwrap();
     assert_eq!(wiped.destroyed, Err(VaultError::Failed), "a fixed key cannot be destroyed");
 
-    let imported = import(&path("export"), &path("new"), &FixedKey::new([8; 32]), Some(PASSPHRASE)).unwrap();
+    let imported = import(&path("export"), &path("new"), None, &FixedKey::new([8; 32]), Some(PASSPHRASE)).unwrap();
     assert_eq!(imported.identity, ImportedIdentity::Restored);
     let anna = Client::open(config(&address, &path("new"), FixedKey::new([8; 32]))).unwrap();
     while anna.next_event().await != Some(Event::Connected(true)) {}
@@ -344,15 +347,21 @@ async fn a_wipe_destroys_the_key_first_and_leaves_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let image = tempfile::tempdir_in(folder.path()).unwrap();
         let downloads = folder.path().join("downloads");
-        std::fs::create_dir(&downloads).unwrap();
-        std::fs::write(downloads.join("photo.part"), "half a photo").unwrap();
+        for (below, name) in [("parts", "1.part"), ("sent", "voice note.ogg"), ("received", "photo.jpeg")] {
+            std::fs::create_dir_all(downloads.join(below)).unwrap();
+            std::fs::write(downloads.join(below).join(name), "what somebody sent").unwrap();
+        }
+        let exports = folder.path().join("exports");
+        std::fs::create_dir(&exports).unwrap();
         let inside = folder.path().join("app");
         std::fs::create_dir(&inside).unwrap();
         let path = old_phone(&inside);
         let (key, sealed) = secrets(&path);
         let (seen, wrapped) = (Arc::default(), Arc::new(Mutex::new(key.clone())));
         let witness = Witness { store: path.clone(), wrapped: Arc::clone(&wrapped), seen: Arc::clone(&seen), outcome };
-        let client = Client::open(config("ws://127.0.0.1:9", &path, witness)).unwrap();
+        let mut config = config("ws://127.0.0.1:9", &path, witness);
+        config.files = Some(downloads.clone());
+        let client = Client::open(config).unwrap();
         client.prefer(Preference::Theme(Theme::Dark)).await.unwrap();
         let beside = |end: &str| PathBuf::from(format!("{}{end}", path.display()));
         // Second names of the same blocks: what is only unlinked stays readable here.
@@ -360,11 +369,11 @@ async fn a_wipe_destroys_the_key_first_and_leaves_nothing() {
         std::fs::hard_link(beside("-wal"), image.path().join("journal")).unwrap();
         assert!(contains(&bytes(image.path()), &sealed), "the control: it is there before");
 
-        let wiped = client.wipe(Downloads::Removed(downloads.clone())).await.unwrap();
+        let wiped = client.wipe(Downloads::Removed(exports.clone())).await.unwrap();
         assert_eq!((wiped.destroyed, &seen.lock().unwrap()[..]), (outcome, &["the key goes first"][..]));
         assert!(wiped.key <= wiped.files && wiped.files <= wiped.all);
         assert_eq!(std::fs::read_dir(&inside).unwrap().count(), 0, "no file");
-        assert!(!downloads.exists());
+        assert!(!downloads.exists() && !exports.exists());
         let left = bytes(image.path());
         assert!(!contains(&left, &key) && !contains(&left, &sealed), "and nothing in the blocks");
         assert_eq!(client.friends().await, Err(sidetone::Error::Closed));

@@ -10,6 +10,7 @@ use sidetone_crypto::backup;
 use sidetone_engine::row::{AccountRow, OURSELVES, Place, Row, Table};
 use zeroize::Zeroizing;
 
+use super::files::Outgoing;
 use super::json::{hex, to_json};
 use super::shape::{Section, Shape, section};
 use crate::store::{Kept, StoreError};
@@ -31,6 +32,10 @@ pub struct Exported {
     pub damaged: u64,
     /// Rows that should have been in the store and were not; `None` if that cannot be known any more.
     pub missing: Option<u64>,
+    /// Files beside the document.
+    pub files: u64,
+    /// Files of finished transfers that are not where they were, or not what they were; the document names them.
+    pub missing_files: u64,
 }
 
 /// Why there is no export. A folder without the document in it holds none.
@@ -77,6 +82,7 @@ pub struct Writer<'a> {
     section: Option<u8>,
     rows: u64,
     secrets: Vec<(Place, Zeroizing<Vec<u8>>)>,
+    files: Outgoing,
 }
 
 impl<'a> Writer<'a> {
@@ -96,7 +102,7 @@ impl<'a> Writer<'a> {
             out,
             "{{\n\"format\": \"{FORMAT}\",\n\"version\": {VERSION},\n\"app\": \"{app}\",\n\"made_ms\": {made_ms}"
         )?;
-        Ok(Self { folder, out, section: None, rows: 0, secrets: Vec::new() })
+        Ok(Self { folder, out, section: None, rows: 0, secrets: Vec::new(), files: Outgoing::default() })
     }
 
     /// Adds rows: those of a table come one after the other.
@@ -114,7 +120,9 @@ impl<'a> Writer<'a> {
             let (row, secret) = row(&place, &value, known);
             serde_json::to_writer(&mut self.out, &row).map_err(io::Error::from)?;
             self.rows += 1;
-            if secret {
+            self.files.note(&place, &value);
+            // A transfer that is over needs its key no more.
+            if secret && place.table != Table::Past {
                 self.secrets.push((place, value));
             }
         }
@@ -131,6 +139,24 @@ impl<'a> Writer<'a> {
     /// Ends the document and gives it its name.
     pub fn end(mut self, beside: Beside, damage: Option<(u64, Option<u64>)>) -> Result<Exported, ExportError> {
         self.end_section()?;
+        self.files.copy(self.folder)?;
+        let mut files = std::mem::take(&mut self.files);
+        let ended = self.close(&files, beside, damage);
+        if ended.is_err() {
+            files.undo();
+        }
+        ended
+    }
+
+    fn close(
+        mut self,
+        files: &Outgoing,
+        beside: Beside,
+        damage: Option<(u64, Option<u64>)>,
+    ) -> Result<Exported, ExportError> {
+        if !files.list.is_empty() {
+            write!(self.out, ",\n\"files\": {}", serde_json::json!(files.list))?;
+        }
         if let Some(server) = &beside.server {
             write!(self.out, ",\n\"server\": {server}")?;
         }
@@ -147,7 +173,8 @@ impl<'a> Writer<'a> {
         #[cfg(unix)]
         File::open(self.folder)?.sync_all()?;
         let (damaged, missing) = damage.unwrap_or((0, Some(0)));
-        Ok(Exported { rows: self.rows, damaged, missing })
+        let (rows, missing_files) = (self.rows, files.missing);
+        Ok(Exported { rows, damaged, missing, files: files.copied, missing_files })
     }
 }
 
@@ -169,7 +196,8 @@ fn row(place: &Place, value: &[u8], known: Option<&Section>) -> (Json, bool) {
     match ciborium::from_reader::<Value, _>(value).map(|value| to_json(&value, shape, &mut secret)) {
         Ok(Json::Object(fields)) => object.extend(fields),
         Ok(other) => drop(object.insert("value".to_owned(), other)),
-        Err(_) => drop(object.insert("unreadable".to_owned(), hex(value).into())),
+        // It could be anything.
+        Err(_) => secret = true,
     }
     (Json::Object(object), secret)
 }

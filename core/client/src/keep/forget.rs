@@ -23,7 +23,10 @@ impl Part {
         match self {
             Self::Cache => table.class() == Class::Cached && table != Table::Friend,
             // Where a conversation stands is kept: new messages are numbered behind the old ones.
-            Self::Messages => (Table::Outgoing as u8..Table::Preferences as u8).contains(&(table as u8)),
+            Self::Messages => {
+                let said = (Table::Outgoing as u8..Table::Preferences as u8).contains(&(table as u8));
+                said && table.class() == Class::Kept
+            }
         }
     }
 }

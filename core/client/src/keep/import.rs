@@ -1,6 +1,6 @@
 //! An export brought to a phone that holds nothing yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use ciborium::Value;
@@ -9,17 +9,23 @@ use serde_json::{Map, Value as Json};
 use sidetone_crypto::backup::{self, BackupError};
 use sidetone_crypto::identity::Identity;
 use sidetone_engine::row::{
-    AccountRow, Change, ChatRow, ContentRow, MessageRow, OURSELVES, Place, ReactionRow, Row, Table,
+    AccountRow, Change, ChatRow, ContentRow, MessageRow, OURSELVES, OutgoingRow, Place, ReactionRow, Row, Table,
 };
-use sidetone_wire::id::{DeviceId, ItemSeq, UserId};
+use sidetone_engine::transfer::row::{EndReason, PastRow, PreviewRow, TransferRow};
+use sidetone_wire::id::{DeviceId, ItemSeq, Secret, UserId};
+use sidetone_wire::record::{Body, Stay};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::export::{DOCUMENT, FORMAT, VERSION};
-use super::json::{to_cbor, unhex};
+use super::files::Brought;
+use super::json::{fill, to_cbor, unhex};
 use super::shape::{SECTIONS, Section, Shape};
 use crate::store::{Location, Store, StoreError, Write};
+use crate::transfer::place::Shelf;
 use crate::vault::{KeyVault, VaultError, random};
 
+/// What stands for a key that was left out.
+const NONE: Secret = Secret([0; 32]);
 /// Numbers left free in each of our lanes, for what the other phone may have sent after the export.
 const GAP: u64 = 1 << 32;
 
@@ -28,8 +34,12 @@ const GAP: u64 = 1 << 32;
 pub struct Imported {
     /// Rows that are in the store now.
     pub rows: u64,
-    /// Rows that this version does not know and that were left out.
+    /// Rows that this version does not know, or that say nothing without the passphrase, and that were left out.
     pub unknown: u64,
+    /// Files that are in their place now.
+    pub files: u64,
+    /// Files of finished transfers that the export does not hold as they were.
+    pub missing_files: u64,
     /// Which identity the phone has now.
     pub identity: ImportedIdentity,
 }
@@ -77,13 +87,17 @@ pub enum ImportError {
     /// The key store gave no key.
     #[error(transparent)]
     Vault(#[from] VaultError),
+    /// The files cannot be brought to their place: make room, or see to the folder.
+    #[error("the files cannot be written: {0:?}")]
+    Files(std::io::ErrorKind),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
 
-/// Reads the export in `folder` into the store at `store`, which no client has open: all of it, or nothing. With the
-/// `passphrase` of the export the identity comes with it.
+/// Reads the export in `folder` into the store at `store`, which no client has open: all of it, or nothing. Its files go to
+/// the folder `files`, which must be that of [`crate::Config::files`]; without one they are left. With the `passphrase` of
+/// the export the identity comes with it; without it a file that was under way has to be sent again.
 ///
 /// # Errors
 ///
@@ -91,6 +105,7 @@ pub enum ImportError {
 pub fn import(
     folder: &Path,
     store: &Path,
+    files: Option<&Path>,
     vault: &dyn KeyVault,
     passphrase: Option<&str>,
 ) -> Result<Imported, ImportError> {
@@ -99,6 +114,7 @@ pub fn import(
     incoming.unseal(passphrase)?;
     let identity = incoming.settle_account();
     incoming.leave_gaps();
+    incoming.settle_transfers();
 
     let mut store = Store::open(Location::File(store), vault.load_or_create()?, None)?;
     let taken = store.restore_rows()?.iter().any(|(place, _)| place.table != Table::Preferences);
@@ -106,16 +122,28 @@ pub fn import(
         store.close();
         return Err(ImportError::NotEmpty);
     }
-    let kept = store.keep(incoming.rows.values().map(Write::Change));
+    let shelf = files.map(|files| Shelf::new(files.to_owned(), None));
+    let list = incoming.words.remove("files");
+    let brought = Brought::bring(folder, list.as_ref(), incoming.rows.values_mut(), shelf.as_ref());
+    let kept = brought.and_then(|mut brought| match store.keep(incoming.rows.values().map(Write::Change)) {
+        Ok(()) => Ok(brought),
+        Err(error) => {
+            brought.undo();
+            Err(error.into())
+        }
+    });
     store.close();
-    kept?;
-    Ok(Imported { rows: incoming.rows.len() as u64, unknown: incoming.unknown, identity })
+    let Brought { files, missing: missing_files, .. } = kept?;
+    let (rows, unknown) = (incoming.rows.len() as u64, incoming.unknown + incoming.bare.len() as u64);
+    Ok(Imported { rows, unknown, files, missing_files, identity })
 }
 
 /// The rows of an export.
 #[derive(Default)]
 struct Incoming {
     rows: BTreeMap<Place, Change>,
+    /// Rows that say nothing without what was left out of them.
+    bare: BTreeSet<Place>,
     unknown: u64,
     /// Everything that is not a list of rows.
     words: BTreeMap<String, Json>,
@@ -162,7 +190,9 @@ impl Incoming {
             let wrong = || ImportError::Row { section: "sealed".to_owned(), row: number };
             let change = sealed_row(row).ok_or_else(wrong)?;
             // Only what the document shows can be meant: the sealed part adds secrets and no rows.
-            if self.rows.insert(change.place, change).is_none() {
+            let shown = self.bare.remove(&change.place) || self.rows.contains_key(&change.place);
+            self.rows.insert(change.place, change);
+            if !shown {
                 return Err(wrong());
             }
         }
@@ -190,6 +220,46 @@ impl Incoming {
             };
             row.last = ItemSeq(row.last.0.saturating_add(GAP));
             *change = row.put(place.owner, place.position);
+        }
+    }
+}
+
+impl Incoming {
+    /// Nothing that was half here is here now: a file that was coming comes from its beginning, and what was going has its
+    /// key only if the passphrase was given.
+    fn settle_transfers(&mut self) {
+        let unsettled = self.rows.values().filter(|row| matches!(row.place.table, Table::Transfer | Table::Outgoing));
+        let rows: Vec<Change> = unsettled.cloned().collect();
+        for Change { place, value } in rows {
+            let value = Zeroizing::new(value.unwrap_or_default());
+            match place.table {
+                Table::Transfer => self.settle_transfer(place, TransferRow::read(&value)),
+                Table::Outgoing => self.settle_outgoing(place, OutgoingRow::read(&value)),
+                _ => {}
+            }
+        }
+    }
+
+    fn settle_transfer(&mut self, place: Place, row: Result<TransferRow, impl Sized>) {
+        let Ok(mut row) = row else { return };
+        if row.offer.key == NONE {
+            row.end = Some(EndReason::Changed.number());
+            row.path = None;
+            let past = PastRow(row).put(place.owner, place.position);
+            self.rows.remove(&place);
+            self.rows.insert(past.place, past);
+        } else if !row.ours {
+            (row.stage, row.done, row.path) = (row.stage.min(1), 0, None);
+            self.rows.insert(place, row.put(place.owner, place.position));
+        }
+    }
+
+    /// Its number stays taken: their phone waits for it.
+    fn settle_outgoing(&mut self, place: Place, row: Result<OutgoingRow, impl Sized>) {
+        let Ok(mut row) = row else { return };
+        if matches!(&row.body, Body::File(offer) if offer.key == NONE) {
+            row.body = Body::Gone(Stay { seconds: None });
+            self.rows.insert(place, row.put(place.owner, place.position));
         }
     }
 }
@@ -262,19 +332,25 @@ impl<'de> Visitor<'de> for List<'_> {
         };
         let mut number = 0;
         while let Some(row) = rows.next_element()? {
-            let Some(change) = parse(row, table, self.known) else {
+            let parsed = parse(row, table, self.known);
+            let Some((change, bare)) = parsed else {
                 let section = self.name.to_owned();
                 self.wrong.get_or_insert(ImportError::Row { section, row: number });
                 return Err(A::Error::custom("no row"));
             };
-            self.incoming.rows.insert(change.place, change);
+            if bare {
+                self.incoming.bare.insert(change.place);
+            } else {
+                self.incoming.rows.insert(change.place, change);
+            }
             number += 1;
         }
         Ok(())
     }
 }
 
-fn parse(row: Json, table: Table, known: Option<&Section>) -> Option<Change> {
+/// A row, and whether it says nothing without what was left out of it.
+fn parse(row: Json, table: Table, known: Option<&Section>) -> Option<(Change, bool)> {
     let Json::Object(mut object) = row else { return None };
     let owner = match object.remove(known.map_or("owner", |section| section.owner)) {
         Some(digits) => UserId(unhex(digits.as_str()?)?.try_into().ok()?),
@@ -285,17 +361,21 @@ fn parse(row: Json, table: Table, known: Option<&Section>) -> Option<Change> {
         None => 0,
     };
     let shape = known.map_or(Shape::Fields(&[]), |section| section.row);
-    let value = match object.remove("value") {
+    let mut value = match object.remove("value") {
         Some(value) if object.is_empty() => to_cbor(&value, Shape::Plain)?,
         _ => to_cbor(&Json::Object(filled(object)), shape)?,
     };
+    if table == Table::Account {
+        return account(value).map(|row| (row.put(OURSELVES, 0), false));
+    }
+    let filled = fill(&mut value, shape);
     let mut bytes = Vec::new();
     ciborium::into_writer(&value, &mut bytes).ok()?;
-    let place = Place { table, owner, position };
-    match table {
-        Table::Account => account(value).map(|row| row.put(OURSELVES, 0)),
-        _ => readable(table, &bytes).then_some(Change { place, value: Some(bytes) }),
-    }
+    let change = Change { place: Place { table, owner, position }, value: Some(bytes) };
+    let readable = readable(table, change.value.as_deref().unwrap_or_default());
+    // What becomes of these without their keys is settled later.
+    let goes_on = matches!(table, Table::Transfer | Table::Past | Table::Outgoing);
+    (readable || known.is_none()).then_some((change, !readable || filled && !goes_on))
 }
 
 fn filled(mut object: Map<String, Json>) -> Map<String, Json> {
@@ -333,6 +413,8 @@ fn readable(table: Table, bytes: &[u8]) -> bool {
         Table::Message => return MessageRow::read(bytes).is_ok(),
         Table::Content => return ContentRow::read(bytes).is_ok(),
         Table::Reaction => return ReactionRow::read(bytes).is_ok(),
+        Table::Past => return PastRow::read(bytes).is_ok(),
+        Table::Preview => return PreviewRow::read(bytes).is_ok(),
         _ => {}
     }
     let place = Place { table, owner: OURSELVES, position: 0 };

@@ -7,6 +7,9 @@ use serde_json::{Map, Value as Json};
 
 use super::shape::Shape;
 
+/// Bytes of the shortest secret that anything here keeps.
+const KEY_BYTES: usize = 32;
+
 /// What a value of CBOR looks like, and whether something secret was left out.
 pub fn to_json(value: &Value, shape: Shape, secret: &mut bool) -> Json {
     match (shape, value) {
@@ -25,13 +28,14 @@ pub fn to_json(value: &Value, shape: Shape, secret: &mut bool) -> Json {
                 let known = kinds.iter().find(|(number, ..)| i128::from(*kind) == i128::from(*number));
                 let (name, shape) = match known {
                     Some((_, name, shape)) => ((*name).to_owned(), *shape),
-                    None => (format!("kind_{}", i128::from(*kind)), Shape::Plain),
+                    None => (format!("kind_{}", i128::from(*kind)), Shape::Unknown),
                 };
                 Json::Object(Map::from_iter([(name, to_json(body, shape, secret))]))
             }
-            _ => plain(value),
+            _ => unknown(value, secret),
         },
-        _ => plain(value),
+        (Shape::Plain, _) => plain(value),
+        _ => unknown(value, secret),
     }
 }
 
@@ -42,14 +46,29 @@ fn fields_to_json(entries: &[(Value, Value)], fields: &[(u64, &str, Shape)], sec
         let number = i128::from(*number);
         let (name, shape) = match fields.iter().find(|(known, ..)| number == i128::from(*known)) {
             Some((_, name, shape)) => ((*name).to_owned(), *shape),
-            None => (format!("field_{number}"), Shape::Plain),
+            None => (format!("field_{number}"), Shape::Unknown),
         };
-        let value = to_json(value, shape, secret);
-        if !matches!(shape, Shape::Secret) {
+        let mut left_out = false;
+        let value = to_json(value, shape, &mut left_out);
+        *secret |= left_out;
+        if !(left_out && value.is_null()) {
             object.insert(name, value);
         }
     }
     Json::Object(object)
+}
+
+/// What is newer than this code: whatever in it could be a key is taken for one.
+fn unknown(value: &Value, secret: &mut bool) -> Json {
+    match value {
+        Value::Bytes(bytes) if bytes.len() >= KEY_BYTES => {
+            *secret = true;
+            Json::Null
+        }
+        Value::Array(values) => values.iter().map(|value| unknown(value, secret)).collect(),
+        Value::Map(entries) => fields_to_json(entries, &[], secret),
+        _ => plain(value),
+    }
 }
 
 fn plain(value: &Value) -> Json {
@@ -66,7 +85,10 @@ fn plain(value: &Value) -> Json {
         Value::Bool(truth) => Json::Bool(*truth),
         Value::Float(number) => serde_json::Number::from_f64(*number).map_or(Json::Null, Json::Number),
         Value::Array(values) => values.iter().map(plain).collect(),
-        Value::Map(entries) => fields_to_json(entries, &[], &mut false),
+        Value::Map(entries) => {
+            let known = entries.iter().filter_map(|(key, value)| Some((key.as_integer()?, value)));
+            known.map(|(key, value)| (format!("field_{}", i128::from(key)), plain(value))).collect()
+        }
         _ => Json::Null,
     }
 }
@@ -85,7 +107,7 @@ pub fn to_cbor(json: &Json, shape: Shape) -> Option<Value> {
             let (name, body) = object.iter().next().filter(|_| object.len() == 1)?;
             let (number, shape) = match kinds.iter().find(|(_, known, _)| known == name) {
                 Some((number, _, shape)) => (*number, *shape),
-                None => (name.strip_prefix("kind_")?.parse().ok()?, Shape::Plain),
+                None => (name.strip_prefix("kind_")?.parse().ok()?, Shape::Unknown),
             };
             Some(Value::Array(vec![Value::Integer(number.into()), to_cbor(body, shape)?]))
         }
@@ -98,7 +120,7 @@ fn fields_to_cbor(object: &Map<String, Json>, fields: &[(u64, &str, Shape)]) -> 
     for (name, value) in object {
         let (number, shape) = match fields.iter().find(|(_, known, _)| known == name) {
             Some((number, _, shape)) => (*number, *shape),
-            None => (name.strip_prefix("field_")?.parse().ok()?, Shape::Plain),
+            None => (name.strip_prefix("field_")?.parse().ok()?, Shape::Unknown),
         };
         entries.push((number, to_cbor(value, shape)?));
     }
@@ -124,6 +146,36 @@ fn from_plain(json: &Json) -> Option<Value> {
     })
 }
 
+/// Puts zeros in the place of secrets that were left out of a value of this shape; gives whether there were any.
+pub fn fill(value: &mut Value, shape: Shape) -> bool {
+    match (shape, value) {
+        (Shape::Fields(fields), Value::Map(entries)) => {
+            let mut filled = false;
+            for (number, _, shape) in fields {
+                let at = entries.iter().position(|(key, _)| *key == Value::Integer((*number).into()));
+                match (at, shape) {
+                    (Some(at), shape) => filled |= fill(&mut entries[at].1, *shape),
+                    (None, Shape::Secret) => {
+                        entries.push((Value::Integer((*number).into()), Value::Bytes(vec![0; KEY_BYTES])));
+                        filled = true;
+                    }
+                    (None, _) => {}
+                }
+            }
+            entries.sort_by_key(|(key, _)| key.as_integer().map(i128::from));
+            filled
+        }
+        (Shape::Kinds(kinds), Value::Array(pair)) => match &mut pair[..] {
+            [Value::Integer(kind), body] => {
+                let known = kinds.iter().find(|(number, ..)| i128::from(*kind) == i128::from(*number));
+                known.is_some_and(|(_, _, shape)| fill(body, *shape))
+            }
+            _ => false,
+        },
+        _ => false,
+    }
+}
+
 /// Lower-case digits.
 pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -134,4 +186,43 @@ pub fn unhex(digits: &str) -> Option<Vec<u8>> {
     let digit = |byte: &u8| char::from(*byte).to_digit(16);
     let pairs = digits.as_bytes().chunks(2);
     pairs.map(|pair| u8::try_from(digit(pair.first()?)? << 4 | digit(pair.get(1)?)?).ok()).collect()
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const ROW: Shape = Shape::Fields(&[(0, "name", Shape::Plain), (1, "key", Shape::Secret)]);
+
+    fn map(entries: Vec<(u64, Value)>) -> Value {
+        Value::Map(entries.into_iter().map(|(key, value)| (Value::Integer(key.into()), value)).collect())
+    }
+
+    #[test]
+    fn what_could_be_a_key_of_a_newer_version_is_never_written_in_clear() {
+        let key = || Value::Bytes(vec![7; 32]);
+        let newer = [
+            map(vec![(0, Value::Text("x".into())), (9, key())]),
+            map(vec![(9, map(vec![(3, key())]))]),
+            map(vec![(9, Value::Array(vec![Value::Array(vec![key()])]))]),
+            map(vec![(0, Value::Text("x".into())), (1, key())]),
+        ];
+        for value in newer {
+            let mut secret = false;
+            let text = to_json(&value, ROW, &mut secret).to_string();
+            assert!(secret, "it goes into the sealed part: {text}");
+            assert!(!text.contains(&hex(&[7; 32])) && !text.contains(&STANDARD.encode([7; 32])), "{text}");
+        }
+        let (id, mut secret) = (map(vec![(9, Value::Bytes(vec![7; 16]))]), false);
+        let json = to_json(&id, ROW, &mut secret);
+        assert_eq!((to_cbor(&json, ROW), secret), (Some(id), false), "what is no key comes through");
+    }
+
+    #[test]
+    fn a_secret_that_was_left_out_is_known_to_be_missing() {
+        let mut bare = map(vec![(0, Value::Text("x".into()))]);
+        assert!(fill(&mut bare, ROW));
+        assert!(!fill(&mut bare, ROW), "nothing is missing any more");
+    }
 }

@@ -1,11 +1,13 @@
 //! How each table reads in an export: names for the numbers of its rows. What has no name here, because it is newer than this
-//! list, is written under its number, so an export is complete whatever is missing here.
+//! list, is written under its number, so an export is complete whatever is missing here; what could be a key in it is sealed.
 
 /// How a value is written.
 #[derive(Debug, Clone, Copy)]
 pub enum Shape {
     /// As it is; bytes as `{"base64": ...}`, fields of a nested row as `field_N`.
     Plain,
+    /// The same, but byte strings that could be keys are taken for secret.
+    Unknown,
     /// Bytes as hexadecimal digits.
     Hex,
     /// A number as one of these words; a larger one stays a number.
@@ -35,7 +37,47 @@ use Shape::{Fields, Hex, Kinds, Plain, Secret, Word};
 
 const MESSAGE_ID: Shape = Fields(&[(0, "lane", Hex), (1, "seq", Plain)]);
 const MARK: Shape = Fields(&[(0, "lane", Hex), (1, "up_to", Plain)]);
-const BODY: Shape = Kinds(&[(1, "text", Plain), (2, "read", MARK)]);
+const WORDS: Shape = Fields(&[(0, "text", Plain), (1, "reply", MESSAGE_ID), (2, "stay_s", Plain)]);
+const EDIT: Shape = Fields(&[(0, "message", MESSAGE_ID), (1, "text", Plain)]);
+const REACT: Shape = Fields(&[(0, "message", MESSAGE_ID), (1, "emoji", Plain)]);
+const FILE_END: Shape = Fields(&[(0, "transfer", Hex), (1, "why", Plain)]);
+const PICTURE: Shape = Fields(&[(0, "width", Plain), (1, "height", Plain), (2, "thumbnail", Plain)]);
+const VOICE: Shape = Fields(&[(0, "duration_ms", Plain), (1, "waveform", Plain)]);
+const OFFER: Shape = Fields(&[
+    (0, "transfer", Hex),
+    (1, "name", Plain),
+    (2, "size", Plain),
+    (3, "mime", Plain),
+    (4, "kind", Plain),
+    (5, "sha256", Hex),
+    (6, "key", Secret),
+    (7, "picture", PICTURE),
+    (8, "voice", VOICE),
+]);
+const TRANSFER: Shape = Fields(&[
+    (0, "ours", Plain),
+    (1, "offer", OFFER),
+    (2, "offered_ms", Plain),
+    (3, "stage", Word(&["offered", "accepted", "verified", "over"])),
+    (4, "held", Plain),
+    (5, "path", Plain),
+    (6, "chunks", Plain),
+    (7, "end", Plain),
+    (8, "renewed", Plain),
+    (9, "changed_ns", Plain),
+]);
+const BODY: Shape = Kinds(&[
+    (1, "text", Plain),
+    (2, "read", MARK),
+    (3, "words", WORDS),
+    (4, "edit", EDIT),
+    (5, "delete", MESSAGE_ID),
+    (6, "react", REACT),
+    (7, "timer", TIMER),
+    (8, "gone", TIMER),
+    (20, "file", OFFER),
+    (21, "file_end", FILE_END),
+]);
 const CALL: Shape = Fields(&[(0, "call", Hex), (1, "reason", Plain), (2, "talked_ms", Plain)]);
 const TIMER: Shape = Fields(&[(0, "stay_s", Plain)]);
 const FILE: Shape =
@@ -128,6 +170,15 @@ pub const SECTIONS: &[Section] = &[
         row: Fields(&[(0, "message", MESSAGE_ID), (1, "theirs", Plain), (2, "stay_s", Plain), (3, "until_ms", Plain)]),
     },
     Section { kind: 9, name: "drafts", owner: "peer", row: Fields(&[(0, "text", Plain)]) },
+    Section { kind: 10, name: "transfers", owner: "peer", row: TRANSFER },
+    Section { kind: 11, name: "past_transfers", owner: "peer", row: TRANSFER },
+    Section {
+        kind: 12,
+        name: "file_policy",
+        owner: "owner",
+        row: Fields(&[(0, "accept_below_bytes", Plain), (1, "limit_bytes", Plain)]),
+    },
+    Section { kind: 13, name: "previews", owner: "peer", row: Fields(&[(0, "picture", PICTURE), (1, "voice", VOICE)]) },
     Section {
         kind: 15,
         name: "preferences",
@@ -139,6 +190,23 @@ pub const SECTIONS: &[Section] = &[
             (3, "routes", Word(&["any", "relay_only", "direct_only"])),
             (4, "accept_below_bytes", Plain),
             (5, "language", Plain),
+        ]),
+    },
+    Section {
+        kind: 20,
+        name: "rooms",
+        owner: "room",
+        row: Fields(&[
+            (0, "invitation", Secret),
+            (1, "identity", Secret),
+            (2, "owner", Secret),
+            (3, "name", Plain),
+            (4, "shown", Plain),
+            (5, "host", Plain),
+            (6, "memory", Plain),
+            (7, "entered_ms", Plain),
+            (8, "rule", Plain),
+            (9, "verified", Plain),
         ]),
     },
 ];

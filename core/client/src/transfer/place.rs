@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use sidetone_wire::id::TransferId;
 
+use crate::keep::Downloads;
+
 /// Longest name given to a file: room is left for the number that tells equal names apart.
 const NAME_BYTES: usize = 200;
 /// Longest ending that is kept when a name is shortened.
@@ -74,12 +76,20 @@ impl Shelf {
         choose(&self.root.join("received"), &clean(name))
     }
 
+    /// The same for a file that was sent.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn choose_sent(&self, name: &str) -> io::Result<PathBuf> {
+        choose(&self.root.join("sent"), &clean(name))
+    }
+
     /// Writes a copy that is to be sent.
     ///
     /// # Errors
     /// What the disk says.
     pub fn copy(&self, name: &str, content: &[u8]) -> io::Result<PathBuf> {
-        let path = choose(&self.root.join("sent"), &clean(name))?;
+        let path = self.choose_sent(name)?;
         let mut file = OpenOptions::new().write(true).create_new(true).open(&path)?;
         file.write_all(content)?;
         file.sync_all()?;
@@ -110,18 +120,38 @@ impl Shelf {
 
     /// Throws everything away.
     pub fn forget(&self) {
-        for folder in ["parts", "received", "sent"] {
-            let path = self.root.join(folder);
-            if let Err(error) = fs::remove_dir_all(&path)
-                && error.kind() != io::ErrorKind::NotFound
-            {
-                tracing::warn!(kind = ?error.kind(), "forgotten files could not be removed");
+        if let Err(error) = self.wipe(&Downloads::Removed(self.root.join("received"))) {
+            tracing::warn!(kind = ?error.kind(), "forgotten files could not be removed");
+        }
+    }
+
+    /// Throws away what is not whole, what the library copied to send it and, if it is not to stay, what was received.
+    ///
+    /// # Errors
+    /// What the disk says of the first that could not be removed; the others are gone.
+    pub fn wipe(&self, downloads: &Downloads) -> io::Result<()> {
+        let folders: &[&str] = match downloads {
+            Downloads::Kept => &["parts", "sent"],
+            Downloads::Removed(_) => &["parts", "sent", "received"],
+        };
+        let mut outcome = Ok(());
+        for folder in folders {
+            match fs::remove_dir_all(self.root.join(folder)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => outcome = outcome.and(Err(error)),
+                _ => {}
             }
         }
+        // It stays if anything is in it.
+        let _ = fs::remove_dir(&self.root);
+        outcome
     }
 }
 
-fn choose(folder: &Path, name: &str) -> io::Result<PathBuf> {
+/// A place in a folder, which is made if it is not there, under this name or one like it, where nothing is.
+///
+/// # Errors
+/// What the disk says.
+pub fn choose(folder: &Path, name: &str) -> io::Result<PathBuf> {
     fs::create_dir_all(folder)?;
     let (stem, ending) = split(name);
     let named = |number: u32| match number {
