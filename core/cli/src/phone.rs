@@ -1,15 +1,15 @@
 //! `sidetone phone`: a phone that obeys orders, one line of JSON each, and reports in the same way. The demonstration
 //! and the tests drive their phones with it, each in a process of its own.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sidetone::{
-    CallState, CallView, Client, Direction, Error, Event, Friend, MessageState, NoteRecorder, Origin, Phase, Standing,
-    TransferEnd, TransferId, TransferState, Verified, What, clock,
+    CallState, CallView, Client, Direction, Downloads, Error, Event, Export, Friend, MessageState, NoteRecorder,
+    Origin, Phase, ServerPart, Standing, TransferEnd, TransferId, TransferState, Verified, What, clock,
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::time::{MissedTickBehavior, interval};
@@ -99,6 +99,24 @@ pub enum Order {
         /// Which, in hexadecimal.
         transfer: String,
     },
+    /// Come into an account.
+    SignIn {
+        /// Its name.
+        name: String,
+        /// Its password.
+        password: String,
+    },
+    /// Write everything kept into a folder.
+    Export {
+        /// Which.
+        folder: PathBuf,
+        /// Seals the identity in it.
+        passphrase: String,
+    },
+    /// Destroy everything on this phone, and end.
+    Wipe,
+    /// Delete the account, destroy everything on this phone, and end.
+    Delete,
     /// Close everything and end.
     Quit,
 }
@@ -245,6 +263,22 @@ pub struct Transfer {
     pub chunks_received: u64,
 }
 
+/// What an export took.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Taken {
+    /// Rows.
+    pub rows: u64,
+    /// Files beside the document.
+    pub files: u64,
+}
+
+/// How long a wipe took.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Gone {
+    /// Until the key was destroyed, the files overwritten, everything removed.
+    pub wipe_ms: [f64; 3],
+}
+
 /// One text of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Line {
@@ -266,7 +300,8 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
     let client = args.phone.open()?;
     let (microphone, speaker) = client.take_sound().expect("nobody took the sound of a client just opened");
     let pump = Pump::start(microphone, speaker)?;
-    let mut phone = Phone { client, pump, voice, secrets: Vec::new(), on_air: false, said_all: false };
+    let files = args.phone.data().join("phone.files");
+    let mut phone = Phone { client, files, pump, voice, secrets: Vec::new(), on_air: false, said_all: false };
     let mut orders = BufReader::new(stdin()).lines();
     let mut sample = interval(SAMPLE);
     sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -275,7 +310,7 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
             line = orders.next_line() => {
                 let Ok(Some(line)) = line else { break };
                 let Ok(Numbered { id, order }) = serde_json::from_str(&line) else { break };
-                let quit = matches!(order, Order::Quit);
+                let quit = matches!(order, Order::Quit | Order::Wipe | Order::Delete);
                 report(&match phone.obey(order).await {
                     Ok(value) => Report::Done { id, value },
                     Err(Trouble::Phone { error }) => Report::Refused { id, why: error.to_string(), code: error.code() },
@@ -297,8 +332,15 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
     Ok(())
 }
 
+async fn wipe(client: &Client, files: &Path) -> Result<Gone, Trouble> {
+    let wiped = client.wipe(Downloads::Removed(files.to_owned())).await.map_err(Trouble::system)?;
+    Ok(Gone { wipe_ms: [wiped.key, wiped.files, wiped.all].map(|time| time.as_secs_f64() * 1e3) })
+}
+
 struct Phone {
     client: Client,
+    /// Where its files lie.
+    files: PathBuf,
     pump: Pump,
     voice: Arc<Vec<i16>>,
     /// Every order as it came, passwords and texts included: what a search of this process must find.
@@ -352,6 +394,17 @@ impl Phone {
             }
             Order::AcceptFile { transfer } => client.accept_file(id(&transfer)?).await?,
             Order::Transfer { transfer } => return Ok(json!(self.transfer(id(&transfer)?).await?)),
+            Order::SignIn { name, password } => client.sign_in(&name, &password).await?,
+            Order::Export { folder, passphrase } => {
+                let export = Export { passphrase: Some(passphrase.into()), server: ServerPart::Omitted };
+                let exported = client.export(&folder, export).await.map_err(Trouble::system)?;
+                return Ok(json!(Taken { rows: exported.rows, files: exported.files }));
+            }
+            Order::Wipe => return Ok(json!(wipe(client, &self.files).await?)),
+            Order::Delete => {
+                client.delete_account().await?;
+                return Ok(json!(wipe(client, &self.files).await?));
+            }
             Order::Quit => {}
         }
         Ok(Value::Null)

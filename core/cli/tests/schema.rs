@@ -1,15 +1,13 @@
 //! An export is what its published schema says.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "common/published.rs"]
+mod published;
+
+use published::faults;
 use serde_json::Value as Json;
 use sidetone::{FixedKey, salvage};
 use zeroize::Zeroizing;
-
-fn faults(document: &Json) -> Vec<String> {
-    let schema: Json = serde_json::from_str(include_str!("../../../docs/export.schema.json")).unwrap();
-    let validator = jsonschema::draft202012::new(&schema).unwrap();
-    validator.iter_errors(document).map(|error| format!("{}: {error}", error.instance_path())).collect()
-}
 
 /// The export of a kept phone; with its last page torn, of what is left of it.
 fn export(torn: bool, passphrase: Option<&str>) -> Json {

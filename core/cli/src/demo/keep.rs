@@ -1,5 +1,6 @@
 //! `sidetone demo keep`: what two phones keep for each other whatever happens to them: texts to a phone that is off, an image,
-//! a voice note, and a large file through as many sudden deaths as one likes.
+//! a voice note, and a large file through as many sudden deaths as one likes; then an export, a new phone that takes it over,
+//! and a deletion that leaves nothing.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -10,12 +11,16 @@ use ring::digest::{Context, SHA256};
 use ring::rand::{SecureRandom, SystemRandom};
 use serde::Serialize;
 
+use leave::Leaving;
+
 use super::script::WHO;
 use super::stage::{PATIENCE, Phone, PhoneSettings, Server};
 use crate::phone::{Line, News, Order, Transfer};
 use crate::say;
 use crate::trouble::Trouble;
 use crate::wav;
+
+mod leave;
 
 /// An image that says where it was taken.
 const IMAGE: &[u8] = include_bytes!("../../pictures/vienna.png");
@@ -42,6 +47,9 @@ pub struct Args {
     /// How often one of the phones dies while it travels.
     #[arg(long, value_name = "COUNT", default_value_t = 20)]
     kills: u64,
+    /// Where to write the export; otherwise it goes with everything else.
+    #[arg(long, value_name = "FOLDER")]
+    export: Option<PathBuf>,
 }
 
 /// All figures of one run: what `--json` writes.
@@ -61,6 +69,8 @@ pub struct Figures {
     pub voice_note: VoiceNote,
     /// The large file.
     pub file: Large,
+    /// The export, the new phone and the deletion.
+    pub leaving: Leaving,
 }
 
 /// What became of the image.
@@ -118,9 +128,8 @@ pub async fn run(args: Args) -> Result<bool, Trouble> {
     let mut play = Play::begin(dir.path()).await?;
     play.befriend().await?;
     play.write_to_nobody().await?;
-    play.show().await?;
-    play.speak().await?;
-    play.send_large(args.mebibytes << 20, args.kills).await?;
+    let transfers = [play.show().await?, play.speak().await?, play.send_large(args.mebibytes << 20, args.kills).await?];
+    play.leave(&transfers, args.export).await?;
     let figures = play.end().await?;
     if let Some(path) = &args.json {
         let text = serde_json::to_string_pretty(&figures).map_err(Trouble::system)?;
@@ -214,7 +223,7 @@ impl Play {
     }
 
     /// An image with its position, which nobody asked for.
-    async fn show(&mut self) -> Result<(), Trouble> {
+    async fn show(&mut self) -> Result<String, Trouble> {
         let path = self.dir.join("vienna.png");
         fs::write(&path, IMAGE).map_err(|error| Trouble::file(&path, &error))?;
         let transfer: String = self.phones[0].ask_for(Order::SendImage { path }).await?;
@@ -227,11 +236,11 @@ impl Play {
         self.promise(tells_its_position == [true, false], "an image does not tell where it was taken");
         self.promise((1..=8 * 1024).contains(&view.thumbnail_bytes), "an image comes with a small picture of it");
         self.progress("anna", format_args!("sends an image; ben's copy does not tell where it was taken"));
-        Ok(())
+        Ok(transfer)
     }
 
     /// A voice note of what Anna's recording says.
-    async fn speak(&mut self) -> Result<(), Trouble> {
+    async fn speak(&mut self) -> Result<String, Trouble> {
         let transfer: String = self.phones[0].ask_for(Order::SendVoiceNote).await?;
         let view = self.arrived(&transfer).await?;
         let ogg = read(Path::new(&view.path))?;
@@ -244,10 +253,10 @@ impl Play {
             "a voice note is Opus in Ogg, with length and shape",
         );
         self.progress("anna", format_args!("sends a voice note of {:.1} s", duration_ms as f64 / 1e3));
-        Ok(())
+        Ok(transfer)
     }
 
-    async fn send_large(&mut self, bytes: u64, kills: u64) -> Result<(), Trouble> {
+    async fn send_large(&mut self, bytes: u64, kills: u64) -> Result<String, Trouble> {
         let path = self.dir.join("film.bin");
         let digest = write_random(&path, bytes)?;
         let began = Instant::now();
@@ -288,7 +297,7 @@ impl Play {
         self.promise(whole, "a file that travelled through sudden deaths is what was sent");
         self.promise(most <= 1 && again == 0, "at most one chunk comes twice for each death");
         self.progress("ben", format_args!("has it, after {:.1} s", self.figures.file.seconds));
-        Ok(())
+        Ok(transfer)
     }
 
     /// Waits until so much of a file is there; false if it is whole already.
@@ -331,9 +340,7 @@ impl Play {
     }
 
     async fn end(mut self) -> Result<Figures, Trouble> {
-        for phone in &mut self.phones {
-            phone.quit().await?;
-        }
+        self.phones[0].quit().await?;
         self.server.stop().await?;
         self.figures.held = self.figures.broken.is_empty();
         Ok(self.figures)

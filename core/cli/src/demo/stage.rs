@@ -266,6 +266,15 @@ impl Phone {
     /// [`Trouble::Stage`] if it does not end, or not well.
     pub async fn quit(&mut self) -> Result<(), Trouble> {
         self.tell(Order::Quit).await?;
+        self.ended().await
+    }
+
+    /// Waits for the end of a phone that was told to end.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] if it does not end, or not well.
+    pub async fn ended(&mut self) -> Result<(), Trouble> {
         let status = timeout(PATIENCE, self.child.wait()).await;
         ended(self.who, status)
     }
