@@ -3,12 +3,17 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-room test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi android ios
+.PHONY: demo demo-keep demo-room test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
 	$(CARGO) build --release --locked --package sidetone-cli
 	./target/release/sidetone demo --out target/demo $(DEMO)
+
+# Two phones: a large file killed and resumed, a voice note, an image, export and delete: make demo-keep DEMO="--json FILE"
+demo-keep: tools
+	$(CARGO) build --release --locked --package sidetone-cli
+	./target/release/sidetone demo keep $(DEMO)
 
 # A server and eight phones in one push-to-talk room: make demo-room DEMO="--json FILE --idle S"
 demo-room: tools
@@ -69,7 +74,6 @@ size: tools
 hunt: tools
 	WORLD_SEEDS=$${WORLD_SEEDS:-100000} $(CARGO) test --release --locked --package proving --test world -- --nocapture
 
-# Every decoder for FUZZ_SECONDS (60); libFuzzer is built with the first run.
 # Every decoder for a minute each, or FUZZ_SECONDS.
 fuzz: tools
 	FUZZ_SECONDS=$${FUZZ_SECONDS:-60} tests/fuzz/run
