@@ -167,9 +167,7 @@ impl Life {
             _ = &mut stopped => End::Owner,
             () = shared.peer.ended.notified() => {
                 broken = true;
-                // The library gives up on a handshake that fails too often.
-                let shaking = shared.pace.phases().path.is_some() && !shared.is_up();
-                End::Down(if shaking { DownReason::Unauthenticated } else { DownReason::Broken })
+                End::Down(DownReason::Broken)
             }
             end = Talk::new(&shared, inbox, facts, ice, heard_in).run() => end,
             end = receive(&shared) => end,
@@ -177,6 +175,12 @@ impl Life {
             end = bulk::carry(&shared, &mut files) => end,
             () = speak(&shared, &sound) => End::Owner,
             () = listen(heard, &sound) => End::Owner,
+        };
+        // The library gives up on a handshake that fails too often or that the peer gives up; whoever notices first.
+        let shaking = shared.pace.phases().path.is_some() && !shared.is_up();
+        let end = match end {
+            End::Down(DownReason::Broken) if shaking => End::Down(DownReason::Unauthenticated),
+            end => end,
         };
         drop(queue);
         drop(files);
