@@ -286,8 +286,9 @@ async fn transmit(shared: &Shared, flow: &Flow, paths: &Paths, ends: &Ends, queu
                 None => return End::Owner,
             },
         };
-        if message.is_some() && stream.is_none() && shared.is_held(ends) {
-            // The data channel has no measure of what the wire carries beside sound: not for long if it need not be.
+        if message.is_some() && stream.is_none() {
+            // What the data channel put into a slow wire's queue, QUIC would take for the length of the wire, and keep the
+            // queue full for good; nor has the data channel a measure of what the wire carries beside sound.
             paths.want();
             paths.settled().await;
         }

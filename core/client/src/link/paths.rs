@@ -1,8 +1,8 @@
 //! Which path bulk messages take, agreed between the ends.
 //!
-//! Messages begin on the data channel. When there are some, the route is direct and the way is free, an end proposes QUIC;
-//! once there is a connection each end moves its own direction over between two messages, so that nothing is lost and
-//! nothing overtakes. After some idle seconds both move back in the same way. If the connection breaks, or the route changes
+//! With the first message on a direct route an end proposes QUIC; if there is no connection within [`ATTEMPT_LIMIT`], and on
+//! any other route, messages go over the data channel. Each end moves its own direction between two messages, so that
+//! nothing is lost and nothing overtakes. After some idle seconds both move back in the same way. If the connection breaks, or the route changes
 //! under it, what was under way is lost; both ends say so to whoever uses the port ([`BulkNews::Restarted`]), and go on
 //! over the data channel, which never loses anything but with the link.
 //!
@@ -32,7 +32,7 @@ use super::steady::Sight;
 use super::{DownReason, Role, Route};
 
 /// How long an attempt may take before the data channel has to do.
-const ATTEMPT_LIMIT: Duration = Duration::from_secs(4);
+const ATTEMPT_LIMIT: Duration = Duration::from_secs(3);
 /// How long after an attempt that failed another one is worth it.
 const RETRY_AFTER: Duration = Duration::from_secs(30);
 /// Without a message for this long a connection is closed.

@@ -1,4 +1,8 @@
 //! How fast QUIC sends: by the bandwidth and delay it measures (BBR), not by loss; and what it sees of the path.
+//!
+//! BBR takes acknowledgements that come in bunches for bandwidth, as they do when a processor is busy, and then keeps the
+//! queue of a slow wire overflowing. So a second look at what is really delivered, over whole round trips, bounds it once
+//! packets both wait and are lost in numbers.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -7,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use quinn::congestion::{BbrConfig, Controller, ControllerFactory};
 use quinn_proto::RttEstimator;
+
+use super::quic::SEND_BYTES;
 
 /// What may be under way before anything is known of the path.
 const FIRST_WINDOW: u64 = 32 * 1200;
@@ -18,7 +24,7 @@ pub(super) struct Sight {
     waits_us: AtomicU64,
     /// Microseconds of a round trip.
     rtt_us: AtomicU64,
-    /// Bytes that BBR would have under way.
+    /// Bytes that may be under way.
     window: AtomicU64,
     /// Bytes that may be under way whatever BBR says.
     cap: AtomicU64,
@@ -30,7 +36,7 @@ impl Default for Sight {
             waits_us: AtomicU64::new(0),
             rtt_us: AtomicU64::new(0),
             window: AtomicU64::new(FIRST_WINDOW),
-            cap: AtomicU64::new(u64::MAX),
+            cap: AtomicU64::new(SEND_BYTES / 2),
         }
     }
 }
@@ -74,7 +80,7 @@ impl Steady {
 impl ControllerFactory for Steady {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         let bbr = Arc::clone(&self.bbr).build(now, current_mtu);
-        Box::new(Watched { bbr, sight: Arc::clone(&self.sight), mtu: current_mtu.into() })
+        Box::new(Watched { bbr, sight: Arc::clone(&self.sight), mtu: current_mtu.into(), bound: Bound::new(now) })
     }
 }
 
@@ -82,6 +88,7 @@ struct Watched {
     bbr: Box<dyn Controller>,
     sight: Arc<Sight>,
     mtu: u64,
+    bound: Bound,
 }
 
 impl Controller for Watched {
@@ -93,15 +100,18 @@ impl Controller for Watched {
         let us = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.sight.waits_us.store(us(rtt.get().saturating_sub(rtt.min())), Ordering::Relaxed);
         self.sight.rtt_us.store(us(rtt.get()), Ordering::Relaxed);
+        self.bound.acked(bytes, rtt.get(), rtt.min());
         self.bbr.on_ack(now, sent, bytes, app_limited, rtt);
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
         self.bbr.on_end_acks(now, in_flight, app_limited, largest);
-        self.sight.window.store(self.bbr.window(), Ordering::Relaxed);
+        self.bound.judge(now, self.bbr.window());
+        self.sight.window.store(self.window(), Ordering::Relaxed);
     }
 
     fn on_congestion_event(&mut self, now: Instant, sent: Instant, persistent: bool, lost_bytes: u64) {
+        self.bound.lost += lost_bytes;
         self.bbr.on_congestion_event(now, sent, persistent, lost_bytes);
     }
 
@@ -111,11 +121,13 @@ impl Controller for Watched {
     }
 
     fn window(&self) -> u64 {
-        self.bbr.window().min(self.sight.cap.load(Ordering::Relaxed).max(2 * self.mtu))
+        let most = self.sight.cap.load(Ordering::Relaxed).min(self.bound.bytes);
+        self.bbr.window().min(most.max(2 * self.mtu))
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
-        Box::new(Self { bbr: self.bbr.clone_box(), sight: Arc::clone(&self.sight), mtu: self.mtu })
+        let (bbr, sight) = (self.bbr.clone_box(), Arc::clone(&self.sight));
+        Box::new(Self { bbr, sight, mtu: self.mtu, bound: self.bound.clone() })
     }
 
     fn initial_window(&self) -> u64 {
@@ -124,5 +136,99 @@ impl Controller for Watched {
 
     fn into_any(self: Box<Self>) -> Box<dyn Any> {
         self
+    }
+}
+
+/// How long packets may wait in a queue that overflows.
+const QUEUE: Duration = Duration::from_millis(15);
+/// One in so many bytes lost is more than a bad radio loses.
+const LOST_OF: u64 = 20;
+/// The shortest time over which what is delivered says something.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// What may be under way on a path whose queue overflows.
+#[derive(Clone)]
+struct Bound {
+    bytes: u64,
+    since: Instant,
+    delivered: u64,
+    lost: u64,
+    rtt: Duration,
+    shortest: Duration,
+}
+
+impl Bound {
+    fn new(now: Instant) -> Self {
+        let (rtt, shortest) = (Duration::ZERO, Duration::ZERO);
+        Self { bytes: u64::MAX, since: now, delivered: 0, lost: 0, rtt, shortest }
+    }
+
+    fn acked(&mut self, bytes: u64, rtt: Duration, shortest: Duration) {
+        self.delivered += bytes;
+        (self.rtt, self.shortest) = (rtt, shortest);
+    }
+
+    /// After each round trip: what was delivered in it, over the length of the path and a short queue, is what may be
+    /// under way if the queue overflowed; else a little more may be than before.
+    fn judge(&mut self, now: Instant, wished: u64) {
+        let took = now.saturating_duration_since(self.since);
+        if took < self.rtt.max(LOOK) {
+            return;
+        }
+        let overflows = self.lost * LOST_OF > self.delivered + self.lost;
+        if overflows && self.rtt > self.shortest + QUEUE {
+            let rate = self.delivered as f64 / took.as_secs_f64();
+            self.bytes = (rate * (self.shortest + QUEUE).as_secs_f64()) as u64;
+        } else if self.bytes >= wished {
+            self.bytes = u64::MAX;
+        } else if self.rtt <= self.shortest + QUEUE {
+            self.bytes += self.bytes / 32;
+        }
+        (self.since, self.delivered, self.lost) = (now, 0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    /// A path of 40 ms and 2.5 MB/s with 100 ms of queue, under a window; gives what is lost of what, per round trip.
+    fn round(bound: &mut Bound, now: Instant, wished: u64) -> u64 {
+        let window = wished.min(bound.bytes);
+        let (fits, queue) = (100_000, 250_000);
+        let waits = window.saturating_sub(fits).min(queue);
+        let rtt = 40 * MS + Duration::from_secs_f64(waits as f64 / 2.5e6);
+        let lost = window.saturating_sub(fits + queue);
+        bound.acked((2.5e6 * LOOK.max(rtt).as_secs_f64()).min(window as f64 * 4.0) as u64, rtt, 40 * MS);
+        bound.lost += lost;
+        bound.judge(now, wished);
+        lost
+    }
+
+    #[test]
+    fn a_queue_that_overflows_is_found_and_left_alone_for_good() {
+        let begun = Instant::now();
+        let mut bound = Bound::new(begun);
+        let lost: Vec<u64> = (1..200).map(|number| round(&mut bound, begun + number * 150 * MS, 730_000)).collect();
+        assert!(lost[0] > 0, "the test shows nothing");
+        assert_eq!(lost[2..].iter().sum::<u64>(), 0);
+        // The wire stays full all the same.
+        assert!(bound.bytes >= 100_000, "{}", bound.bytes);
+    }
+
+    #[test]
+    fn loss_without_a_queue_and_a_queue_without_loss_bound_nothing() {
+        let begun = Instant::now();
+        for (rtt, lost) in [(41 * MS, 500_000), (90 * MS, 0), (90 * MS, 10_000)] {
+            let mut bound = Bound::new(begun);
+            for number in 1..50 {
+                bound.acked(1_000_000, rtt, 40 * MS);
+                bound.lost += lost;
+                bound.judge(begun + number * 150 * MS, 730_000);
+            }
+            assert_eq!(bound.bytes, u64::MAX);
+        }
     }
 }

@@ -17,6 +17,9 @@ use super::quic::SEND_BYTES;
 
 /// What waits here beside what is under way, at least: enough to never run dry between two wake-ups.
 const LEAST_WAITING: u64 = 64 * 1024;
+/// What waits here and is under way, in windows: BBR doubles its window each round trip while it looks for what the path
+/// carries, and takes a sender that runs dry meanwhile for one that has nothing to send, and goes on doubling.
+const WINDOWS: u64 = 4;
 /// What is handed over at a time before it is looked whether sound began.
 const SLICE: usize = 16 * 1024;
 /// What a packet carries beside a message: headers and seal.
@@ -76,8 +79,8 @@ impl Stream {
     /// How much to hand over at once.
     fn run(&mut self) -> usize {
         let sight = &self.lane.sight;
-        sight.set_cap(u64::MAX);
-        let window = (2 * sight.window()).clamp(LEAST_WAITING, SEND_BYTES);
+        sight.set_cap(SEND_BYTES / 2);
+        let window = (WINDOWS * sight.window()).clamp(LEAST_WAITING, SEND_BYTES);
         self.lane.connection.set_send_window(window);
         SLICE
     }
