@@ -14,6 +14,11 @@ use crate::time::Time;
 
 /// A user waits this long for an answer.
 const ASK_MS: u64 = 15_000;
+/// What nobody types again is asked again by itself when the server says that it is asked too much for so long at most,
+const PATIENCE_MS: u64 = 2_000;
+/// at most so long after, and so often.
+const AGAIN_MS: u64 = 1_000;
+const TRIES: u8 = 12;
 
 pub(crate) struct Meeting {
     stage: Stage,
@@ -42,6 +47,9 @@ struct Waiting {
     request: Request,
     purpose: Purpose,
     until: Option<Time>,
+    /// When it is asked again, and how often it was.
+    again: Option<Time>,
+    tries: u8,
 }
 
 impl Meeting {
@@ -147,10 +155,22 @@ impl Meeting {
         if self.is_open() {
             cx.effect(Effect::Send(Frame::Request(Numbered { id, request: request.clone() })));
         }
-        self.waiting.insert(id, Waiting { request, purpose, until });
+        self.waiting.insert(id, Waiting { request, purpose, until, again: None, tries: 0 });
     }
 
     fn replied(&mut self, id: RequestId, outcome: Result<Reply, NoReply>, cx: &mut Cx<'_>) {
+        if let (Err(NoReply::Refused(refusal)), Some(waiting)) = (&outcome, self.waiting.get_mut(&id))
+            && refusal.code == Code::TooMany
+            && (1..=PATIENCE_MS).contains(&refusal.retry_ms)
+            && matches!(waiting.purpose, Purpose::Room(..) | Purpose::Nothing)
+            && waiting.tries < TRIES
+        {
+            // Later and later, so that what is asked too much becomes less.
+            let wait_ms = (refusal.retry_ms << waiting.tries).min(AGAIN_MS);
+            waiting.tries += 1;
+            waiting.again = Some(cx.now.time.after(wait_ms));
+            return;
+        }
         if let Some(waiting) = self.waiting.remove(&id) {
             cx.fact(Fact::Replied(waiting.purpose, outcome));
         }
@@ -203,10 +223,19 @@ impl Meeting {
         for id in late {
             self.replied(id, Err(NoReply::Unanswered), cx);
         }
+        if self.is_open() {
+            for (id, waiting) in &mut self.waiting {
+                if waiting.again.take_if(|again| *again <= now).is_some() {
+                    let request = waiting.request.clone();
+                    cx.effect(Effect::Send(Frame::Request(Numbered { id: *id, request })));
+                }
+            }
+        }
     }
 
     pub fn deadline(&self) -> Option<Time> {
         let session = self.session.as_ref().and_then(|session| session.until);
-        self.waiting.values().filter_map(|waiting| waiting.until).chain(session).min()
+        let again = self.waiting.values().filter_map(|waiting| waiting.again).filter(|_| self.is_open());
+        self.waiting.values().filter_map(|waiting| waiting.until).chain(again).chain(session).min()
     }
 }

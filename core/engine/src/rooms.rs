@@ -410,10 +410,11 @@ impl Rooms {
         for room in self.rooms.values_mut() {
             room.tick(cx);
         }
+        self.codes.tick(cx);
     }
 
     pub fn deadline(&self) -> Option<Time> {
-        self.rooms.values().map(Room::deadline).min()
+        self.rooms.values().map(Room::deadline).chain(self.codes.deadline()).min()
     }
 
     // How members are met.

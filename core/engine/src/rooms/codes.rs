@@ -16,6 +16,10 @@ use crate::effect::{Answer, CommandError};
 use crate::input::Ask;
 use crate::room::{JoinCode, JoinRoom, RoomEvent};
 use crate::rooms::live::Room;
+use crate::time::Time;
+
+/// Who holds the door answers within this, or there is nobody.
+const TRY_MS: u64 = 20_000;
 
 /// Spoken codes.
 #[derive(Default)]
@@ -38,6 +42,7 @@ struct Trying {
     attempt: AttemptId,
     join: JoinCode,
     stage: Stage,
+    until: Time,
 }
 
 enum Stage {
@@ -100,7 +105,8 @@ impl Codes {
         let (knock, bytes) = Knock::start(&join.code, &join.host, cx.roll());
         let knocked = wire::Knock { plate: Nameplate(join.code.plate()), attempt, bytes: bytes.into() };
         cx.request(Request::Knock(knocked), Purpose::Room(RoomId([0; 16]), RoomAsk::Try));
-        self.trying = Some(Trying { ask, attempt, join, stage: Stage::Knocked(knock) });
+        let until = cx.now.time.after(TRY_MS);
+        self.trying = Some(Trying { ask, attempt, join, stage: Stage::Knocked(knock), until });
     }
 
     /// The try cannot go on.
@@ -108,6 +114,18 @@ impl Codes {
         if let Some(trying) = self.trying.take() {
             cx.answer(trying.ask, Err(error));
         }
+    }
+
+    /// A holder who says nothing is not there.
+    pub fn tick(&mut self, cx: &mut Cx<'_>) {
+        if self.trying.as_ref().is_some_and(|trying| trying.until <= cx.now.time) {
+            self.refused(CommandError::CodeOver, cx);
+        }
+    }
+
+    /// When the try is given up.
+    pub fn deadline(&self) -> Option<Time> {
+        self.trying.as_ref().map(|trying| trying.until)
     }
 
     /// What the server says about codes; a room to join once a code was right.
@@ -174,12 +192,12 @@ impl Codes {
 
     /// The other end of our try says something.
     fn answered(&mut self, said: &Said, cx: &mut Cx<'_>) -> Option<(Ask, JoinRoom)> {
-        let Trying { ask, attempt, join, stage } = self.trying.take()?;
+        let Trying { ask, attempt, join, stage, until } = self.trying.take()?;
         match stage {
             Stage::Knocked(knock) => match knock.prove(&said.bytes) {
                 Ok((proved, bytes)) => {
                     cx.request(Request::Say(Said { attempt, bytes: bytes.into() }), Purpose::Nothing);
-                    self.trying = Some(Trying { ask, attempt, join, stage: Stage::Proved(proved) });
+                    self.trying = Some(Trying { ask, attempt, join, stage: Stage::Proved(proved), until });
                 }
                 Err(_) => cx.answer(ask, Err(CommandError::WrongCode)),
             },
