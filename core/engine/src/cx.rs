@@ -6,7 +6,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sidetone_wire::account::{Person, Refusal, Reply, Request};
 use sidetone_wire::frame::{Delivered, Event as Told, Presence, Welcome};
-use sidetone_wire::id::{PairingId, RoomId, UserId};
+use sidetone_wire::id::{PairingId, RoomId, TransferId, UserId};
 use sidetone_wire::record::{Body, Record};
 
 use crate::effect::{Answer, CommandError, Effect, Event};
@@ -50,6 +50,8 @@ pub(crate) enum Fact {
     Say(PeerId, Record),
     /// An item should go to a friend.
     Post(UserId, Body),
+    /// The message that offered this file was taken back before it left.
+    Withdrawn(TransferId),
     /// A friend's item, kept, is about a file.
     Posted(UserId, Body),
     /// A peer said this, authenticated.

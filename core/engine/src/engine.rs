@@ -205,6 +205,7 @@ impl Engine {
                 self.transfers.offered(peer, &offer, self.preferences.accept_below, cx);
             }
             Fact::Posted(peer, Body::FileEnd(end)) => self.transfers.ended(peer, end, cx),
+            Fact::Withdrawn(transfer) => self.transfers.withdraw(transfer, cx),
             Fact::Heard(PeerId::Friend(peer), record) => self.heard(peer, record, cx),
             Fact::Unreachable(PeerId::Friend(peer)) => {
                 self.roster.unreachable(peer, cx);

@@ -182,6 +182,11 @@ impl Transfers {
         self.end(transfer, if declined { EndReason::Declined } else { EndReason::Cancelled }, cx);
     }
 
+    /// The message that offered it was taken back before it left. An earlier link may have carried it all the same.
+    pub fn withdraw(&mut self, transfer: TransferId, cx: &mut Cx<'_>) {
+        self.end(transfer, EndReason::Cancelled, cx);
+    }
+
     pub fn pause(&mut self, ask: Ask, transfer: TransferId, cx: &mut Cx<'_>) {
         let Some(live) = self.command(ask, transfer, cx).filter(|live| live.row.stage <= ACCEPTED) else { return };
         live.hold(HELD_BY_US, cx);

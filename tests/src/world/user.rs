@@ -274,7 +274,9 @@ fn assert_files_settle(world: &mut World) {
     let none = |world: &World| {
         world.phones.iter().all(|phone| phone.engine().is_some_and(|engine| engine.transfers().is_empty()))
     };
-    assert!(world.run_until(600_000, none), "every transfer comes to an end");
+    let over = world.run_until(600_000, none);
+    let left = |phone: &super::phone::Phone| phone.engine().map(sidetone_engine::Engine::transfers);
+    assert!(over, "every transfer comes to an end, but {:?}", world.phones.iter().map(left).collect::<Vec<_>>());
     world.run(10_000);
     let past = [0, 1].map(|phone| world.phones[phone].past());
     for (phone, rows) in past.iter().enumerate() {

@@ -3,12 +3,12 @@
 //! The engine holds no conversation. It names what it changes, and the change takes place if that is still there
 //! ([`crate::Effect::Amend`]): words for a message that is gone, or a reaction to nothing, leave no trace.
 
-use sidetone_wire::id::{ItemSeq, UnixMs, UserId};
+use sidetone_wire::id::{ItemSeq, TransferId, UnixMs, UserId};
 use sidetone_wire::limits::STAY_S;
 use sidetone_wire::record::{Body, Edit, MessageId, React, Reactions, Stay, Text};
 
 use super::{Chat, Chats, OUTBOX_ITEMS};
-use crate::cx::Cx;
+use crate::cx::{Cx, Fact};
 use crate::effect::{Answer, CommandError, Event};
 use crate::input::{Ask, ChatCommand, Storage};
 use crate::row::{
@@ -69,9 +69,12 @@ impl Chats {
             cx.save(OutgoingRow::drop_at(peer, message.seq.0));
         } else {
             // What waits never goes, and it is taken back all the same: an earlier link may have carried it.
-            chat.take_back(peer, message.seq, cx);
+            let offer = chat.take_back(peer, message.seq, cx);
             chat.queue(peer, Body::Delete(message), None, cx);
             cx.save(chat.row.put(peer, 0));
+            if let Some(transfer) = offer {
+                cx.fact(Fact::Withdrawn(transfer));
+            }
         }
         self.erase(peer, false, message, cx);
         Ok(())
@@ -207,13 +210,18 @@ impl Chat {
         cx.keep(storage, outgoing.put(peer, seq.0));
     }
 
-    /// Leaves of what waits only its number.
-    fn take_back(&mut self, peer: UserId, seq: ItemSeq, cx: &mut Cx<'_>) {
+    /// Leaves of what waits only its number. Says which file it offered, if it did.
+    fn take_back(&mut self, peer: UserId, seq: ItemSeq, cx: &mut Cx<'_>) -> Option<TransferId> {
         let storage = self.storage();
-        let Some(outgoing) = self.waiting_mut(seq).filter(|outgoing| outgoing.message.is_some()) else { return };
+        let outgoing = self.waiting_mut(seq).filter(|outgoing| outgoing.message.is_some())?;
+        let offer = match &outgoing.body {
+            Body::File(offer) => Some(offer.transfer),
+            _ => None,
+        };
         outgoing.body = Body::Gone(Stay { seconds: super::stay_of(&outgoing.body) });
         outgoing.message = None;
         cx.keep(storage, outgoing.put(peer, seq.0));
+        offer
     }
 
     fn waiting_mut(&mut self, seq: ItemSeq) -> Option<&mut OutgoingRow> {
