@@ -188,23 +188,33 @@ impl Transfers {
     }
 
     pub fn pause(&mut self, ask: Ask, transfer: TransferId, cx: &mut Cx<'_>) {
+        let linked = self.is_linked(transfer);
         let Some(live) = self.command(ask, transfer, cx).filter(|live| live.row.stage <= ACCEPTED) else { return };
         live.hold(HELD_BY_US, cx);
-        live.word(FileWord::Paused(Empty::default()), cx);
+        if linked {
+            live.word(FileWord::Paused(Empty::default()), cx);
+        }
     }
 
     pub fn resume(&mut self, ask: Ask, transfer: TransferId, cx: &mut Cx<'_>) {
+        let linked = self.is_linked(transfer);
         let Some(live) = self.command(ask, transfer, cx) else { return };
         if !live.release(HELD_BY_US | HELD_BY_DISK, cx) {
             return;
         }
-        if live.row.ours {
+        if live.row.ours && linked {
             live.word(FileWord::Ready(Empty::default()), cx);
         }
         live.prepare(false, cx);
     }
 
     /// Keeps what the user lets in; what of it is taken without asking is a preference, and decided there.
+    /// Without a link nothing is said of who holds what: it is said when there is one. A word that went through the server
+    /// could come after a later one that went over the link.
+    fn is_linked(&self, transfer: TransferId) -> bool {
+        self.live.get(&transfer).is_some_and(|live| self.linked.contains_key(&live.peer))
+    }
+
     pub fn set_policy(&mut self, policy: FilePolicy, cx: &mut Cx<'_>) {
         self.limit = policy.limit;
         cx.save(policy.put(OURSELVES, 0));
@@ -347,7 +357,9 @@ impl Transfers {
             TransferNews::Prepared { from } if live.run == Run::Preparing => live.prepared(link, from, cx),
             TransferNews::NoSpace if live.run != Run::Nothing => {
                 live.hold(HELD_BY_DISK, cx);
-                live.word(FileWord::Paused(Empty::default()), cx);
+                if link.is_some() {
+                    live.word(FileWord::Paused(Empty::default()), cx);
+                }
             }
             TransferNews::Moved { chunks } if live.run == Run::Moving => {
                 live.row.done = chunks;
