@@ -33,6 +33,8 @@ const OVER: u8 = 3;
 pub(crate) const HELD_BY_US: u8 = 1;
 pub(crate) const HELD_BY_THEM: u8 = 2;
 pub(crate) const HELD_BY_DISK: u8 = 4;
+/// We let go of our file, and its receiver may not know it yet: a link is wanted for that.
+const LET_GO: u8 = 8;
 
 pub(crate) struct Transfers {
     live: BTreeMap<TransferId, Live>,
@@ -202,7 +204,10 @@ impl Transfers {
         if !live.release(HELD_BY_US | HELD_BY_DISK, cx) {
             return;
         }
-        if live.row.ours && linked {
+        if live.row.ours && !linked {
+            live.row.held |= LET_GO;
+            live.save(cx);
+        } else if live.row.ours {
             live.word(FileWord::Ready(Empty::default()), cx);
         }
         live.prepare(false, cx);
@@ -293,7 +298,8 @@ impl Transfers {
     pub fn up(&mut self, peer: UserId, link: LinkId, cx: &mut Cx<'_>) {
         self.linked.insert(peer, link);
         for live in self.live.values_mut().filter(|live| live.peer == peer) {
-            live.release(HELD_BY_THEM, cx);
+            // Whoever hears of a new link forgets what the other held: what is held is said again.
+            live.release(HELD_BY_THEM | LET_GO, cx);
             if live.row.held & HELD_BY_US != 0 {
                 live.word(FileWord::Paused(Empty::default()), cx);
             }
@@ -333,7 +339,7 @@ impl Live {
             return;
         }
         let before = self.row.held;
-        self.row.held &= !HELD_BY_THEM;
+        self.row.held &= !(HELD_BY_THEM | LET_GO);
         if self.row.stage == OFFERED || self.row.held != before {
             self.row.stage = ACCEPTED;
             self.save(cx);
@@ -435,7 +441,7 @@ impl Transfers {
 
     /// With whom something would go on if they were there.
     pub fn waiting(&self) -> impl Iterator<Item = UserId> + '_ {
-        self.live.values().filter(|live| live.is_wanted()).map(|live| live.peer)
+        self.live.values().filter(|live| live.is_wanted() || live.row.held == LET_GO).map(|live| live.peer)
     }
 
     /// Whether something would go on with this friend.
