@@ -38,9 +38,9 @@ async fn speak(mut end: End, half: Duration) -> Result<(), Failed> {
     let (sound, bulk) = (end.link.media(), end.link.bulk());
     let begun = Instant::now();
     let first = sound.next_sequence();
+    let mut number: u32 = 0;
     let speaking = async {
         let mut beat = tokio::time::interval(BEAT);
-        let mut number: u32 = 0;
         while begun.elapsed() < 2 * half {
             beat.tick().await;
             let mut packet = vec![0; PACKET];
@@ -64,7 +64,7 @@ async fn speak(mut end: End, half: Duration) -> Result<(), Failed> {
         () = speaking => {}
         () = sending => {}
     }
-    say(&json!({"spoken": (2.0 * half.as_secs_f64() * 50.0).round(), "quic": bulk.path() == BulkPath::Quic}))?;
+    say(&json!({"spoken": number, "quic": bulk.path() == BulkPath::Quic}))?;
     over(&mut end.lines).await;
     Ok(())
 }
