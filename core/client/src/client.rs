@@ -138,6 +138,9 @@ impl Client {
         let (woken, moved) = (Arc::<Notify>::default(), Arc::<Notify>::default());
         let socket = Arc::<SocketCounts>::default();
         let shelf = config.files.map(|folder| Shelf::new(folder, config.files_quota));
+        if let Some(shelf) = &shelf {
+            shelf.sweep(engine.transfers().into_iter().map(|view| view.transfer));
+        }
         let (files, from_files) = Pump::start(shelf.clone()).map_err(|_| OpenError::System)?;
         let (journal, routes) = (Journal::default(), BTreeMap::new());
         let inside = Inside { engine, store, journal, socket, links, media, files, routes };

@@ -83,6 +83,12 @@ impl Files {
         self.starts += 1;
     }
 
+    /// The phone starts: parts of what is over are thrown away.
+    pub(super) fn sweep(&mut self, live: impl Iterator<Item = TransferId>) {
+        let live: Vec<TransferId> = live.collect();
+        self.parts.retain(|transfer, _| live.contains(transfer));
+    }
+
     /// The account is left.
     pub(super) fn forget(&mut self) {
         self.parts.clear();

@@ -191,7 +191,9 @@ impl Phone {
         let wanted = |(place, _): &(&Place, &Vec<u8>)| place.table.is_restored();
         let rows = self.disk.iter().filter(wanted).map(|(place, value)| (*place, Zeroizing::new(value.clone())));
         let engine = Engine::restore(Config { seed, login_cost: Cost::Least }, rows);
-        self.engine = Some(engine.expect("what an engine saved, an engine reads"));
+        let engine = engine.expect("what an engine saved, an engine reads");
+        self.files.sweep(engine.transfers().into_iter().map(|view| view.transfer));
+        self.engine = Some(engine);
         true
     }
 

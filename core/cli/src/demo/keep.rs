@@ -277,7 +277,7 @@ impl Play {
             large.kills[who] += 1;
             let there = length(&part);
             if who == 1 {
-                let torn = u64::from(there % CHUNK != 0 && there < bytes);
+                let torn = u64::from(!there.is_multiple_of(CHUNK) && there < bytes);
                 large.chunks_resent += torn;
                 large.most_resent_at_a_kill = large.most_resent_at_a_kill.max(torn);
                 life = there / CHUNK;

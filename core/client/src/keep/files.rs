@@ -1,6 +1,7 @@
 //! The files of finished transfers, beside the document and back in their place.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Component, Path, PathBuf};
@@ -72,12 +73,12 @@ impl Outgoing {
                 "size": row.offer.size.bytes(),
                 "sha256": hex(&digest),
             });
-            if !here.contains_key(&digest) {
+            if let Entry::Vacant(free) = here.entry(digest) {
                 let to = choose(folder, &clean(name))?;
                 match copy(row.path.as_deref().unwrap_or_default().as_ref(), &to, digest)? {
                     Copied::Whole => {
                         let name = to.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-                        here.insert(digest, format!("{FOLDER}/{name}"));
+                        free.insert(format!("{FOLDER}/{name}"));
                         self.made.push(to);
                         self.copied += 1;
                     }

@@ -55,6 +55,17 @@ impl Shelf {
         let _ = fs::remove_file(self.part(transfer));
     }
 
+    /// Throws away what lies here of files that are over: whoever died between the end and its tidying finds it at the start.
+    pub fn sweep(&self, live: impl Iterator<Item = TransferId>) {
+        let live: Vec<PathBuf> = live.map(|transfer| self.part(transfer)).collect();
+        let parts = fs::read_dir(self.root.join("parts")).into_iter().flatten().flatten();
+        for path in parts.map(|part| part.path()).filter(|path| !live.contains(path)) {
+            if let Err(error) = fs::remove_file(path) {
+                tracing::warn!(%error, "a part of a file that is over stays");
+            }
+        }
+    }
+
     /// Whether so many bytes more find room.
     pub fn has_room(&self, bytes: u64) -> bool {
         let Ok(free) = self.free() else { return false };
@@ -325,6 +336,19 @@ mod tests {
         assert!(shelf.keep(TransferId([2; 16]), &place, 6).is_err());
         drop(shelf.open_part(transfer).unwrap());
         assert!(!shelf.keep(transfer, &place, 5).unwrap(), "another file is there");
+    }
+
+    #[test]
+    fn parts_of_files_that_are_over_are_gone_after_a_start() {
+        let folder = tempfile::tempdir().unwrap();
+        let shelf = Shelf::new(folder.path().to_owned(), None);
+        shelf.sweep(std::iter::empty());
+        let [live, over] = [TransferId([1; 16]), TransferId([2; 16])];
+        for transfer in [live, over] {
+            drop(shelf.open_part(transfer).unwrap());
+        }
+        shelf.sweep([live].into_iter());
+        assert!(shelf.part(live).exists() && !shelf.part(over).exists());
     }
 
     #[test]
