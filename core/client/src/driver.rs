@@ -9,7 +9,7 @@
 //! # Threads
 //! The driver has a thread of its own because a step may block for an fsync (milliseconds) or for Argon2 (tens of
 //! them). Sockets and links run on one more thread, which never blocks, so that a call's packets do not wait for the
-//! disk. The third is the media thread.
+//! disk. The third is the media thread, the fourth moves files.
 //!
 //! # When a queue is full
 //! Words of the app ([`WORDS`]): the caller waits. Socket, links: see there; neither loses anything. Events: see

@@ -44,7 +44,7 @@ async fn a_closed_or_dropped_client_leaves_no_thread_no_file_and_no_socket() {
     for round in 0..30 {
         let client = Client::open(config()).unwrap();
         while client.next_event().await != Some(Event::Connected(true)) {}
-        settles("three threads run", || threads() == 3);
+        settles("four threads run", || threads() == 4);
         assert!(files() > before, "what is counted is there to be counted");
         match round % 3 {
             0 => drop(client),

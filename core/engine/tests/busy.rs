@@ -49,7 +49,7 @@ impl Phone {
         let Time(at) = self.engine.deadline().unwrap();
         self.now_ms = at;
         self.step(Input::Tick);
-        assert_eq!(self.requests(), [numbered.clone()], "the same request under the same number");
+        assert_eq!(self.requests(), std::slice::from_ref(numbered), "the same request under the same number");
         Some(at)
     }
 }
