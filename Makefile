@@ -22,6 +22,7 @@ demo-room: tools
 
 # SIDETONE_VECTORS may name a folder with more published vectors than the repository holds.
 test: tools
+	.ci/install test
 	$(CARGO) test --workspace --locked --no-fail-fast
 	$(MAKE) kotlin swift
 
