@@ -13,7 +13,7 @@
 //! | [`record`] | Double Ratchet 2.2 symmetric chains, re-keyed by `NNhfs+psk0` epochs |
 //! | [`sframe`] | SFrame (RFC 9605), suite 0x0005, sender keys |
 //! | [`safety`] | Signal's numeric fingerprint, version 0 |
-//! | [`file`] | C2SP chunked encryption v1, AES-256-GCM, a salt for every sending |
+//! | [`mod@file`] | C2SP chunked encryption v1, AES-256-GCM, a salt for every sending |
 //! | [`vault`] | C2SP XAES-256-GCM per value |
 //! | [`backup`] | Argon2id (RFC 9106) and XAES-256-GCM under a passphrase |
 //! | [`login`] | OPAQUE (RFC 9807), ristretto255-SHA512, Argon2id |

@@ -2,16 +2,25 @@
 //!
 //! The core never looks into a frame. What it must know is in its [`Info`], which is sealed with it. [`Gate`] refuses
 //! what an app should not push; [`split`] cuts a sealed frame once for all links; a [`Sender`] and a [`Receiver`] are the
-//! two ends of one track on one link; a [`Presenter`] shows frames together with the sound they belong to.
+//! two ends of one track on one link, [`Uplink`] and [`Downlink`] those of both tracks of a peer, and an [`Estimator`] says
+//! what their path bears; a [`Presenter`] shows frames together with the sound they belong to.
 
+mod downlink;
+mod estimate;
 mod frame;
 mod packet;
 mod present;
 mod receive;
+mod report;
 mod send;
+mod uplink;
 
+pub use downlink::Downlink;
+pub use estimate::{DelayEstimator, Estimator, Fate};
 pub use frame::{Codec, FRAME_BYTES, FrameError, Gate, INFO_BYTES, Info, Kind, Rotation};
 pub use packet::{Descriptor, PACKETS, PAYLOAD_BYTES, SEALED_BYTES, split};
 pub use present::{Presenter, Shown};
 pub use receive::{Assembled, Received, Receiver, ReceiverStats};
+pub use report::{ASKED, REPORT_BYTES, Report, TOLD, Track};
 pub use send::{OVERHEAD, Packet, Pushed, QUEUE_US, Sender, SenderStats};
+pub use uplink::{Outgoing, Uplink};

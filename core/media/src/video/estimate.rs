@@ -1,0 +1,245 @@
+//! What a path bears: the seam a congestion controller plugs into, and the one we use.
+
+use std::collections::VecDeque;
+
+/// What became of a packet, as far as the receiver has told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fate {
+    /// Counts the packets of the link.
+    pub number: u64,
+    /// When it left, by our clock.
+    pub sent_us: u64,
+    /// When it came, by the receiver's clock; `None` if it did not.
+    pub arrived_us: Option<u64>,
+    /// Its size on the wire.
+    pub bytes: u32,
+}
+
+/// A congestion controller: fates of packets in, a bit rate out. No clock, no packets of its own.
+pub trait Estimator: Send {
+    /// Packets of which the receiver has told, in the order they were sent.
+    fn reported(&mut self, now_us: u64, fates: &[Fate]);
+
+    /// What all packets of the link together may take, in bits a second.
+    fn target_bps(&self) -> u64;
+}
+
+impl<E: Estimator + ?Sized> Estimator for Box<E> {
+    fn reported(&mut self, now_us: u64, fates: &[Fate]) {
+        (**self).reported(now_us, fates);
+    }
+
+    fn target_bps(&self) -> u64 {
+        (**self).target_bps()
+    }
+}
+
+/// Where a path is tried first: a small picture at once, and not far to what most paths bear.
+const FIRST_BPS: f64 = 800_000.0;
+/// Below this a picture is not worth its bits.
+const LEAST_BPS: f64 = 50_000.0;
+/// No camera needs more.
+const MOST_BPS: f64 = 20_000_000.0;
+/// Over which the shortest delay counts as that of the path without a queue; two windows are remembered.
+const BASE_US: u64 = 10_000_000;
+/// Over which what came is counted.
+const RATE_US: u64 = 500_000;
+/// Packets that are counted at most: 20 Mbit/s of the largest.
+const COUNTED: usize = 1_024;
+/// A queue below this is none.
+const FREE_US: u64 = 15_000;
+/// A queue beyond this is ours to shorten.
+const LONG_US: u64 = 40_000;
+/// A queue beyond this hurts whoever speaks.
+const HURTS_US: u64 = 120_000;
+/// What of the delivered rate is left while such a queue drains.
+const DRAIN: f64 = 0.5;
+/// What a packet takes on the wire, in bits.
+const PACKET_BITS: f64 = 9_600.0;
+/// A queue that stays this even, however little is sent, is no queue: the path has become longer.
+const EVEN_US: u64 = 8_000;
+/// How long it must have been so.
+const LONGER_US: u64 = 2_000_000;
+
+/// Keeps the queue of the narrowest place of a path short, and the path full.
+///
+/// The structure is that of draft-ietf-rmcat-gcc-02: a part that watches delay, a part that watches loss, increase by
+/// parts of the rate far from the last known capacity and by steps near it, decrease to a part of what is delivered. What it
+/// watches is the queue itself and not how it changes: times by the receiver's clock, minus the shortest such time of the
+/// last seconds (as RFC 6817 does). In virtual time over the same paths that holds a queue some ten times shorter than the
+/// gradient does.
+#[derive(Debug)]
+pub struct DelayEstimator {
+    rate: f64,
+    /// What the path bore when it was last too much.
+    capacity: Option<f64>,
+    /// Arrival minus departure of the fastest packet of this window and the last.
+    base: Option<i64>,
+    before: Option<i64>,
+    window_us: u64,
+    /// What came: when by the receiver's clock, and how much.
+    came: VecDeque<(u64, u32)>,
+    came_bytes: u64,
+    /// What was sent and told of, over the same time.
+    went: VecDeque<(u64, u32, bool)>,
+    changed_us: Option<u64>,
+    lowered_us: u64,
+    /// Where to go on once a queue that hurt is gone.
+    drained: Option<f64>,
+    /// Since when there is a queue, and its bounds since then.
+    queued: Option<(u64, u64, u64)>,
+}
+
+impl Default for DelayEstimator {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl DelayEstimator {
+    /// Nothing is known of the path.
+    pub fn new() -> Self {
+        Self {
+            rate: FIRST_BPS,
+            capacity: None,
+            base: None,
+            before: None,
+            window_us: 0,
+            came: VecDeque::new(),
+            came_bytes: 0,
+            went: VecDeque::new(),
+            changed_us: None,
+            lowered_us: 0,
+            drained: None,
+            queued: None,
+        }
+    }
+
+    /// The path is another one: what was learned of delays says nothing any more.
+    pub fn moved(&mut self) {
+        *self = Self { rate: self.rate.min(FIRST_BPS), ..Self::new() };
+    }
+
+    /// The queue that the fastest of these packets met.
+    fn queue_us(&mut self, now_us: u64, fates: &[Fate]) -> Option<u64> {
+        let transit = |fate: &Fate| Some(fate.arrived_us?.cast_signed().wrapping_sub(fate.sent_us.cast_signed()));
+        let fastest = fates.iter().filter_map(transit).min()?;
+        if self.window_us + BASE_US <= now_us {
+            self.before = self.base.take();
+            self.window_us = now_us;
+        }
+        let base = self.base.map_or(fastest, |base| base.min(fastest));
+        self.base = Some(base);
+        let floor = self.before.map_or(base, |before| before.min(base));
+        Some(fastest.wrapping_sub(floor).max(0).unsigned_abs())
+    }
+
+    fn count(&mut self, fates: &[Fate]) {
+        for fate in fates {
+            self.went.push_back((fate.sent_us, fate.bytes, fate.arrived_us.is_some()));
+            if let Some(arrived_us) = fate.arrived_us {
+                self.came.push_back((arrived_us, fate.bytes));
+                self.came_bytes += u64::from(fate.bytes);
+            }
+        }
+        // Times are told by the peer, who can tell what it likes: memory is bounded by count.
+        let newest = self.came.back().map_or(0, |(at, _)| *at);
+        let past = |at: u64| at.saturating_add(RATE_US) < newest;
+        while self.came.len() > COUNTED || self.came.front().is_some_and(|(at, _)| past(*at)) {
+            self.came_bytes -= self.came.pop_front().map_or(0, |(_, bytes)| u64::from(bytes));
+        }
+        let newest = self.went.back().map_or(0, |(at, ..)| *at);
+        while self.went.front().is_some_and(|(at, ..)| at + 2 * RATE_US < newest) {
+            self.went.pop_front();
+        }
+    }
+
+    /// What was delivered lately, in bits a second; none before there is enough to say.
+    fn delivered(&self) -> Option<f64> {
+        let (first, last) = (self.came.front()?.0, self.came.back()?.0);
+        let span = last.checked_sub(first).filter(|span| *span >= RATE_US / 4)?;
+        Some(self.came_bytes as f64 * 8e6 / span as f64)
+    }
+
+    fn loss(&self) -> f64 {
+        let lost = self.went.iter().filter(|(.., came)| !came).count();
+        // Of a few packets one may be lost without meaning anything.
+        lost as f64 / self.went.len().max(50) as f64
+    }
+
+    fn lower(&mut self, now_us: u64, rate: f64) {
+        self.capacity = self.delivered().or(self.capacity);
+        self.rate = rate.min(self.rate);
+        self.lowered_us = now_us;
+    }
+
+    fn raise(&mut self, since_us: u64) {
+        let seconds = since_us.min(500_000) as f64 / 1e6;
+        let near = self.capacity.is_some_and(|capacity| (0.8..1.1).contains(&(self.rate / capacity)));
+        let raised = match (near, self.capacity) {
+            // One packet each tenth of a second more.
+            (true, _) => self.rate + 96_000.0 * seconds,
+            (false, Some(_)) => self.rate * (1.0 + 0.25 * seconds),
+            (false, None) => self.rate * (1.0 + 0.6 * seconds),
+        };
+        // Who has little to send learns nothing of a path that would bear much.
+        let most = self.delivered().map_or(self.rate, |delivered| 1.5 * delivered + 50_000.0);
+        self.rate = raised.min(most).max(self.rate.min(most));
+        if self.capacity.is_some_and(|capacity| self.rate > 1.1 * capacity) {
+            self.capacity = None;
+        }
+    }
+
+    /// Whether the queue is there for so long, and so evenly, that the path itself must have become longer.
+    fn is_longer(&mut self, now_us: u64, queue_us: u64) -> bool {
+        let (since_us, least, most) = self.queued.unwrap_or((now_us, queue_us, queue_us));
+        let (least, most) = (least.min(queue_us), most.max(queue_us));
+        let even = most - least <= EVEN_US;
+        self.queued = Some(if even { (since_us, least, most) } else { (now_us, queue_us, queue_us) });
+        even && since_us + LONGER_US <= now_us
+    }
+}
+
+impl Estimator for DelayEstimator {
+    fn reported(&mut self, now_us: u64, fates: &[Fate]) {
+        let Some(mut queue_us) = self.queue_us(now_us, fates) else { return };
+        self.count(fates);
+        // On a thin path one packet alone is a queue.
+        let packet_us =
+            self.delivered().map_or(0, |delivered| (2.0 * PACKET_BITS * 1e6 / delivered) as u64).min(LONG_US);
+        let (free_us, long_us, hurts_us) = (FREE_US + packet_us, LONG_US + packet_us, HURTS_US + packet_us);
+        if queue_us <= long_us {
+            self.queued = None;
+        } else if self.is_longer(now_us, queue_us) {
+            (self.base, self.before, self.queued) = (None, None, None);
+            queue_us = 0;
+        }
+        let since_us = now_us.saturating_sub(self.changed_us.unwrap_or(now_us));
+        self.changed_us = Some(now_us);
+        let loss = self.loss();
+        let delivered = self.delivered();
+        // A change shows after a round trip and a report.
+        let settled = self.lowered_us + 250_000 <= now_us;
+        if queue_us > long_us {
+            let hurts = queue_us > hurts_us;
+            let part = if hurts { DRAIN } else { 0.9 };
+            if let Some(delivered) = delivered.filter(|_| settled) {
+                self.lower(now_us, delivered * part);
+                self.drained = hurts.then_some(delivered * 0.85);
+            }
+        } else if let Some(rate) = self.drained.take() {
+            self.rate = self.rate.max(rate);
+        } else if loss > 0.1 {
+            if settled {
+                self.lower(now_us, self.rate * (1.0 - 0.5 * loss));
+            }
+        } else if queue_us <= free_us && loss <= 0.04 {
+            self.raise(since_us);
+        }
+        self.rate = self.rate.clamp(LEAST_BPS, MOST_BPS);
+    }
+
+    fn target_bps(&self) -> u64 {
+        self.rate as u64
+    }
+}

@@ -1,0 +1,249 @@
+//! The sending end of all pictures on one link: frames in, packets out as fast as the path bears, reports in.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::estimate::{Estimator, Fate};
+use super::frame::Kind;
+use super::report::{Report, Track};
+use super::send::{OVERHEAD, Pushed, Sender, SenderStats};
+
+/// Packets whose fate may still be told.
+const REMEMBERED: usize = 4_096;
+/// Beyond a round trip, so much may be on its way: what is more waits in a queue of somebody else's.
+const SLACK_US: u64 = 120_000;
+/// Over which the shortest round trip counts.
+const WINDOW_US: u64 = 10_000_000;
+/// A receiver that told nothing for so long may not be there; one packet in so long finds out.
+const SILENCE_US: u64 = 500_000;
+/// What the last, half empty packets of thirty frames a second take.
+const FRAME_BPS: u64 = 16_000;
+/// A screen with writing on it matters more than a face: its part of the target, in quarters.
+const SCREEN_QUARTERS: u64 = 3;
+
+/// A packet to send now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outgoing {
+    /// Its number on the link: the RTP sequence number.
+    pub sequence: u16,
+    /// RTP timestamp of its frame, 90 kHz.
+    pub timestamp: u32,
+    /// The last one of its frame: the RTP marker.
+    pub last: bool,
+    /// Track, number in the track, descriptor and part of the sealed frame.
+    pub payload: Bytes,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Sent {
+    number: u64,
+    at_us: u64,
+    bytes: u32,
+    told: bool,
+}
+
+/// Both tracks towards one peer.
+///
+/// One congestion controller decides for both; a track that sends nothing leaves its part to the other.
+pub struct Uplink<E> {
+    tracks: [Sender; 2],
+    active: [bool; 2],
+    estimator: E,
+    sent: VecDeque<Sent>,
+    /// Bytes sent of which nothing was told yet.
+    open: u64,
+    next: u64,
+    round_trip_us: Option<u64>,
+    /// The shortest of this window and the last: the path without a queue.
+    shortest: [Option<u64>; 2],
+    window_us: u64,
+    /// When the receiver last told something, or when we began to wait for it.
+    heard_us: Option<u64>,
+    tried_us: u64,
+    limit_bps: u64,
+}
+
+impl<E: Estimator> Uplink<E> {
+    /// Nothing was sent yet; the first packet has number `sequence`.
+    pub fn new(estimator: E, sequence: u16) -> Self {
+        let target = estimator.target_bps();
+        Self {
+            tracks: [Sender::new(target, sequence), Sender::new(target, sequence)],
+            active: [false; 2],
+            estimator,
+            sent: VecDeque::new(),
+            open: 0,
+            next: u64::from(sequence),
+            round_trip_us: None,
+            shortest: [None; 2],
+            window_us: 0,
+            heard_us: None,
+            tried_us: 0,
+            limit_bps: u64::MAX,
+        }
+    }
+
+    /// Whether a track is sent: two share what the path bears.
+    pub fn set_active(&mut self, track: Track, active: bool) {
+        self.active[track as usize] = active;
+        self.share();
+    }
+
+    /// Takes no more than this of the path, in bits a second.
+    pub fn set_limit_bps(&mut self, limit_bps: u64) {
+        self.limit_bps = limit_bps.max(1);
+        self.share();
+    }
+
+    /// What the path bears for both tracks, in bits a second.
+    pub fn target_bps(&self) -> u64 {
+        self.estimator.target_bps().min(self.limit_bps)
+    }
+
+    /// What an encoder of this track should make, in bits a second: its part of the target without what packets add.
+    pub fn encoder_bps(&self, track: Track) -> u64 {
+        let share = self.share_bps(track);
+        (share / 16 * 15).saturating_sub(FRAME_BPS).max(share / 2)
+    }
+
+    fn share_bps(&self, track: Track) -> u64 {
+        let target = self.target_bps();
+        match (self.active, track) {
+            ([true, true], Track::Screen) => target / 4 * SCREEN_QUARTERS,
+            ([true, true], Track::Camera) => target / 4 * (4 - SCREEN_QUARTERS),
+            _ => target,
+        }
+    }
+
+    /// The round-trip time the last report showed.
+    pub fn round_trip_us(&self) -> Option<u64> {
+        self.round_trip_us
+    }
+
+    /// How long a track's queue would take at its part of the target.
+    pub fn queue_us(&self, track: Track) -> u64 {
+        self.tracks[track as usize].queue_us()
+    }
+
+    /// What was counted of a track.
+    pub fn stats(&self, track: Track) -> SenderStats {
+        self.tracks[track as usize].stats()
+    }
+
+    /// Queues a frame that [`super::split`] cut.
+    pub fn push(&mut self, track: Track, kind: Kind, timestamp: u32, payloads: &[Bytes]) -> Pushed {
+        self.tracks[track as usize].push(kind, timestamp, payloads)
+    }
+
+    fn share(&mut self) {
+        for track in Track::ALL {
+            let share = self.share_bps(track);
+            self.tracks[track as usize].set_target_bps(share);
+        }
+    }
+
+    /// Whether as much is on its way as a path without a queue holds.
+    fn is_full(&self, now_us: u64) -> bool {
+        let Some(heard_us) = self.heard_us.filter(|_| self.open > 0) else { return false };
+        if heard_us + SILENCE_US.max(2 * self.round_trip_us.unwrap_or(0)) <= now_us {
+            return self.tried_us + SILENCE_US > now_us;
+        }
+        let path_us = self.shortest.iter().flatten().min().copied().unwrap_or(SLACK_US);
+        let hold_us = path_us + SLACK_US;
+        self.open * 8_000_000 > self.target_bps().saturating_mul(hold_us)
+    }
+
+    /// The next packet that may leave now.
+    pub fn poll(&mut self, now_us: u64) -> Option<Outgoing> {
+        if self.is_full(now_us) {
+            return None;
+        }
+        let (track, packet) =
+            Track::ALL.into_iter().rev().find_map(|track| Some((track, self.tracks[track as usize].poll(now_us)?)))?;
+        let mut payload = Vec::with_capacity(3 + packet.payload.len());
+        payload.push(track as u8);
+        payload.extend_from_slice(&packet.sequence.to_be_bytes());
+        payload.extend_from_slice(&packet.payload);
+        let bytes = (payload.len() + OVERHEAD) as u32;
+        self.sent.push_back(Sent { number: self.next, at_us: now_us, bytes, told: false });
+        if self.sent.len() > REMEMBERED {
+            self.sent.pop_front().filter(|sent| !sent.told).inspect(|sent| self.open -= u64::from(sent.bytes));
+        }
+        if self.open == 0 {
+            self.heard_us = Some(now_us);
+        }
+        self.open += u64::from(bytes);
+        self.tried_us = now_us;
+        let sequence = self.next as u16;
+        self.next += 1;
+        Some(Outgoing { sequence, timestamp: packet.timestamp, last: packet.last, payload: payload.into() })
+    }
+
+    /// Takes what the receiver told; the tracks that need a key frame come back, by number.
+    pub fn report(&mut self, now_us: u64, report: &Report) -> [bool; 2] {
+        for track in Track::ALL {
+            let again = report.again.iter().filter(|(asked, _)| *asked == track);
+            let again: Vec<u16> = again.map(|(_, number)| *number).collect();
+            self.tracks[track as usize].asked(now_us, &again);
+        }
+        let fates = self.fates(now_us, report);
+        if !fates.is_empty() {
+            self.heard_us = Some(now_us);
+            self.estimator.reported(now_us, &fates);
+            self.share();
+        }
+        report.keys
+    }
+
+    fn fates(&mut self, now_us: u64, report: &Report) -> Vec<Fate> {
+        // Numbers are those of the newest packet sent and the 65,535 before it.
+        let newest = self.next.wrapping_sub(1);
+        let back = u64::from((newest as u16).wrapping_sub(report.first));
+        let Some(first) = newest.checked_sub(back) else { return Vec::new() };
+        let Some(oldest) = self.sent.front().map(|sent| sent.number) else { return Vec::new() };
+        let mut fates = Vec::with_capacity(report.arrivals.len());
+        let mut last = None;
+        for (number, arrived_us) in (first..=newest).zip(&report.arrivals) {
+            let place = number.checked_sub(oldest).and_then(|place| usize::try_from(place).ok());
+            let Some(sent) = place.and_then(|place| self.sent.get_mut(place)) else { continue };
+            if std::mem::replace(&mut sent.told, true) {
+                continue;
+            }
+            self.open -= u64::from(sent.bytes);
+            if arrived_us.is_some() {
+                last = Some(sent.at_us);
+            }
+            let Sent { at_us: sent_us, bytes, .. } = *sent;
+            fates.push(Fate { number, sent_us, arrived_us: *arrived_us, bytes });
+        }
+        // Reports that were lost leave packets that nobody will ever tell of.
+        for sent in self.sent.iter_mut().take_while(|sent| sent.number < first).filter(|sent| !sent.told) {
+            sent.told = true;
+            self.open -= u64::from(sent.bytes);
+        }
+        while self.sent.front().is_some_and(|sent| sent.told) {
+            self.sent.pop_front();
+        }
+        if let Some(sent_us) = last {
+            let whole_us = now_us.saturating_sub(sent_us).saturating_sub(report.held_us);
+            if self.window_us + WINDOW_US <= now_us {
+                self.shortest[1] = self.shortest[0].take();
+                self.window_us = now_us;
+            }
+            self.shortest[0] = Some(self.shortest[0].map_or(whole_us, |shortest| shortest.min(whole_us)));
+            self.round_trip_us = Some(self.round_trip_us.map_or(whole_us, |before| (7 * before + whole_us) / 8));
+        }
+        fates
+    }
+
+    /// When [`Uplink::poll`] may have something; none while nothing waits.
+    pub fn deadline_us(&self, now_us: u64) -> Option<u64> {
+        let due_us = self.tracks.iter().filter_map(Sender::deadline_us).min()?;
+        if !self.is_full(now_us) {
+            return Some(due_us);
+        }
+        let heard_us = self.heard_us.unwrap_or(now_us) + SILENCE_US.max(2 * self.round_trip_us.unwrap_or(0));
+        Some(heard_us.max(self.tried_us + SILENCE_US).max(due_us))
+    }
+}
