@@ -1,7 +1,7 @@
 /* The media port of Sidetone: sound between an app's audio threads and a client.
  *
  * Sound is mono, 48 kHz, 16 bit in the machine's byte order. A client's number is `RawClient.sound()`; after the client
- * is closed it reaches nobody. Neither function waits or allocates: they may be called from real-time threads, one at a
+ * is closed it reaches nobody. Push and pull neither wait nor allocate: they may be called from real-time threads, one at a
  * time each. Lengths are in bytes, even, and at most 96,000 (a second). */
 #ifndef SIDETONE_MEDIA_H
 #define SIDETONE_MEDIA_H
@@ -16,6 +16,10 @@
 
 /* Gives sound from the microphone; says how many bytes were taken: 0 without a call, less than all when 200 ms wait. */
 int32_t sidetone_media_push(uint64_t client, const uint8_t *pcm, uint32_t bytes);
+
+/* Gives sound to a voice note (`RawNote.sound()`); says how many bytes were taken: all, or 0 once it is as long as one may
+ * be. It encodes: for a recording thread, not for a real-time one. */
+int32_t sidetone_media_note(uint64_t note, const uint8_t *pcm, uint32_t bytes);
 
 /* Fills all of `pcm` with what the speaker shall play; says how many bytes of it are sound, the rest is silence. */
 int32_t sidetone_media_pull(uint64_t client, uint8_t *pcm, uint32_t bytes);

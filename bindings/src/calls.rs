@@ -5,6 +5,7 @@ use sidetone::{Direction, EndReason, MicrophoneState as Microphone};
 use crate::client::RawClient;
 use crate::error::SidetoneError;
 use crate::id::{CallId, UserId};
+use crate::room::{Floor, RoomView};
 
 /// A call at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
@@ -228,15 +229,28 @@ impl From<sidetone::Route> for Route {
     }
 }
 
-/// What the phone's sound should be set to for these calls.
+/// What the phone's sound should be set to for these calls and rooms. A call comes first.
 #[uniffi::export]
-pub fn audio_intent(calls: &[CallView]) -> AudioIntent {
+pub fn audio_intent(calls: &[CallView], rooms: &[RoomView]) -> AudioIntent {
     let wants = |view: &CallView| match view.state {
         CallState::Ringing => view.direction == CallDirection::Outgoing,
         CallState::Ended { .. } => false,
         CallState::Connecting | CallState::Connected | CallState::Reconnecting { .. } => true,
     };
-    if calls.iter().any(wants) { AudioIntent::Call } else { AudioIntent::Idle }
+    let speaks = |view: &RoomView| match view.floor {
+        None => view.microphone == MicrophoneState::On,
+        Some(Floor::Requesting | Floor::Queued { .. } | Floor::Speaking) => true,
+        Some(Floor::Idle | Floor::Taken { .. } | Floor::Reserved { .. }) => false,
+    };
+    if calls.iter().any(wants) {
+        AudioIntent::Call
+    } else if rooms.iter().any(speaks) {
+        AudioIntent::Talk
+    } else if rooms.is_empty() {
+        AudioIntent::Idle
+    } else {
+        AudioIntent::Listen
+    }
 }
 
 #[uniffi::export]

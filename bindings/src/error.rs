@@ -76,6 +76,40 @@ pub enum ErrorCode {
     FileMalformed = 63,
     /// This client was opened without a folder for files: a mistake in the app.
     NoFolder = 64,
+    /// There is no such room, or it is over: ask for a new link.
+    NoSuchRoom = 80,
+    /// Every seat is taken: try again when somebody left.
+    RoomFull = 81,
+    /// Nobody new is let in: ask the room's creator.
+    RoomLocked = 82,
+    /// The room's creator does not let this person in.
+    Banned = 83,
+    /// It is for adults: the app has to know that the user is one.
+    AdultsOnly = 84,
+    /// The room's policy does not allow it.
+    WrongPolicy = 85,
+    /// Only the room's creator may do this.
+    NotCreator = 86,
+    /// Nobody like that is there.
+    NoSuchMember = 87,
+    /// In too many rooms: leave one.
+    TooManyRooms = 88,
+    /// The words are others: let the user type again, a few times.
+    WrongCode = 89,
+    /// The code is used up, too old, or its maker is not there: ask for a new one.
+    CodeOver = 90,
+    /// Not a room's link: let the user copy it again.
+    NotALink = 91,
+    /// A part of the link is missing or changed: let the user copy it again.
+    DamagedLink = 92,
+    /// The room was made by a later version: ask the user to update the app.
+    NewerRoom = 93,
+    /// The room's policy is none that this version knows: ask for another link.
+    UnknownPolicy = 94,
+    /// The room meets at another server than this client's: open a client there.
+    OtherServer = 95,
+    /// Not a number and two or three words of the list: let the user listen and type again.
+    NotASpokenCode = 96,
 
     /// Not the address of a server, or one elsewhere without TLS: a mistake in the app.
     ServerAddress = 201,
@@ -103,12 +137,26 @@ pub enum ErrorCode {
     StoreFailed = 225,
     /// The system gave no thread, or this process has 256 clients open.
     System = 230,
-    /// Not an id that this library gave: a mistake in the app.
-    NotAnId = 240,
     /// The folder cannot be written to, is full, or holds an export already.
     ExportFolder = 231,
     /// The passphrase is empty, or there is too little memory to seal with it.
     Passphrase = 232,
+    /// Not an export, or changed: let the user choose another.
+    NotAnExport = 233,
+    /// The export was made by a newer version of the app.
+    ExportTooNew = 234,
+    /// The passphrase does not open the export: let the user type again.
+    WrongPassphrase = 235,
+    /// A passphrase was given, and the export has no sealed part: import it without.
+    NoIdentity = 236,
+    /// The phone holds something already: sign out first.
+    NotEmpty = 237,
+    /// The export, or its files, cannot be read or brought to their place.
+    ImportFolder = 238,
+    /// There is nothing in the voice note, or it was sent already.
+    NoteEmpty = 239,
+    /// Not an id that this library gave: a mistake in the app.
+    NotAnId = 240,
     /// Not a public key.
     NotAKey = 241,
     /// The operation was cancelled; what the server was asked before may still have happened.
@@ -172,6 +220,13 @@ impl SidetoneError {
                 ("the folder cannot be written to, or holds an export", false, UserAction::Correct)
             }
             ErrorCode::Passphrase => ("the passphrase cannot be used", false, UserAction::Correct),
+            ErrorCode::NotAnExport => ("not an export", false, UserAction::Correct),
+            ErrorCode::ExportTooNew => ("the export is of a newer version", false, UserAction::Update),
+            ErrorCode::WrongPassphrase => ("the passphrase does not open the export", false, UserAction::Correct),
+            ErrorCode::NoIdentity => ("the export holds no identity", false, UserAction::Correct),
+            ErrorCode::NotEmpty => ("the phone is not empty", false, UserAction::Nothing),
+            ErrorCode::ImportFolder => ("the export cannot be read, or not brought here", false, UserAction::FreeSpace),
+            ErrorCode::NoteEmpty => ("there is no voice note", false, UserAction::Nothing),
             ErrorCode::BindAddress => ("not an address of this device", false, UserAction::Nothing),
             ErrorCode::Cancelled => ("cancelled", true, UserAction::Nothing),
             ErrorCode::System => ("the system gave no thread, or too many clients are open", true, UserAction::Nothing),
@@ -187,7 +242,7 @@ impl SidetoneError {
 
 impl ErrorCode {
     /// Every code there is, in the order of their numbers.
-    pub(crate) const ALL: [Self; 53] = [
+    pub(crate) const ALL: [Self; 77] = [
         Self::Unknown,
         Self::Offline,
         Self::SignedOut,
@@ -223,6 +278,23 @@ impl ErrorCode {
         Self::FileUnreadable,
         Self::FileMalformed,
         Self::NoFolder,
+        Self::NoSuchRoom,
+        Self::RoomFull,
+        Self::RoomLocked,
+        Self::Banned,
+        Self::AdultsOnly,
+        Self::WrongPolicy,
+        Self::NotCreator,
+        Self::NoSuchMember,
+        Self::TooManyRooms,
+        Self::WrongCode,
+        Self::CodeOver,
+        Self::NotALink,
+        Self::DamagedLink,
+        Self::NewerRoom,
+        Self::UnknownPolicy,
+        Self::OtherServer,
+        Self::NotASpokenCode,
         Self::ServerAddress,
         Self::Certificate,
         Self::BindAddress,
@@ -238,6 +310,13 @@ impl ErrorCode {
         Self::System,
         Self::ExportFolder,
         Self::Passphrase,
+        Self::NotAnExport,
+        Self::ExportTooNew,
+        Self::WrongPassphrase,
+        Self::NoIdentity,
+        Self::NotEmpty,
+        Self::ImportFolder,
+        Self::NoteEmpty,
         Self::NotAnId,
         Self::NotAKey,
         Self::Cancelled,

@@ -3,7 +3,8 @@
 use crate::calls::CallView;
 use crate::error::SidetoneError;
 use crate::files::Transfer;
-use crate::id::{MessageId, UserId};
+use crate::id::{MessageId, RoomId, UserId};
+use crate::room::RoomEvent;
 
 /// Something the app may want to show. What is kept is the truth and events are hints: whoever missed one reads again.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
@@ -67,6 +68,13 @@ pub enum Event {
         /// How it stands.
         view: CallView,
     },
+    /// Something happened in a room.
+    Room {
+        /// In which.
+        room: RoomId,
+        /// What.
+        event: RoomEvent,
+    },
     /// The operator's word.
     Announcement {
         /// As the operator wrote it: show it as text.
@@ -99,6 +107,7 @@ impl From<sidetone::Event> for Event {
             Told::Marks(peer) => Self::Marks { peer: peer.into() },
             Told::Typing(peer) => Self::Typing { peer: peer.into() },
             Told::Call(view) => Self::Call { view: view.into() },
+            Told::Room(room, event) => Self::Room { room: room.into(), event: event.into() },
             Told::Announcement(text) => Self::Announcement { text },
             Told::Refresh => Self::Refresh,
             Told::Stopped(error) => Self::Stopped { error: error.into() },

@@ -89,6 +89,15 @@ pub enum TransferFailure {
     Unknown,
 }
 
+/// Which files are taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+pub struct FilePolicy {
+    /// A friend's file of up to so many bytes is taken without asking; 0 asks always.
+    pub accept_below: u64,
+    /// A larger file than this is declined without asking.
+    pub limit: u64,
+}
+
 /// Whether an image tells where and how it was taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum ImageOrigin {
@@ -212,6 +221,18 @@ impl RawClient {
     /// Gives a transfer up, from either side; what arrived of it is thrown away.
     pub async fn cancel_file(&self, transfer: TransferId) -> Result<(), SidetoneError> {
         Ok(self.inner().cancel_file(transfer.inner()?).await?)
+    }
+
+    /// Which files are taken, and which without asking.
+    pub async fn file_policy(&self) -> Result<FilePolicy, SidetoneError> {
+        let sidetone::FilePolicy { accept_below, limit } = self.inner().file_policy().await?;
+        Ok(FilePolicy { accept_below, limit })
+    }
+
+    /// Chooses which files are taken, and which without asking; of what was offered before nothing changes.
+    pub async fn set_file_policy(&self, policy: FilePolicy) -> Result<(), SidetoneError> {
+        let FilePolicy { accept_below, limit } = policy;
+        Ok(self.inner().set_file_policy(sidetone::FilePolicy { accept_below, limit }).await?)
     }
 
     /// Every transfer that is not over.

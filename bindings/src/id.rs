@@ -32,6 +32,10 @@ id! {
     CallId(sidetone::CallId, 16);
     /// One transfer of a file.
     TransferId(sidetone::TransferId, 16);
+    /// One room.
+    RoomId(sidetone::RoomId, 16);
+    /// Somebody in one room, made anew at each entry.
+    MemberId(sidetone::MemberId, 16);
     /// The public half of a person's key.
     PublicKey(sidetone::PublicKey, 32);
 }
@@ -68,6 +72,18 @@ impl UserId {
 impl TransferId {
     pub(crate) fn inner(&self) -> Result<sidetone::TransferId, SidetoneError> {
         self.parse().map(sidetone::TransferId)
+    }
+}
+
+impl RoomId {
+    pub(crate) fn inner(&self) -> Result<sidetone::RoomId, SidetoneError> {
+        self.parse().map(sidetone::RoomId)
+    }
+}
+
+impl MemberId {
+    pub(crate) fn inner(&self) -> Result<sidetone::MemberId, SidetoneError> {
+        self.parse().map(sidetone::MemberId)
     }
 }
 

@@ -15,6 +15,7 @@ mod calls;
 mod chat;
 mod client;
 mod count;
+mod diagnostics;
 mod error;
 mod event;
 mod files;
@@ -22,9 +23,12 @@ mod friends;
 mod id;
 mod keep;
 mod log;
+mod note;
 mod operation;
 mod port;
 mod preferences;
+mod room;
+mod rooms;
 mod search;
 mod vault;
 
@@ -36,17 +40,28 @@ pub use calls::{
 pub use chat::{ChatView, FileKind, Hit, Message, MessageContent, MessageState, Reaction, StorageRule};
 pub use client::{ClientOptions, RawClient, RouteRule, SoundHandle, version};
 pub use count::live_objects;
+pub use diagnostics::{CallPhase, CallSetup, Diagnostics, LinkFigures, LinkPeer, SoundFigures};
 pub use error::{ErrorCode, SidetoneError, UserAction};
 pub use event::Event;
-pub use files::{FilePreview, ImageOrigin, Transfer, TransferFailure, TransferStage};
+pub use files::{FilePolicy, FilePreview, ImageOrigin, Transfer, TransferFailure, TransferStage};
 pub use friends::{Comparison, Friend, Standing};
-pub use id::{CallId, MessageId, PublicKey, TransferId, UserId};
-pub use keep::{ServerExport, WipeReport};
+pub use id::{CallId, MemberId, MessageId, PublicKey, RoomId, TransferId, UserId};
+pub use keep::{
+    ExportReport, ImportReport, ImportedIdentity, ServerExport, StorePart, WipeReport, forget_data, import_data,
+    salvage_data,
+};
 pub use log::{LogLevel, LogProblem, LogSink, set_log_sink};
+pub use note::{NoteView, RawNote};
 pub use operation::{Operation, Outcome, Progress};
 pub use port::{
-    MEDIA_BUSY, MEDIA_CLOSED, MEDIA_FAULT, MEDIA_LENGTH, MEDIA_NULL, sidetone_media_pull, sidetone_media_push,
+    MEDIA_BUSY, MEDIA_CLOSED, MEDIA_FAULT, MEDIA_LENGTH, MEDIA_NULL, sidetone_media_note, sidetone_media_pull,
+    sidetone_media_push,
 };
 pub use preferences::{Preferences, Theme};
+pub use room::{
+    Audience, Floor, FloorPriority, FloorRefusal, MemberLevel, MemberPresence, RecentRoom, ReplayRule, RoomDoor,
+    RoomEnd, RoomEvent, RoomGuest, RoomMember, RoomMemory, RoomPolicy, RoomScope, RoomView, Speaking,
+};
+pub use rooms::usual_policy;
 pub use search::Search;
 pub use vault::{KeyVault, VaultProblem};

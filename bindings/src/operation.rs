@@ -9,6 +9,7 @@ use tokio::sync::watch;
 use crate::count::Live;
 use crate::error::{ErrorCode, SidetoneError};
 use crate::id::{TransferId, UserId};
+use crate::keep::ExportReport;
 
 /// What came of an operation.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
@@ -22,10 +23,8 @@ pub enum Outcome {
     },
     /// An export.
     Exported {
-        /// Rows in it.
-        rows: u64,
-        /// Rows that could not be read and are not in it.
-        damaged: u64,
+        /// What it holds.
+        report: ExportReport,
     },
     /// A transfer.
     Transfer {

@@ -1,8 +1,8 @@
-//! The media port: sound between the platform's audio threads and a client, as two C functions.
+//! The media port: sound between the platform's audio threads and a client or a voice note, as three C functions.
 //!
 //! It stands beside UniFFI because a microphone frame would cost twenty times more through it. A caller names a client by
 //! a number and sound by pointer and length; the number is checked at every call, so that one who calls after the end is
-//! told so and nothing else happens. Neither function waits, locks somebody out or allocates.
+//! told so and nothing else happens. Those for a client neither wait, lock somebody out nor allocate.
 //!
 //! This file is the only one with unsafe code of ours.
 
@@ -10,7 +10,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use sidetone::{Loudspeaker, Microphone};
+use sidetone::{Loudspeaker, Microphone, NoteRecorder};
 
 /// No client has this number, or it is closed.
 pub const MEDIA_CLOSED: i32 = -1;
@@ -27,6 +27,8 @@ pub const MEDIA_FAULT: i32 = -5;
 const MOST_BYTES: u32 = 96_000;
 /// The clients one process may have open at once.
 const SLOTS: usize = 256;
+/// The voice notes that may be spoken at once.
+const NOTES: usize = 16;
 /// Samples that are converted at once: 10 ms.
 const BLOCK: usize = 480;
 
@@ -39,6 +41,7 @@ struct Slot {
 }
 
 static TABLE: [Slot; SLOTS] = [const { Slot { microphone: Mutex::new(None), speaker: Mutex::new(None) } }; SLOTS];
+static NOTES_SPOKEN: [End<NoteRecorder>; NOTES] = [const { Mutex::new(None) }; NOTES];
 static MADE: AtomicU64 = AtomicU64::new(1);
 
 /// Makes the sound of a client reachable and gives its number; nothing if too many are.
@@ -62,6 +65,34 @@ pub(crate) fn unplug(number: u64) {
     // The microphone last: its place is what `plug` looks at.
     empty(&slot.speaker, number);
     empty(&slot.microphone, number);
+}
+
+/// Makes a voice note reachable and gives its number; nothing if too many are.
+pub(crate) fn plug_note(recorder: NoteRecorder) -> Option<u64> {
+    for (index, end) in (0..).zip(&NOTES_SPOKEN) {
+        let mut place = lock(end);
+        if place.is_none() {
+            let number = MADE.fetch_add(1, Relaxed) << 8 | index;
+            *place = Some((number, recorder));
+            return Some(number);
+        }
+    }
+    None
+}
+
+/// Looks at a voice note, if it is there.
+pub(crate) fn note<T>(number: u64, look: impl FnOnce(&mut NoteRecorder) -> T) -> Option<T> {
+    let mut place = lock(spoken(number)?);
+    place.as_mut().filter(|(known, _)| *known == number).map(|(_, recorder)| look(recorder))
+}
+
+/// Makes a voice note unreachable and gives it out, if it is there.
+pub(crate) fn take_note(number: u64) -> Option<NoteRecorder> {
+    lock(spoken(number)?).take_if(|(known, _)| *known == number).map(|(_, recorder)| recorder)
+}
+
+fn spoken(number: u64) -> Option<&'static End<NoteRecorder>> {
+    NOTES_SPOKEN.get((number & 0xff) as usize)
 }
 
 fn empty<T>(end: &End<T>, number: u64) {
@@ -157,4 +188,25 @@ pub unsafe extern "C" fn sidetone_media_pull(number: u64, pcm: *mut u8, bytes: u
         }
         taken(pulled)
     })
+}
+
+/// Gives sound (mono, 48 kHz, 16 bit in the machine's byte order) to a voice note and says how many bytes it took: all, or 0
+/// once the note is as long as one may be. It encodes: for a recording thread, not for a real-time one. Negative: see the
+/// constants.
+///
+/// # Safety
+///
+/// `pcm` is null or points to `bytes` readable bytes, of any alignment.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sidetone_media_note(number: u64, pcm: *const u8, bytes: u32) -> i32 {
+    if pcm.is_null() {
+        return MEDIA_NULL;
+    }
+    let Some(bytes) = length(bytes) else { return MEDIA_LENGTH };
+    // SAFETY: not null, readable for `bytes` by the caller's promise, at most 96,000 of them, and nobody writes to them
+    // during the call; u8 has no alignment and no invalid values.
+    let sound = unsafe { std::slice::from_raw_parts(pcm, bytes) };
+    let samples: Vec<i16> = sound.as_chunks().0.iter().map(|pair| i16::from_ne_bytes(*pair)).collect();
+    let push = || note(number, |recorder| if recorder.push(&samples) { taken(samples.len()) } else { 0 });
+    catch_unwind(AssertUnwindSafe(push)).unwrap_or(Some(MEDIA_FAULT)).unwrap_or(MEDIA_CLOSED)
 }

@@ -196,6 +196,21 @@ fn hands_reactions_and_texts_reach_everybody_and_stay_nowhere() {
 }
 
 #[test]
+fn a_guest_remembers_a_room_by_its_name() {
+    let mut world = World::new(12, 2);
+    (0..2).for_each(|phone| world.switch_on(phone));
+    let room = world.open_room(0, Policy::default(), Memory::Nothing);
+    let (invitation, shown) = (world.invitation(0, room), name(1));
+    let (host, memory, age) = ("meet.example".to_owned(), Memory::Recent, Default::default());
+    let join = sidetone_engine::room::JoinRoom { invitation, shown, host, memory, age };
+    world.ask_room(1, RoomCommand::Join(join)).expect("the door is open");
+    assert!(world.run_until(10_000, |world| world.is_mesh(room, &[0, 1])));
+    world.ask_room(1, RoomCommand::Leave(room)).expect("it is in");
+    let recent = world.phones[1].engine().expect("it runs").recent_rooms();
+    assert_eq!(recent[0].name.as_ref().map(|name| name.as_str()), Some("kitchen"));
+}
+
+#[test]
 fn a_remembered_room_is_listed_entered_again_as_the_same_one_and_forgotten() {
     let mut world = World::new(11, 2);
     (0..2).for_each(|phone| world.switch_on(phone));

@@ -384,12 +384,17 @@ impl Rooms {
         }
     }
 
-    pub fn heard(&mut self, room: RoomId, from: MemberId, record: Record, cx: &mut Cx<'_>) {
-        let Some(room) = self.rooms.get_mut(&room) else { return };
+    pub fn heard(&mut self, id: RoomId, from: MemberId, record: Record, cx: &mut Cx<'_>) {
+        let Some(room) = self.rooms.get_mut(&id) else { return };
+        let nameless = room.name.is_none();
         match record {
             Record::Room(word) => room.heard(from, word, cx),
             Record::Floor(word) => room.floor_word(from, word, cx),
             _ => {}
+        }
+        // A guest learns the name after entering.
+        if nameless && room.name.is_some() {
+            self.remember(id, cx);
         }
     }
 

@@ -53,6 +53,12 @@ public struct Chat: Sendable {
         try await offered(client.raw.sendImage(peer: peer, path: path, origin: origin))
     }
 
+    /// Ends a voice note and offers it. It is sent once: the code `noteEmpty` for one that was sent or in which nothing is.
+    @discardableResult
+    public func sendVoiceNote(_ note: VoiceNote) async throws -> TransferId {
+        try await offered(client.raw.sendVoiceNote(peer: peer, note: note.raw))
+    }
+
     private func offered(_ operation: PendingOperation) async throws -> TransferId {
         guard case .transfer(let transfer) = try await operation.value else {
             preconditionFailure("an offer ends with a transfer")

@@ -62,6 +62,9 @@ public final class Client: Sendable {
     /// What the phone's sound should be set to.
     public var audio: Latest<AudioIntent> { board.audio }
 
+    /// The rooms we are in.
+    public var rooms: Latest<[RoomView]> { board.rooms }
+
     /// Calls that begin to ring here, from now on, each once.
     public var incoming: AsyncStream<Call> {
         let calls = board.calls.values
@@ -147,16 +150,24 @@ public final class Client: Sendable {
     /// Chooses the language of the app as a BCP 47 tag; nil for the system's.
     public func preferLanguage(_ tag: String?) async throws { try await raw.preferLanguage(tag: tag) }
 
-    /// Writes everything kept on this device into a folder, readable, and says how many rows; a passphrase seals the
-    /// identity into it.
+    /// Writes everything kept on this device into a folder, readable; a passphrase seals the identity into it.
     @discardableResult
     public func exportData(
         to folder: String, passphrase: String? = nil, server: ServerExport = .omitted
-    ) async throws -> UInt64 {
+    ) async throws -> ExportReport {
         let outcome = try await raw.exportData(folder: folder, passphrase: passphrase, server: server).value
-        guard case .exported(let rows, _) = outcome else { return 0 }
-        return rows
+        guard case .exported(let report) = outcome else { preconditionFailure("an export ends with a report") }
+        return report
     }
+
+    /// What this client did since it was opened, in numbers: for a page that a user shows to whoever helps.
+    public func diagnostics() async throws -> Diagnostics { try await raw.diagnostics() }
+
+    /// Which files are taken, and which without asking.
+    public func filePolicy() async throws -> FilePolicy { try await raw.filePolicy() }
+
+    /// Chooses which files are taken, and which without asking.
+    public func setFilePolicy(_ policy: FilePolicy) async throws { try await raw.setFilePolicy(policy: policy) }
 
     /// Destroys everything on this device, the folder with downloads with it, and closes the client. The account stays.
     @discardableResult
@@ -202,6 +213,71 @@ public final class Client: Sendable {
 
     /// The call behind what `calls` shows.
     public func of(_ view: CallView) -> Call { Call(board.call(view), client: self) }
+}
+
+/// Rooms.
+extension Client {
+    /// Opens a room and enters it as its creator, with an account or without; `usualPolicy()` is a good begin.
+    public func createRoom(_ policy: RoomPolicy, as us: RoomGuest, name: String? = nil) async throws -> Room {
+        try await room(raw.createRoom(policy: policy, name: name, us: us))
+    }
+
+    /// Enters a room by its link: what a person pasted or scanned.
+    public func joinLink(_ link: String, as us: RoomGuest) async throws -> Room {
+        try await room(raw.joinLink(link: link, us: us))
+    }
+
+    /// Enters a room by a code that was said aloud, such as `4711-acid-lemon`.
+    public func joinCode(_ code: String, as us: RoomGuest) async throws -> Room {
+        try await room(raw.joinCode(code: code, us: us))
+    }
+
+    /// Enters a remembered room again, as whom we were there.
+    public func rejoin(_ id: RoomId) async throws -> Room { try await room(raw.rejoinRoom(room: id)) }
+
+    /// The rooms that this device remembers.
+    public func recentRooms() async throws -> [RecentRoom] { try await raw.recentRooms() }
+
+    /// Forgets a remembered room that was left.
+    public func forgetRoom(_ room: RoomId) async throws { try await raw.forgetRoom(room: room) }
+
+    /// The room behind what `rooms` shows.
+    public func of(_ view: RoomView) -> Room { Room(board.stay(view), client: self) }
+
+    private func room(_ id: RoomId) async throws -> Room {
+        guard let view = try await raw.rooms().first(where: { $0.room == id }) else {
+            throw SidetoneError.gone(.noSuchRoom, "the room is over")
+        }
+        let room = of(view)
+        room.view.set(view)
+        return room
+    }
+}
+
+/// What is kept, while no client has it open.
+extension Client {
+    /// Reads the export in a folder into a store that holds nothing yet and that no client has open.
+    public static func importData(
+        from folder: String, into store: String, files: String? = nil, vault: any KeyVault, passphrase: String? = nil
+    ) async throws -> ImportReport {
+        try await Task.detached {
+            try Sidetone.importData(folder: folder, store: store, files: files, vault: vault, passphrase: passphrase)
+        }.value
+    }
+
+    /// Exports what can still be read of a damaged store that no client has open; it is left as it is.
+    public static func salvageData(
+        of store: String, vault: any KeyVault, to folder: String, passphrase: String? = nil
+    ) async throws -> ExportReport {
+        try await Task.detached {
+            try Sidetone.salvageData(store: store, vault: vault, folder: folder, passphrase: passphrase)
+        }.value
+    }
+
+    /// Forgets a part of a store that no client has open.
+    public static func forgetData(in store: String, vault: any KeyVault, part: StorePart) async throws {
+        try await Task.detached { try Sidetone.forgetData(store: store, vault: vault, part: part) }.value
+    }
 }
 
 /// Friends.
@@ -257,97 +333,4 @@ private final class Page: @unchecked Sendable {
     var hits: [Hit] = []
 
     func pop() -> Hit? { hits.popLast() }
-}
-
-/// What a client shows.
-private final class Board: Sendable {
-    let online = Latest(false)
-    let account = Latest<AccountView?>(nil)
-    let friends = Latest<[Friend]>([])
-    let calls = Latest<[CallView]>([])
-    let transfers = Latest<[Transfer]>([])
-    let audio = Latest(AudioIntent.idle)
-    private let known = Known()
-
-    func call(_ view: CallView) -> Latest<CallView> { known.latest(of: view) }
-
-    func note(_ event: Event) {
-        switch event {
-        case .online: online.set(true)
-        case .offline, .stopped: online.set(false)
-        case .call(let view): known.changed(view)
-        default: break
-        }
-    }
-
-    /// Reads again what an event hints at; a client that closes meanwhile says so with its next batch.
-    func read(_ event: Event, from raw: RawClient) async {
-        do {
-            switch event {
-            case .signedIn, .signedOut, .revoked, .refresh:
-                account.set(try await raw.account())
-                friends.set(try await raw.friends())
-                transfers.set(try await raw.transfers())
-                try await readCalls(raw)
-            case .friend, .message, .online, .offline: friends.set(try await raw.friends())
-            case .call: try await readCalls(raw)
-            case .transfer: transfers.set(try await raw.transfers())
-            case .marks, .typing, .announcement, .stopped, .amended, .chat, .preferences: break
-            }
-        } catch {}
-    }
-
-    private func readCalls(_ raw: RawClient) async throws {
-        let now = try await raw.calls()
-        now.forEach(known.changed)
-        calls.set(now)
-        audio.set(audioIntent(calls: now))
-    }
-
-    func finish() {
-        online.finish()
-        account.finish()
-        friends.finish()
-        calls.finish()
-        transfers.finish()
-        audio.finish()
-        known.finish()
-    }
-}
-
-/// The calls that somebody may hold.
-private final class Known: @unchecked Sendable {
-    // Guards what is below it.
-    private let lock = NSLock()
-    private var calls: [CallId: Latest<CallView>] = [:]
-
-    func latest(of view: CallView) -> Latest<CallView> {
-        lock.withLock {
-            if let known = calls[view.call] { return known }
-            let new = Latest(view)
-            if view.state.isOver { new.finish() } else { calls[view.call] = new }
-            return new
-        }
-    }
-
-    func changed(_ view: CallView) {
-        let call = latest(of: view)
-        call.set(view)
-        if view.state.isOver {
-            call.finish()
-            lock.withLock { _ = calls.removeValue(forKey: view.call) }
-        }
-    }
-
-    func finish() {
-        let last = lock.withLock {
-            defer { calls = [:] }
-            return Array(calls.values)
-        }
-        // Closing hangs up.
-        for call in last {
-            call.set(call.value.over)
-            call.finish()
-        }
-    }
 }

@@ -36,6 +36,13 @@ extension SidetoneError {
     }
 }
 
+extension SidetoneError {
+    static func gone(_ code: ErrorCode, _ detail: String) -> SidetoneError {
+        .Failed(
+            code: code, number: code.rawValue, detail: detail, retryable: false, retryAfterMs: 0, userAction: .nothing)
+    }
+}
+
 extension SidetoneError: LocalizedError, CustomStringConvertible {
     /// In English, for logs.
     public var description: String {

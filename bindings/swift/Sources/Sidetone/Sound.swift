@@ -30,3 +30,27 @@ public struct Sound: Sendable {
         return sidetone_media_pull(number, start.assumingMemoryBound(to: UInt8.self), bytes)
     }
 }
+
+/// A voice note while it is spoken. Give it sound, then `Chat.sendVoiceNote` it; letting go of it throws away what was not
+/// sent.
+public final class VoiceNote: Sendable {
+    let raw: RawNote
+    private let number: UInt64
+
+    /// Begins a note; the code `system` if 16 are being spoken already.
+    public init() throws {
+        raw = try RawNote.begin()
+        number = raw.sound().value
+    }
+
+    /// Gives sound, and says how many bytes were taken: all, or 0 once the note is an hour long. It encodes: for a recording
+    /// thread, not for a render callback.
+    public func push(_ pcm: UnsafeRawBufferPointer) -> Int32 {
+        guard let start = pcm.baseAddress else { return 0 }
+        guard let bytes = UInt32(exactly: pcm.count) else { return Sound.length }
+        return sidetone_media_note(number, start.assumingMemoryBound(to: UInt8.self), bytes)
+    }
+
+    /// How long and how loud it is so far; nil once it was sent.
+    public var view: NoteView? { raw.view() }
+}

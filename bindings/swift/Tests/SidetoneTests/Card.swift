@@ -18,19 +18,32 @@ struct Recording {
             })
     }
 
-    /// Loudness of every 20 ms.
-    func envelope() -> [Double] {
-        (0..<samples.count / 960).map { frame in
-            let square = samples[960 * frame..<960 * (frame + 1)].reduce(0.0) { $0 + Double($1) * Double($1) }
-            return (square / 960).squareRoot()
+    /// The same at 2 kHz: quick to compare, and speech is in it.
+    var thin: [Float] {
+        samples.withUnsafeBufferPointer { samples in
+            (0..<samples.count / coarse).map { at in
+                var sum = 0
+                for i in coarse * at..<coarse * (at + 1) { sum += Int(samples[i]) }
+                return Float(sum) / Float(coarse)
+            }
         }
     }
 }
+
+/// Samples per thin one.
+private let coarse = 24
+/// Half a second of thin samples: like nothing else in a recording.
+private let piece = 1_000
+/// A piece softer than this holds no speech.
+private let soft: Float = 150
+/// From this correlation on a piece is found.
+private let found: Float = 0.7
 
 /// A sound card: speaks a recording over and over into a phone and records what the phone plays, in 10 ms blocks.
 final class Card: @unchecked Sendable {
     private let sound: Sound
     private let voice: Recording
+    private let began = Date()
     // Guards what is below it.
     private let lock = NSLock()
     private var recorded: [Int16] = []
@@ -44,7 +57,7 @@ final class Card: @unchecked Sendable {
 
     private func run() {
         var block = [Int16](repeating: 0, count: 480)
-        var next = Date()
+        var next = began
         var at = 0
         while !lock.withLock({ stopped }) {
             for i in 0..<480 { block[i] = voice.samples[(at + i) % voice.samples.count] }
@@ -60,8 +73,27 @@ final class Card: @unchecked Sendable {
         }
     }
 
-    /// The last four seconds.
-    func heard() -> Recording { Recording(samples: lock.withLock { Array(recorded.suffix(192_000)) }) }
+    /// How loud the last half second is.
+    func loudness() -> Double {
+        let tail = lock.withLock { recorded.suffix(24_000) }
+        return (tail.reduce(0.0) { $0 + Double($1) * Double($1) } / Double(max(tail.count, 1))).squareRoot()
+    }
+
+    /// How much of the last four seconds is what another card says: the part of its half seconds with sound whose waveform is
+    /// found in what that card said up to a second and a half before. A jitter buffer that stretches, and a machine that is
+    /// busy, spoil pieces and leave the others. `voice` is what it would have said, for comparison.
+    func hears(_ other: Card, _ voice: Recording? = nil) -> Double {
+        let (first, tail) = lock.withLock { (max(recorded.count - 192_000, 0), Array(recorded.suffix(192_000))) }
+        let (thin, once) = (Recording(samples: tail).thin, (voice ?? other.voice).thin)
+        let ahead = first + Int(began.timeIntervalSince(other.began) * 48_000)
+        return (once + once).withUnsafeBufferPointer { said in
+            thin.withUnsafeBufferPointer { thin in
+                let spoken = stride(from: 0, through: thin.count - piece, by: piece).filter { power(thin, $0) > soft * soft }
+                let right = spoken.filter { best(thin, $0, said, ahead / coarse + $0) >= found }
+                return spoken.count < 4 ? 0 : Double(right.count) / Double(spoken.count)
+            }
+        }
+    }
 
     func close() -> Set<Int32> {
         lock.withLock {
@@ -71,22 +103,35 @@ final class Card: @unchecked Sendable {
     }
 }
 
-/// How alike the last four seconds of a recording are to any four of a voice that speaks over and over: 1 is the same.
-func alike(_ voice: Recording, _ heard: Recording) -> Double {
-    let curve = heard.envelope()
-    guard curve.count >= 200 else { return 0 }
-    let (tail, once) = (Array(curve.suffix(200)), voice.envelope())
-    let said = once + once
-    return (0..<once.count).map { correlation(Array(said[$0..<$0 + 200]), tail) }.max()!
+private func power(_ one: UnsafeBufferPointer<Float>, _ from: Int) -> Float {
+    var sum: Float = 0
+    var i = from
+    while i < from + piece {
+        sum += one[i] * one[i]
+        i += 1
+    }
+    return sum / Float(piece)
 }
 
-private func correlation(_ one: [Double], _ other: [Double]) -> Double {
-    let (a, b) = (one.reduce(0, +) / Double(one.count), other.reduce(0, +) / Double(other.count))
-    var (both, x, y) = (0.0, 0.0, 0.0)
-    for i in one.indices {
-        both += (one[i] - a) * (other[i] - b)
-        x += (one[i] - a) * (one[i] - a)
-        y += (other[i] - b) * (other[i] - b)
+private func best(
+    _ one: UnsafeBufferPointer<Float>, _ from: Int, _ said: UnsafeBufferPointer<Float>, _ expected: Int
+) -> Float {
+    let once = said.count / 2
+    var most: Float = 0
+    var lag = -1_000
+    while lag <= 3_000 {
+        let at = ((expected - lag) % once + once) % once
+        var (both, first, second): (Float, Float, Float) = (0, 1e-9, 1e-9)
+        var i = 0
+        while i < piece {
+            let (a, b) = (one[from + i], said[at + i])
+            both += a * b
+            first += a * a
+            second += b * b
+            i += 1
+        }
+        most = max(most, both / (first * second).squareRoot())
+        lag += 1
     }
-    return both / (x * y + 1e-9).squareRoot()
+    return most
 }

@@ -103,13 +103,13 @@ final class LifeTests: XCTestCase {
         try await phone.online.until { $0 }
         let name = Phones.name()
         try await phone.register(name: name, email: "\(name)@example.org", password: "a long password")
-        let rows = try await phone.exportData(to: folder + "/out")
-        XCTAssertGreaterThan(rows, 0)
+        let report = try await phone.exportData(to: folder + "/out")
+        XCTAssertGreaterThan(report.rows, 0)
         let document = try String(contentsOfFile: folder + "/out/sidetone-export.json", encoding: .utf8)
         XCTAssertTrue(document.contains(name))
         same(try await code { try await phone.exportData(to: folder + "/me.db/such") }, .exportFolder)
-        let report = try await phone.wipe(downloads: folder + "/out")
-        XCTAssertTrue(report.keyDestroyed && vault.forgotten)
+        let wiped = try await phone.wipe(downloads: folder + "/out")
+        XCTAssertTrue(wiped.keyDestroyed && vault.forgotten)
         XCTAssertFalse(FileManager.default.fileExists(atPath: folder + "/me.db"))
         XCTAssertFalse(FileManager.default.fileExists(atPath: folder + "/out"))
         same(try await code { try await phone.chats() }, .closed)
@@ -152,8 +152,8 @@ final class LifeTests: XCTestCase {
             switch stage {
             case 0: _ = try await duo.anna.call(duo.benId)
             case 1:
-                _ = try await duo.anna.call(duo.benId)
-                try await duo.rings().answer()
+                let hers = try await duo.anna.call(duo.benId)
+                try await duo.rings(hers).answer()
             default: _ = try await duo.talk()
             }
             try await patient { await duo.close() }

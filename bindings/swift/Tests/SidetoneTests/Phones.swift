@@ -75,16 +75,18 @@ struct Duo {
     /// Anna calls, Ben answers, both can speak: her end and his.
     func talk() async throws -> (Call, Call) {
         let hers = try await anna.call(benId)
-        let his = try await rings()
+        let his = try await rings(hers)
         try await his.answer()
         let (one, other) = (try await hers.connected(), try await his.connected())
         XCTAssertTrue(one && other)
         return (hers, his)
     }
 
-    /// The call that rings at Ben's.
-    func rings() async throws -> Call {
-        ben.of(try await ben.calls.until { $0.contains { $0.state == .ringing } }[0])
+    /// Her call as it rings at Ben's: it has one name on both phones.
+    func rings(_ hers: Call) async throws -> Call {
+        let id = hers.id
+        let calls = try await ben.calls.until { $0.contains { $0.call == id && $0.state == .ringing } }
+        return ben.of(calls.first { $0.call == id }!)
     }
 
     func quiet() async throws {

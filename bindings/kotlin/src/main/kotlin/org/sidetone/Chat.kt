@@ -51,6 +51,10 @@ public class Chat internal constructor(
     public suspend fun sendImage(path: String, origin: ImageOrigin = ImageOrigin.REMOVE): TransferId =
         (client.ask { client.core().sendImage(peer, path, origin) }.await() as Outcome.Transfer).transfer
 
+    /** Ends a voice note and offers it. It is sent once: the code `NOTE_EMPTY` for one that was sent or in which nothing is. */
+    public suspend fun sendVoiceNote(note: VoiceNote): TransferId =
+        (client.ask { client.core().sendVoiceNote(peer, note.raw) }.await() as Outcome.Transfer).transfer
+
     /** One transfer with the friend, also of the past. */
     public suspend fun transfer(id: TransferId): Transfer? = client.ask { client.core().transfer(peer, id) }
 

@@ -35,8 +35,10 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     private val everybody = MutableStateFlow<List<Friend>>(emptyList())
     private val theCalls = MutableStateFlow<List<CallView>>(emptyList())
     private val theTransfers = MutableStateFlow<List<Transfer>>(emptyList())
+    private val theRooms = MutableStateFlow<List<RoomView>>(emptyList())
     private val intent = MutableStateFlow(AudioIntent.IDLE)
     private val known = ConcurrentHashMap<CallId, Call>()
+    private val entered = ConcurrentHashMap<RoomId, Room>()
     private val pump: Job = scope.launch { pull() }
 
     /** What happened, in order. Who collects too slowly misses the oldest; the state flows never lie. */
@@ -60,6 +62,9 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** Transfers of files that are not over. */
     public val transfers: StateFlow<List<Transfer>> = theTransfers.asStateFlow()
 
+    /** The rooms we are in. */
+    public val rooms: StateFlow<List<RoomView>> = theRooms.asStateFlow()
+
     /** Calls that begin to ring here. */
     public val incoming: Flow<Call> = calls.ringing().map { view -> of(view) }
 
@@ -77,6 +82,8 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
         pump.cancelAndJoin()
         known.values.forEach(Call::over)
         known.clear()
+        entered.values.forEach { it.over(RoomEnd.LEFT) }
+        entered.clear()
         raw.destroy()
     }
 
@@ -186,11 +193,22 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     public suspend fun preferLanguage(tag: String?): Unit = ask { raw.preferLanguage(tag) }
 
     /**
-     * Writes everything kept on this device into a [folder], readable, and says how many rows; a [passphrase] seals the
-     * identity into it.
+     * Writes everything kept on this device into a [folder], readable; a [passphrase] seals the identity into it.
      */
-    public suspend fun exportData(folder: String, passphrase: String? = null, server: ServerExport = ServerExport.OMITTED): ULong =
-        (ask { raw.exportData(folder, passphrase, server) }.await() as Outcome.Exported).rows
+    public suspend fun exportData(
+        folder: String,
+        passphrase: String? = null,
+        server: ServerExport = ServerExport.OMITTED,
+    ): ExportReport = (ask { raw.exportData(folder, passphrase, server) }.await() as Outcome.Exported).report
+
+    /** What this client did since it was opened, in numbers: for a page that a user shows to whoever helps. */
+    public suspend fun diagnostics(): Diagnostics = ask { raw.diagnostics() }
+
+    /** Which files are taken, and which without asking. */
+    public suspend fun filePolicy(): FilePolicy = ask { raw.filePolicy() }
+
+    /** Chooses which files are taken, and which without asking. */
+    public suspend fun setFilePolicy(policy: FilePolicy): Unit = ask { raw.setFilePolicy(policy) }
 
     /** Destroys everything on this device, the [downloads] folder with it, and closes the client. The account stays. */
     public suspend fun wipe(downloads: String? = null): WipeReport = ask { raw.wipe(downloads) }.also { close() }
@@ -230,6 +248,33 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     public fun of(view: CallView): Call =
         if (view.state is CallState.Ended) known[view.call] ?: Call(view, this) else known.computeIfAbsent(view.call) { Call(view, this) }
 
+    /** Opens a room and enters it as its creator, with an account or without; [usualPolicy] is a good begin. */
+    public suspend fun createRoom(policy: RoomPolicy, us: RoomGuest, name: String? = null): Room =
+        room(ask { raw.createRoom(policy, name, us) })
+
+    /** Enters a room by its link: what a person pasted or scanned. */
+    public suspend fun joinLink(link: String, us: RoomGuest): Room = room(ask { raw.joinLink(link, us) })
+
+    /** Enters a room by a code that was said aloud, such as `4711-acid-lemon`. */
+    public suspend fun joinCode(code: String, us: RoomGuest): Room = room(ask { raw.joinCode(code, us) })
+
+    /** Enters a remembered room again, as whom we were there. */
+    public suspend fun rejoin(room: RoomId): Room = room(ask { raw.rejoinRoom(room) })
+
+    /** The rooms that this device remembers. */
+    public suspend fun recentRooms(): List<RecentRoom> = ask { raw.recentRooms() }
+
+    /** Forgets a remembered room that was left. */
+    public suspend fun forgetRoom(room: RoomId): Unit = ask { raw.forgetRoom(room) }
+
+    /** The room behind what [rooms] shows. */
+    public fun of(view: RoomView): Room = entered.computeIfAbsent(view.room) { Room(view, this) }
+
+    private suspend fun room(id: RoomId): Room {
+        val view = ask { raw.rooms() }.find { it.room == id } ?: throw gone(ErrorCode.NO_SUCH_ROOM, "the room is over")
+        return of(view).also { it.changed(view) }
+    }
+
     internal fun core(): RawClient = raw
 
     /** Uses the core; after [close] the answer is the same as the core's own while it closes. */
@@ -260,6 +305,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
                 call.changed(event.view)
                 if (event.view.state is CallState.Ended) known.remove(event.view.call)
             }
+            is Event.Room -> (event.event as? RoomEvent.Ended)?.let { entered.remove(event.room)?.over(it.reason) }
             else -> Unit
         }
     }
@@ -271,11 +317,13 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
                 theAccount.value = raw.account()
                 everybody.value = raw.friends()
                 theTransfers.value = raw.transfers()
+                readRooms(afresh = true)
                 readCalls()
             }
             Subject.FRIENDS -> everybody.value = raw.friends()
             Subject.TRANSFERS -> theTransfers.value = raw.transfers()
             Subject.CALLS -> readCalls()
+            Subject.ROOMS -> readRooms()
             Subject.NOTHING -> Unit
         }
     } catch (_: SidetoneException) {
@@ -286,7 +334,17 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
         val now = raw.calls()
         now.forEach { of(it).changed(it) }
         theCalls.value = now
-        intent.value = audioIntent(now)
+        intent.value = audioIntent(now, theRooms.value)
+    }
+
+    private suspend fun readRooms(afresh: Boolean = false) {
+        val before = entered.keys.toSet()
+        val now = raw.rooms()
+        // Events were missed: the word with which a room ended may be among them.
+        if (afresh) (before - now.mapTo(HashSet()) { it.room }).forEach { entered.remove(it)?.over(RoomEnd.LOST) }
+        now.forEach { of(it).changed(it) }
+        theRooms.value = now
+        intent.value = audioIntent(theCalls.value, now)
     }
 
     public companion object {
@@ -305,16 +363,38 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
             Attached.once
             return withContext(Dispatchers.IO) { Client(RawClient.open(options, vault), dispatcher) }
         }
+
+        /** Reads the export in a [folder] into a [store] that holds nothing yet and that no client has open. */
+        public suspend fun importData(
+            folder: String,
+            store: String,
+            vault: KeyVault,
+            passphrase: String? = null,
+            files: String? = null,
+        ): ImportReport = withContext(Dispatchers.IO) { org.sidetone.importData(folder, store, files, vault, passphrase) }
+
+        /** Exports what can still be read of a damaged [store] that no client has open; it is left as it is. */
+        public suspend fun salvageData(store: String, vault: KeyVault, folder: String, passphrase: String? = null): ExportReport =
+            withContext(Dispatchers.IO) { org.sidetone.salvageData(store, vault, folder, passphrase) }
+
+        /** Forgets a part of a [store] that no client has open. */
+        public suspend fun forgetData(store: String, vault: KeyVault, part: StorePart): Unit =
+            withContext(Dispatchers.IO) { org.sidetone.forgetData(store, vault, part) }
     }
 }
 
-private enum class Subject { ALL, FRIENDS, CALLS, TRANSFERS, NOTHING }
+private enum class Subject { ALL, FRIENDS, CALLS, ROOMS, TRANSFERS, NOTHING }
 
 private fun subject(event: Event): Subject = when (event) {
     is Event.SignedIn, is Event.SignedOut, is Event.Revoked, is Event.Refresh -> Subject.ALL
     is Event.Friend, is Event.Message, is Event.Online, is Event.Offline -> Subject.FRIENDS
     is Event.Call -> Subject.CALLS
     is Event.Transfer -> Subject.TRANSFERS
+    is Event.Room -> when (event.event) {
+        // These change nothing in the room's view.
+        is RoomEvent.Loud, is RoomEvent.Text, is RoomEvent.Reaction, is RoomEvent.MuteAsked -> Subject.NOTHING
+        else -> Subject.ROOMS
+    }
     is Event.Marks, is Event.Typing, is Event.Announcement, is Event.Stopped -> Subject.NOTHING
     is Event.Amended, is Event.Chat, is Event.Preferences -> Subject.NOTHING
 }

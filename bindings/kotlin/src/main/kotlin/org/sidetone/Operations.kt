@@ -24,12 +24,11 @@ public val SidetoneException.retryable: Boolean get() = (this as SidetoneExcepti
 public val SidetoneException.userAction: UserAction get() = (this as SidetoneException.Failed).userAction
 
 /** What the core says once it is closed, said of a core that is gone altogether. */
-internal fun closed(cause: Throwable): SidetoneException {
-    val code = ErrorCode.CLOSED
-    val error = SidetoneException.Failed(code, code.value, "the client is closed", false, 0u, UserAction.NOTHING)
-    error.initCause(cause)
-    return error
-}
+internal fun closed(cause: Throwable): SidetoneException =
+    gone(ErrorCode.CLOSED, "the client is closed").apply { initCause(cause) }
+
+internal fun gone(code: ErrorCode, detail: String): SidetoneException =
+    SidetoneException.Failed(code, code.value, detail, false, 0u, UserAction.NOTHING)
 
 /** The library's threads stay known to the virtual machine after their first call, which makes each later one cheap. */
 internal object Attached {

@@ -24,11 +24,6 @@ public class Sound internal constructor(number: ULong) {
      */
     public fun pull(pcm: ByteBuffer): Int = Port.sidetone_media_pull(number, whole(pcm), pcm.remaining())
 
-    private fun whole(pcm: ByteBuffer): ByteBuffer {
-        require(pcm.isDirect) { "sound needs a direct buffer" }
-        return if (pcm.position() == 0) pcm else pcm.slice()
-    }
-
     public companion object {
         /** The client is closed. */
         public const val CLOSED: Int = -1
@@ -44,6 +39,36 @@ public class Sound internal constructor(number: ULong) {
     }
 }
 
+/**
+ * A voice note while it is spoken. Give it sound, then [Chat.sendVoiceNote] it; closing it throws away what was not sent.
+ *
+ * @throws SidetoneException with the code `SYSTEM` if 16 are being spoken already.
+ */
+public class VoiceNote : AutoCloseable {
+    internal val raw = RawNote.begin()
+    private val number = raw.sound().value.toLong()
+
+    /**
+     * Gives what the buffer, a direct one, holds between its position and its limit, and says how many bytes were taken:
+     * all, or 0 once the note is an hour long. For a recording thread.
+     */
+    public fun push(pcm: ByteBuffer): Int = Port.sidetone_media_note(number, whole(pcm), pcm.remaining())
+
+    /** How long and how loud it is so far; null once it was sent or closed. */
+    public val view: NoteView? get() = try {
+        raw.view()
+    } catch (_: IllegalStateException) {
+        null
+    }
+
+    override fun close(): Unit = raw.destroy()
+}
+
+private fun whole(pcm: ByteBuffer): ByteBuffer {
+    require(pcm.isDirect) { "sound needs a direct buffer" }
+    return if (pcm.position() == 0) pcm else pcm.slice()
+}
+
 /** The media port: see `sidetone_media.h`. */
 @Suppress("FunctionName")
 internal object Port {
@@ -52,6 +77,8 @@ internal object Port {
     }
 
     @JvmStatic external fun sidetone_media_push(number: Long, pcm: ByteBuffer, bytes: Int): Int
+
+    @JvmStatic external fun sidetone_media_note(number: Long, pcm: ByteBuffer, bytes: Int): Int
 
     @JvmStatic external fun sidetone_media_pull(number: Long, pcm: ByteBuffer, bytes: Int): Int
 }

@@ -19,15 +19,32 @@ class Recording(val samples: ShortArray) {
         }
     }
 
-    /** Loudness of every 20 ms. */
-    fun envelope(): DoubleArray = DoubleArray(samples.size / 960) { frame ->
-        sqrt((0 until 960).sumOf { val s = samples[960 * frame + it].toDouble(); s * s } / 960)
-    }
+    /** The same at 2 kHz: quick to compare, and speech is in it. */
+    val thin: FloatArray by lazy { thin(samples) }
+}
+
+/** Samples per thin one. */
+private const val COARSE = 24
+
+/** Half a second of thin samples: like nothing else in a recording. */
+private const val PIECE = 1_000
+
+/** A piece softer than this holds no speech. */
+private const val SOFT = 150.0
+
+/** From this correlation on a piece is found. */
+private const val FOUND = 0.7
+
+private fun thin(samples: ShortArray) = FloatArray(samples.size / COARSE) { at ->
+    var sum = 0
+    for (i in 0 until COARSE) sum += samples[COARSE * at + i]
+    sum.toFloat() / COARSE
 }
 
 /** A sound card: speaks a recording over and over into a phone and records what the phone plays, in 10 ms blocks. */
 class Card(private val sound: Sound, private val voice: Recording) : AutoCloseable {
     private val heard = ArrayList<Short>()
+    private val began = System.nanoTime()
     private var error: Int? = null
 
     @Volatile private var stopped = false
@@ -35,7 +52,7 @@ class Card(private val sound: Sound, private val voice: Recording) : AutoCloseab
 
     private fun run() {
         val block = ByteBuffer.allocateDirect(960).order(ByteOrder.nativeOrder())
-        var next = System.nanoTime()
+        var next = began
         var at = 0
         while (!stopped) {
             for (i in 0 until 480) block.putShort(2 * i, voice.samples[(at + i) % voice.samples.size])
@@ -48,8 +65,28 @@ class Card(private val sound: Sound, private val voice: Recording) : AutoCloseab
         }
     }
 
-    /** The last four seconds. */
-    fun heard(): Recording = Recording(synchronized(heard) { heard.takeLast(192_000).toShortArray() })
+    /** How loud the last half second is. */
+    fun loudness(): Double {
+        val tail = synchronized(heard) { heard.takeLast(24_000) }
+        return sqrt(tail.sumOf { it.toDouble() * it } / tail.size.coerceAtLeast(1))
+    }
+
+    /**
+     * How much of the last four seconds is what another card says: the part of its half seconds with sound whose waveform is
+     * found in what that card said up to a second and a half before. A jitter buffer that stretches, and a machine that is
+     * busy, spoil pieces and leave the others. `voice` is what it would have said, for comparison.
+     */
+    fun hears(other: Card, voice: Recording = other.voice): Double {
+        val (first, tail) = synchronized(heard) { (heard.size - 192_000).coerceAtLeast(0) to heard.takeLast(192_000).toShortArray() }
+        val (thin, said) = thin(tail) to voice.thin.let { it + it }
+        val ahead = first + (began - other.began) * 48_000 / 1_000_000_000
+        val spoken = (0..thin.size - PIECE step PIECE).filter { from -> power(thin, from) > SOFT * SOFT * PIECE }
+        val found = spoken.count { from -> best(thin, from, said, (ahead / COARSE).toInt() + from) >= FOUND }
+        return if (spoken.size < 4) 0.0 else found.toDouble() / spoken.size
+    }
+
+    private fun best(thin: FloatArray, from: Int, said: FloatArray, expected: Int): Double =
+        (-1_000..3_000).maxOf { lag -> correlation(thin, from, said, Math.floorMod(expected - lag, said.size / 2)) }
 
     override fun close() {
         stopped = true
@@ -58,16 +95,19 @@ class Card(private val sound: Sound, private val voice: Recording) : AutoCloseab
     }
 }
 
-/** How alike the last four seconds of a recording are to any four of a voice that speaks over and over: 1 is the same. */
-fun alike(voice: Recording, heard: Recording): Double {
-    val curve = heard.envelope()
-    if (curve.size < 200) return 0.0
-    val (tail, said) = curve.copyOfRange(curve.size - 200, curve.size) to voice.envelope().let { it + it }
-    return (0 until said.size / 2).maxOf { shift -> correlation(said.copyOfRange(shift, shift + 200), tail) }
+private fun power(one: FloatArray, from: Int): Double {
+    var sum = 0.0
+    for (i in from until from + PIECE) sum += one[i] * one[i]
+    return sum
 }
 
-private fun correlation(one: DoubleArray, other: DoubleArray): Double {
-    val (a, b) = one.average() to other.average()
-    val both = one.indices.sumOf { (one[it] - a) * (other[it] - b) }
-    return both / sqrt(one.sumOf { (it - a) * (it - a) } * other.sumOf { (it - b) * (it - b) } + 1e-9)
+private fun correlation(one: FloatArray, from: Int, other: FloatArray, at: Int): Double {
+    var both = 0f
+    var (first, second) = 1e-9f to 1e-9f
+    for (i in 0 until PIECE) {
+        both += one[from + i] * other[at + i]
+        first += one[from + i] * one[from + i]
+        second += other[at + i] * other[at + i]
+    }
+    return both / sqrt(first.toDouble() * second)
 }

@@ -107,7 +107,7 @@ class LifeTest {
         val name = Phones.name()
         phone.register(name, "$name@example.org", "a long password")
         val out = File(folder, "out").apply { mkdir() }
-        assertTrue(phone.exportData(out.path) > 0u)
+        assertTrue(phone.exportData(out.path).rows > 0u)
         assertTrue(name in File(out, "sidetone-export.json").readText())
         assertEquals(ErrorCode.EXPORT_FOLDER, failure { phone.exportData(File(file, "such").path) })
         val report = phone.wipe(downloads = out.path)
@@ -149,7 +149,7 @@ class LifeTest {
             val duo = Phones.friends()
             when (stage) {
                 0 -> duo.anna.call(duo.benId)
-                1 -> duo.anna.call(duo.benId).also { duo.rings().answer() }
+                1 -> duo.rings(duo.anna.call(duo.benId)).answer()
                 else -> duo.talk()
             }
             withTimeout(30.seconds) { duo.close() }

@@ -65,14 +65,15 @@ class Duo(val anna: Client, val ben: Client, val annaId: UserId, val benId: User
     /** Anna calls, Ben answers, both can speak: her end and his. */
     suspend fun talk(): Pair<Call, Call> {
         val hers = anna.call(benId)
-        val his = rings()
+        val his = rings(hers)
         his.answer()
         check(hers.connected() && his.connected())
         return hers to his
     }
 
-    /** The call that rings at Ben's. */
-    suspend fun rings(): Call = ben.of(ben.calls.until { all -> all.any { it.state is CallState.Ringing } }.first())
+    /** Her call as it rings at Ben's: it has one name on both phones. */
+    suspend fun rings(hers: Call): Call =
+        ben.of(ben.calls.until { all -> all.any { it.call == hers.id && it.state is CallState.Ringing } }.first { it.call == hers.id })
 
     suspend fun quiet() {
         for (phone in listOf(anna, ben)) phone.calls.until { it.isEmpty() }
