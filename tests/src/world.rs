@@ -7,6 +7,7 @@ mod link;
 mod phone;
 mod room;
 mod server;
+mod stranger;
 mod tap;
 mod user;
 
@@ -14,9 +15,10 @@ use std::collections::BTreeMap;
 use std::collections::hash_map::DefaultHasher;
 use std::hash::{Hash, Hasher};
 
+use sidetone_crypto::stranger::work;
 use sidetone_engine::{Answer, Command, CommandError, Effect, Input, LinkId, News, Now, Time};
 use sidetone_wire::frame::Frame;
-use sidetone_wire::id::{RoomId, UnixMs};
+use sidetone_wire::id::{RoomId, TicketId, UnixMs};
 
 pub use dice::Dice;
 pub use files::{Batch, FileDue, Files, file};
@@ -24,6 +26,7 @@ pub use link::Links;
 pub use phone::{Crash, Phone};
 pub use room::{Sound, name, push_to_talk};
 pub use server::Server;
+pub use stranger::entry;
 pub use tap::Tap;
 pub use user::{Script, live};
 
@@ -58,6 +61,8 @@ pub enum Due {
     Restart(PhoneId),
     /// A phone wakes up.
     Wake(PhoneId),
+    /// A phone did the work for a search.
+    Proved(PhoneId, TicketId, Option<u64>),
     /// A phone's network is back.
     Network(PhoneId),
     /// The server starts again.
@@ -95,6 +100,8 @@ pub struct World {
     pub tap: Tap,
     /// One step in this many ends in a crash; 0 for none.
     pub crash_one_in: u64,
+    /// Rows that any phone wanted kept, on disk or in memory.
+    pub written: u64,
     queue: BTreeMap<(u64, u64), Due>,
     made: u64,
     digest: DefaultHasher,
@@ -115,6 +122,7 @@ impl World {
             lies: Lies::default(),
             tap: Tap::default(),
             crash_one_in: 0,
+            written: 0,
             queue: BTreeMap::new(),
             made: 0,
             digest: DefaultHasher::new(),
@@ -192,6 +200,7 @@ impl World {
             Due::Restart(phone) => self.restart(phone),
             Due::Wake(phone) => self.wake(phone),
             Due::Network(phone) => self.connect(phone),
+            Due::Proved(phone, ticket, number) => self.step(phone, Input::Proved(ticket, number)),
             Due::ServerUp => self.server.start(),
             Due::ServerTick => {
                 let now = self.now();
@@ -258,15 +267,20 @@ impl World {
         }
         let mut sends = Vec::new();
         let mut tells = Vec::new();
+        let writes = |effect: &&Effect| matches!(effect, Effect::Save(_) | Effect::Hold(_) | Effect::Amend(..));
+        self.written += effects.iter().filter(writes).count() as u64;
         for effect in effects {
             match effect {
                 Effect::Save(change) => self.phones[id].save(change),
                 Effect::Hold(change) => self.phones[id].hold(change),
                 Effect::Amend(place, change) => self.phones[id].amend(place, change),
                 Effect::Forget(_) => self.phones[id].forget(),
-                Effect::Send(_) | Effect::Link(..) | Effect::Media(..) | Effect::Transfer(..) | Effect::Sound(..) => {
-                    sends.push(effect)
-                }
+                Effect::Send(_)
+                | Effect::Link(..)
+                | Effect::Media(..)
+                | Effect::Transfer(..)
+                | Effect::Sound(..)
+                | Effect::Prove(_) => sends.push(effect),
                 Effect::Answer(..) | Effect::Tell(_) => tells.push(effect),
             }
         }
@@ -296,6 +310,10 @@ impl World {
             Effect::Transfer(transfer, order) => self.file_order(id, transfer, order),
             Effect::Media(call, order) => self.phones[id].media(call, &order),
             Effect::Sound(room, order) => self.room_sound(id, room, order),
+            Effect::Prove(puzzle) => {
+                let number = work(&puzzle.seed, &puzzle.ticket.0, puzzle.bits, puzzle.begin, 1 << 26);
+                self.later(800, Due::Proved(id, puzzle.ticket, number));
+            }
             _ => {}
         }
     }

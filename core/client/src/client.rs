@@ -143,7 +143,8 @@ impl Client {
         }
         let (files, from_files) = Pump::start(shelf.clone()).map_err(|_| OpenError::System)?;
         let (journal, routes) = (Journal::default(), BTreeMap::new());
-        let inside = Inside { engine, store, journal, socket, links, media, files, routes };
+        let (proofs, from_proofs) = mpsc::channel(1);
+        let inside = Inside { engine, store, journal, socket, links, media, files, proofs, routes };
         let (news, from_socket) = mpsc::channel(NEWS);
         let ears = Ears {
             words: word_inbox,
@@ -155,6 +156,7 @@ impl Client {
             links: from_links,
             sound,
             files: from_files,
+            proofs: from_proofs,
             finger: fingers,
         };
 

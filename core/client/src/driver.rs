@@ -19,7 +19,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use sidetone_crypto::stranger;
 use sidetone_engine::room::RoomCommand;
+use sidetone_engine::stranger::{Leaving, Puzzle, StrangerCommand, StrangerView};
 use sidetone_engine::transfer::view::{TransferFailure, TransferNews, TransferOrder};
 use sidetone_engine::{
     Answer, Ask, CallState, Command, Down, Effect, Engine, Event as Told, Input, LinkId, MediaOrder, Microphone, News,
@@ -27,7 +29,7 @@ use sidetone_engine::{
 };
 use sidetone_media::Muted;
 use sidetone_wire::frame::Frame;
-use sidetone_wire::id::{CallId, RoomId, TransferId};
+use sidetone_wire::id::{CallId, RoomId, TicketId, TransferId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use zeroize::Zeroize;
 
@@ -49,6 +51,8 @@ use links::{FromLink, GivenUp, Links};
 
 /// Words of the app that may wait.
 pub const WORDS: usize = 64;
+/// Tries at the work for a search: more than the hardest needs with any luck.
+const WORK_TRIES: u64 = 1 << 28;
 /// The longest sleep: a phone that slept itself may find its timers late by as much.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// How long the socket may take to say goodbye.
@@ -60,6 +64,8 @@ pub enum Word {
     Do(Command, oneshot::Sender<Result<Answer, Error>>),
     /// A look inside. It must not take long.
     Look(Look),
+    /// Say when every link that was closed is gone and the media thread has done what it was told.
+    Burned(oneshot::Sender<()>),
     /// Let go of the store until the client is resumed, and say when that is done.
     Pause(oneshot::Sender<Result<(), StoreError>>),
 }
@@ -83,6 +89,8 @@ pub struct Inside {
     pub media: MediaThread,
     /// The file pump.
     pub files: Pump,
+    /// Where work for searches is handed in.
+    pub proofs: mpsc::Sender<(TicketId, Option<u64>)>,
     /// How each link travels, with its round-trip time.
     pub routes: BTreeMap<LinkId, link::Route>,
 }
@@ -101,6 +109,8 @@ pub struct Ears {
     pub moved: Arc<Notify>,
     /// News of the socket.
     pub socket: mpsc::Receiver<SocketNews>,
+    /// Work for searches that was done.
+    pub proofs: mpsc::Receiver<(TicketId, Option<u64>)>,
     /// What the user's finger does, as the app last said.
     pub finger: watch::Receiver<Option<Finger>>,
     /// News of the sound of rooms.
@@ -192,6 +202,7 @@ impl Driver {
                     self.finger(finger)?;
                 }
                 Some((room, news)) = ears.sound.recv() => self.step(Input::Sound(room, news))?,
+                Some((ticket, number)) = ears.proofs.recv() => self.step(Input::Proved(ticket, number))?,
                 Some((transfer, news)) = ears.files.recv() => self.step(Input::Transfer(transfer, news))?,
                 () = ears.woken.notified() => self.wake()?,
                 () = ears.moved.notified() => {
@@ -240,6 +251,10 @@ impl Driver {
                 self.next_ask += 1;
                 self.asks.insert(ask, outcome);
                 self.step(Input::Command(ask, command))
+            }
+            Word::Burned(done) => {
+                self.inside.links.when_closed(self.inside.media.when_done(), done);
+                Ok(())
             }
             Word::Pause(_) => Ok(()),
         }
@@ -377,6 +392,7 @@ impl Driver {
             Effect::Media(call, order) => self.media(call, order),
             Effect::Sound(room, order) => self.sound(room, order),
             Effect::Transfer(transfer, order) => self.file(transfer, order),
+            Effect::Prove(puzzle) => self.prove(puzzle),
             Effect::Answer(..) | Effect::Tell(_) => told.push(effect),
         }
     }
@@ -416,6 +432,17 @@ impl Driver {
         }
     }
 
+    /// Work for a search, where it holds nobody up.
+    fn prove(&self, puzzle: Puzzle) {
+        let done = self.inside.proofs.clone();
+        tokio::task::spawn_blocking(move || {
+            let Puzzle { ticket, seed, bits, begin } = puzzle;
+            let number = stranger::work(&seed, &ticket.0, bits, begin, WORK_TRIES);
+            // Only a driver that is gone does not want to know.
+            let _ = done.blocking_send((ticket, number));
+        });
+    }
+
     fn media(&mut self, call: CallId, order: MediaOrder) {
         let media = &self.inside.media;
         match order {
@@ -424,6 +451,12 @@ impl Driver {
                 // Without the link the engine will soon hear that it is down.
                 if let Some(port) = self.inside.links.port(link) {
                     media.begin(call, Box::new(port), send, receive);
+                }
+            }
+            MediaOrder::Move { link } => {
+                self.inside.links.make_way(Some(link));
+                if let Some(port) = self.inside.links.port(link) {
+                    media.move_to(call, Box::new(port));
                 }
             }
             MediaOrder::SealWith(key) => media.seal_with(call, key),
@@ -472,8 +505,14 @@ impl Driver {
         }
     }
 
-    /// Ends a call that is on, so that the other phone need not wait for it.
+    /// Ends a call and leaves a stranger, so that the other phone need not wait.
     fn farewell(&mut self) {
+        if self.inside.engine.stranger() != StrangerView::Lobby(None) {
+            let ask = Ask(self.next_ask);
+            self.next_ask += 1;
+            let leave = Command::Stranger(StrangerCommand::Leave(Leaving::End));
+            let _ = self.step(Input::Command(ask, leave));
+        }
         if let Some(call) = self.inside.engine.call() {
             let ask = Ask(self.next_ask);
             // A store that fails now has nothing to lose any more.
@@ -519,6 +558,7 @@ async fn refuse(ears: &mut Ears, error: &Error) {
                 Some(Word::Do(_, outcome)) => drop(outcome.send(Err(error.clone()))),
                 Some(Word::Look(look)) => look(Err(error.clone())),
                 Some(Word::Pause(done)) => drop(done.send(Ok(()))),
+                Some(Word::Burned(done)) => drop(done.send(())),
                 None => return,
             },
         }

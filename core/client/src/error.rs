@@ -104,6 +104,9 @@ pub enum Error {
     /// It cannot be done in a room, or the room cannot be entered.
     #[error("{0}")]
     Room(#[from] RoomFailure),
+    /// It cannot be done with a stranger, or none is looked for.
+    #[error("{0}")]
+    Stranger(#[from] StrangerFailure),
     /// Not the code of another phone's screen: let the user scan again.
     #[error("not a safety code")]
     NotACode,
@@ -210,6 +213,36 @@ pub enum RoomFailure {
     NotACode = 16,
 }
 
+/// Why something cannot be done with a stranger, or none is looked for. The numbers never change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[repr(u16)]
+pub enum StrangerFailure {
+    /// The match is over, or never was: show the lobby.
+    #[error("no such match")]
+    NoSuchMatch = 0,
+    /// There is no link to the stranger yet, or not now: try again in a moment.
+    #[error("the stranger is not reached yet")]
+    NotConnected = 1,
+    /// Searching or with a stranger already: skip or end first.
+    #[error("searching or with a stranger already")]
+    WithStranger = 2,
+    /// A nickname, language or interest that cannot be shown, or too many interests: let the user correct it.
+    #[error("a nickname, language or interest that cannot be shown, or too many interests")]
+    BadEntry = 3,
+    /// This space is for adults: the user has to say to be one.
+    #[error("the space is for adults")]
+    AdultsOnly = 4,
+    /// The server wants more work than a phone does, or it took too long: try later.
+    #[error("the server wants more work than a phone does")]
+    TooMuchWork = 5,
+    /// Larger than what strangers may send each other or show the operator: let the user choose another.
+    #[error("larger than what strangers may send")]
+    TooLarge = 6,
+    /// The server does not believe the report: nothing to do.
+    #[error("the report was not believed")]
+    ReportRefused = 7,
+}
+
 /// What the user can do about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UserAction {
@@ -270,6 +303,7 @@ impl Error {
             Self::FileMalformed => 63,
             Self::NoFolder => 64,
             Self::Room(failure) => 80 + *failure as u16,
+            Self::Stranger(failure) => 120 + *failure as u16,
         }
     }
 
@@ -300,6 +334,7 @@ impl Error {
             | Self::FileUnreadable
             | Self::FileMalformed
             | Self::NotACode
+            | Self::Stranger(StrangerFailure::BadEntry | StrangerFailure::AdultsOnly | StrangerFailure::TooLarge)
             | Self::Room(
                 RoomFailure::WrongCode
                 | RoomFailure::TooManyRooms
@@ -343,6 +378,12 @@ impl From<CommandError> for Error {
             CommandError::AdultsOnly => Self::Room(RoomFailure::AdultsOnly),
             CommandError::WrongCode => Self::Room(RoomFailure::WrongCode),
             CommandError::CodeOver => Self::Room(RoomFailure::CodeOver),
+            CommandError::BadEntry => Self::Stranger(StrangerFailure::BadEntry),
+            CommandError::TooMuchWork => Self::Stranger(StrangerFailure::TooMuchWork),
+            CommandError::NoSuchMatch => Self::Stranger(StrangerFailure::NoSuchMatch),
+            CommandError::NotConnected => Self::Stranger(StrangerFailure::NotConnected),
+            CommandError::TooLarge => Self::Stranger(StrangerFailure::TooLarge),
+            CommandError::WithStranger => Self::Stranger(StrangerFailure::WithStranger),
         }
     }
 }
@@ -379,9 +420,10 @@ pub(crate) fn refused(code: Code, retry_ms: u64) -> Error {
         Code::NoSuchPlate | Code::NoSuchAttempt => Error::Room(RoomFailure::CodeOver),
         Code::RoomTaken => Error::Protocol,
         Code::Barred => Error::TooMany { retry_ms },
-        Code::AdultsOnly | Code::WrongProof | Code::NoSuchMatch | Code::NotBegun | Code::ForgedReport => {
-            Error::Protocol
-        }
+        Code::AdultsOnly => Error::Stranger(StrangerFailure::AdultsOnly),
+        Code::WrongProof => Error::Stranger(StrangerFailure::TooMuchWork),
+        Code::NoSuchMatch | Code::NotBegun => Error::Stranger(StrangerFailure::NoSuchMatch),
+        Code::ForgedReport => Error::Stranger(StrangerFailure::ReportRefused),
         Code::Malformed | Code::TooLarge | Code::Unknown => Error::Protocol,
     }
 }

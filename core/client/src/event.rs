@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use sidetone_engine::CallView;
 use sidetone_engine::room::RoomEvent;
+use sidetone_engine::stranger::StrangerEvent;
 use sidetone_engine::transfer::view::TransferView;
 use sidetone_wire::id::{RoomId, UserId};
 use sidetone_wire::record::MessageId;
@@ -58,6 +59,8 @@ pub enum Event {
     Preferences,
     /// Something in a room.
     Room(RoomId, RoomEvent),
+    /// Something about a stranger.
+    Stranger(StrangerEvent),
     /// More happened than the app took: read everything again.
     Refresh,
     /// The client has stopped and does nothing more; every answer is this error.
@@ -83,6 +86,7 @@ impl From<sidetone_engine::Event> for Event {
             Told::Announcement(text) => Self::Announcement(text),
             Told::Preferences => Self::Preferences,
             Told::Room(room, event) => Self::Room(room, event),
+            Told::Stranger(event) => Self::Stranger(event),
         }
     }
 }
@@ -96,6 +100,11 @@ impl Event {
             (Self::Room(new, one @ (RoomEvent::Changed | RoomEvent::Loud(_))), Self::Room(old, other)) => {
                 new == old && std::mem::discriminant(one) == std::mem::discriminant(other)
             }
+            (Self::Stranger(new), Self::Stranger(old)) => match (new, old) {
+                (StrangerEvent::Call(new), StrangerEvent::Call(old)) => new.call == old.call,
+                (StrangerEvent::Changed | StrangerEvent::Message(_) | StrangerEvent::Typing, _) => new == old,
+                _ => false,
+            },
             (Self::Connected(_), Self::Connected(_)) | (Self::Preferences, Self::Preferences) => true,
             (Self::Amended { .. }, Self::Amended { .. }) => self == older,
             (Self::Friend(_) | Self::Chat(_) | Self::Marks(_) | Self::Typing(_) | Self::Refresh, older) => {

@@ -42,12 +42,13 @@ mod event;
 mod journal;
 mod keep;
 mod room;
+mod stranger;
 mod vault;
 
 pub use chat::{Chat, Found, Message, Reaction, SearchMark, What};
 pub use client::{Client, Config};
 pub use diagnostics::{Bytes, Chunks, Diagnostics, LinkRoute};
-pub use error::{Error, OpenError, RoomFailure, UserAction};
+pub use error::{Error, OpenError, RoomFailure, StrangerFailure, UserAction};
 pub use event::{EVENTS, Event};
 pub use journal::{CallSetup, Phase};
 pub use keep::{
@@ -66,6 +67,10 @@ pub use sidetone_engine::room::{
     Age, Hand, Lock, MemberView, Memory, Presence, RecentRoom, RoomEnd, RoomEvent, RoomView,
 };
 pub use sidetone_engine::row::{CallEntry, Failure, FileEntry, MessageState};
+pub use sidetone_engine::stranger::{
+    Accept, Attachment, AttachmentKind, Burned, Consent, Exposure, Held, Media as StrangerMedia, Reason, SearchEnd,
+    Stranger, StrangerCall, StrangerContent, StrangerEnd, StrangerEvent, StrangerMessage, StrangerView,
+};
 pub use sidetone_engine::transfer::row::{EndReason as TransferEnd, FilePolicy};
 pub use sidetone_engine::transfer::view::{PausedBy, TransferState, TransferView};
 pub use sidetone_engine::{
@@ -73,11 +78,13 @@ pub use sidetone_engine::{
     Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Standing, Storage, Theme, Time, Verified,
 };
 pub use sidetone_media::{Note, NoteRecorder};
-pub use sidetone_wire::id::{CallId, ItemSeq, LaneId, MemberId, RoomId, TransferId, UserId};
+pub use sidetone_wire::encounter::{Language, Nickname};
+pub use sidetone_wire::id::{CallId, ItemSeq, LaneId, MatchId, MemberId, RoomId, TransferId, UserId};
 pub use sidetone_wire::record::MessageId;
 pub use sidetone_wire::transfer::{FileKind, Picture, Voice};
 pub use socket::{Plain, ServerError};
 pub use store::StoreError;
+pub use stranger::{BurnReport, Entering, Strangers};
 pub use transfer::Preview;
-pub use transfer::picture::Origin;
+pub use transfer::picture::{Decoded, Origin};
 pub use vault::{FileVault, FixedKey, KeyVault, VaultError};

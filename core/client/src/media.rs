@@ -20,8 +20,8 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use sidetone_engine::{SenderKey, SoundNews, SoundOrder};
 use sidetone_media::Muted;
 use sidetone_wire::id::{CallId, RoomId};
-use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TrySendError;
+use tokio::sync::{mpsc, oneshot};
 
 mod figures;
 mod header;
@@ -106,12 +106,14 @@ impl Loudspeaker {
 
 enum Order {
     Start { call: CallId, port: Box<dyn Port>, send: SenderKey, receive: SenderKey },
+    Move(CallId, Box<dyn Port>),
     SealWith(CallId, SenderKey),
     OpenWith(CallId, SenderKey),
     Mute(CallId, Muted),
     Stop(CallId),
     Room(RoomId, SoundOrder, Option<Box<dyn Port>>),
     Press(RoomId, Pressed),
+    Mark(oneshot::Sender<()>),
     Quit,
 }
 
@@ -157,6 +159,11 @@ impl MediaThread {
         self.order(Order::Start { call, port, send, receive });
     }
 
+    /// Sends over this port from now on, with the same keys, and hears the one before too.
+    pub fn move_to(&self, call: CallId, port: Box<dyn Port>) {
+        self.order(Order::Move(call, port));
+    }
+
     /// Seals with this key from now on.
     pub fn seal_with(&self, call: CallId, key: SenderKey) {
         self.order(Order::SealWith(call, key));
@@ -175,6 +182,13 @@ impl MediaThread {
     /// Ends the sound of a call and forgets its keys.
     pub fn end(&self, call: CallId) {
         self.order(Order::Stop(call));
+    }
+
+    /// Says when everything ordered so far was done.
+    pub fn when_done(&self) -> oneshot::Receiver<()> {
+        let (done, when) = oneshot::channel();
+        self.order(Order::Mark(done));
+        when
     }
 
     /// Carries out an order for the sound of a room; `port` is that of the link in [`SoundOrder::Member`].
@@ -293,12 +307,14 @@ fn obey(voice: &mut Voice, order: Order) -> Then {
                 tracing::error!(%error, "no sound in this call");
             }
         }
+        Order::Move(call, port) => voice.move_to(call, port),
         Order::SealWith(call, key) => voice.seal_with(call, &key),
         Order::OpenWith(call, key) => voice.open_with(call, &key),
         Order::Mute(call, muted) => voice.mute(call, muted),
         Order::Stop(call) => voice.stop_call(call),
         Order::Room(room, order, port) => voice.obey(Instant::now(), room, order, port),
         Order::Press(room, pressed) => voice.press(room, pressed),
+        Order::Mark(done) => drop(done.send(())),
         Order::Quit => return Then::Quit,
     }
     Then::GoOn

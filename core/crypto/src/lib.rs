@@ -20,6 +20,7 @@
 //! | [`room`] | what follows from a room's secret; links and invitations |
 //! | [`cpace`], [`code`] | CPace (draft-irtf-cfrg-cpace-21), ristretto255-SHA512, with key confirmation; spoken codes over it |
 //! | [`sas`] | spoken words by commitment (as ZRTP, RFC 6189), and the phrase of a room |
+//! | [`stranger`] | Ed25519 (RFC 8032) by one-time keys, HMAC tags, proof of work |
 //! | [`padding`] | Padmé (PURBs, PETS 2019) |
 //!
 //! # Erasure
@@ -54,6 +55,7 @@ pub mod room;
 pub mod safety;
 pub mod sas;
 pub mod sframe;
+pub mod stranger;
 pub mod vault;
 
 mod aead;

@@ -6,11 +6,12 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sidetone_wire::account::{Person, Refusal, Reply, Request};
 use sidetone_wire::frame::{Delivered, Event as Told, Presence, Welcome};
-use sidetone_wire::id::{PairingId, RoomId, TransferId, UserId};
+use sidetone_wire::id::{MatchId, PairingId, RoomId, TicketId, TransferId, UserId};
 use sidetone_wire::record::{Body, Record};
 
 use crate::effect::{Answer, CommandError, Effect, Event};
 use crate::input::{Ask, LinkId, PeerId, Route, Storage};
+use crate::peers::Signpost;
 use crate::room::RoomEnd;
 use crate::row::{CallEntry, Change, Place};
 use crate::time::Now;
@@ -68,6 +69,16 @@ pub(crate) enum Fact {
     Up(PeerId, LinkId, Route),
     /// It travels another way.
     Routed(PeerId, Route),
+    /// Another link carries the session from here on.
+    Moved(PeerId, LinkId, Route),
+    /// A second link could not be made.
+    Unmoved(PeerId),
+    /// A second link is wanted: both may learn the other's address.
+    Detour(PeerId),
+    /// What a peer says about a second link that both want.
+    Signpost(PeerId, Signpost),
+    /// The server says something about strangers.
+    Stranger(Told),
     /// Nothing is heard on it.
     Interrupted(PeerId),
     /// It is heard again.
@@ -107,8 +118,23 @@ pub(crate) enum Purpose {
     Relays,
     /// Something of a room.
     Room(RoomId, RoomAsk),
+    /// Something of strangers.
+    Stranger(StrangerAsk),
     /// Nobody cares.
     Nothing,
+}
+
+/// What is asked of the server about strangers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StrangerAsk {
+    /// To look for one.
+    Seek(TicketId),
+    /// To begin a match, or to meet again.
+    Begin(MatchId),
+    /// Where its relays are.
+    Relays(MatchId),
+    /// To hear a complaint, for a user who waits.
+    Report(Ask),
 }
 
 /// What is asked of the server about a room.

@@ -12,6 +12,7 @@ use crate::input::{Ask, LinkId, Microphone};
 use crate::room::RoomEvent;
 use crate::row::{Change, Place};
 use crate::sound::SoundOrder;
+use crate::stranger::{Burned, Puzzle, StrangerEvent};
 use crate::transfer::view::{TransferOrder, TransferView};
 
 /// One thing to do.
@@ -35,6 +36,8 @@ pub enum Effect {
     Sound(RoomId, SoundOrder),
     /// Do something with a file.
     Transfer(TransferId, TransferOrder),
+    /// Do some work, which may take seconds, and say [`crate::Input::Proved`].
+    Prove(Puzzle),
     /// The outcome of a command.
     Answer(Ask, Result<Answer, CommandError>),
     /// Something the app may want to show.
@@ -107,6 +110,11 @@ pub enum MediaOrder {
     SealWith(SenderKey),
     /// The peer will seal with this key soon; the older one stays good until then.
     OpenWith(SenderKey),
+    /// Send over this link from now on, with the same keys, and hear the one before too.
+    Move {
+        /// The link that carries it.
+        link: LinkId,
+    },
     /// Whether the microphone is heard.
     Microphone(Microphone),
     /// Stop and forget the keys.
@@ -146,6 +154,8 @@ pub enum Answer {
     Room(RoomId),
     /// A code to be said aloud.
     Code(String),
+    /// What was held of a conversation with a stranger, and what of it was erased.
+    Burned(Box<Burned>),
 }
 
 /// Why a command was not carried out.
@@ -225,6 +235,24 @@ pub enum CommandError {
     /// The spoken code is another one: it may be tried again, a few times.
     #[error("the spoken code is wrong")]
     WrongCode,
+    /// A nickname or language that cannot be shown, or too many interests.
+    #[error("a nickname or language that cannot be shown, or too many interests")]
+    BadEntry,
+    /// The server wants more work than a phone does.
+    #[error("the server wants more work than a phone does")]
+    TooMuchWork,
+    /// No such match, or one that is over.
+    #[error("no such match, or one that is over")]
+    NoSuchMatch,
+    /// The stranger is not reached yet.
+    #[error("the stranger is not reached yet")]
+    NotConnected,
+    /// Larger than what strangers may send each other.
+    #[error("larger than what strangers may send each other")]
+    TooLarge,
+    /// Searching or with a stranger already.
+    #[error("searching or with a stranger already")]
+    WithStranger,
     /// The spoken code is used up, or its maker is not there: a new one is needed.
     #[error("the spoken code cannot be used any more")]
     CodeOver,
@@ -267,6 +295,8 @@ pub enum Event {
     Announcement(String),
     /// Something in a room.
     Room(RoomId, RoomEvent),
+    /// Something with a stranger, or about the search for one.
+    Stranger(StrangerEvent),
     /// What the user of this device prefers changed.
     Preferences,
 }

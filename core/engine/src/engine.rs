@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use sidetone_crypto::safety::{Fingerprint, SafetyCode, SafetyNumber};
-use sidetone_wire::account::{Code, Empty, Page, Reply, Request, User};
+use sidetone_wire::account::{Code, Empty, Page, Relays, Reply, Request, User};
 use sidetone_wire::id::{ItemSeq, UserId};
 use sidetone_wire::record::{Body, Record};
 use zeroize::Zeroizing;
@@ -25,6 +25,7 @@ use crate::row::{
     AccountRow, ChatRow, DraftRow, FadeRow, FriendRow, OutgoingRow, Place, PreferencesRow, RoomRow, Row, RowError,
     Table,
 };
+use crate::strangers::Strangers;
 use crate::time::{Now, Time};
 use crate::transfer::Transfers;
 use crate::transfer::row::{FilePolicy, TransferRow};
@@ -33,6 +34,7 @@ use crate::view;
 use crate::{Config, Cost};
 
 mod gathered;
+mod met;
 
 /// One phone's decisions.
 pub struct Engine {
@@ -47,6 +49,7 @@ pub struct Engine {
     preferences: Preferences,
     transfers: Transfers,
     rooms: Rooms,
+    strangers: Strangers,
 }
 
 impl Engine {
@@ -65,6 +68,7 @@ impl Engine {
             preferences: Preferences::default(),
             transfers: Transfers::default(),
             rooms: Rooms::default(),
+            strangers: Strangers::default(),
         }
     }
 
@@ -124,6 +128,7 @@ impl Engine {
                     self.roster.offline(&mut cx);
                 }
             }
+            Input::Proved(ticket, number) => self.strangers.proved(ticket, number, &mut cx),
             Input::Sound(room, news) => self.rooms.sounded(room, news, &mut cx),
             Input::Tick => {}
         }
@@ -137,7 +142,7 @@ impl Engine {
     /// When the engine wants to be told the time at the latest.
     pub fn deadline(&self) -> Option<Time> {
         let peers = self.peers.deadline(|peer| self.wish(peer));
-        let rooms = self.rooms.deadline();
+        let rooms = self.rooms.deadline().into_iter().chain(self.strangers.deadline()).min();
         [self.meeting.deadline(), self.calls.deadline(), self.chats.deadline(), rooms, peers]
             .into_iter()
             .flatten()
@@ -150,6 +155,7 @@ impl Engine {
         self.chats.tick(cx);
         self.transfers.begin(cx);
         self.rooms.tick(cx);
+        self.strangers.tick(cx);
         let of_use = self.peers.active().filter(|peer| self.wish(*peer).is_anything()).collect();
         self.peers.tick(&of_use, cx);
     }
@@ -169,6 +175,7 @@ impl Engine {
                 if !welcome.resumed {
                     self.account.stays(cx);
                     self.rooms.welcomed(cx);
+                    self.strangers.welcomed(cx);
                 }
                 self.read_roster(cx);
             }
@@ -182,6 +189,7 @@ impl Engine {
             Fact::SignalLost => {
                 self.peers.signal_lost(cx);
                 self.rooms.signal_lost();
+                self.strangers.signal_lost(cx);
                 self.roster.unread();
                 self.read_roster(cx);
             }
@@ -195,7 +203,7 @@ impl Engine {
             Fact::Sealed(delivered) => {
                 let from = PeerId::Friend(delivered.from);
                 let trust = self.wish(from).trust;
-                if let Some(us) = us(&self.account, &self.rooms, from) {
+                if let Some(us) = us(&self.account, &self.rooms, &self.strangers, from) {
                     self.peers.sealed(from, &delivered.bytes, trust, us, cx);
                 }
             }
@@ -209,7 +217,7 @@ impl Engine {
             Fact::Heard(PeerId::Friend(peer), record) => self.heard(peer, record, cx),
             Fact::Unreachable(PeerId::Friend(peer)) => {
                 self.roster.unreachable(peer, cx);
-                self.calls.unreachable(peer, cx);
+                self.calls.unreachable(peer.into(), cx);
             }
             other => self.linked(other, cx),
         }
@@ -217,21 +225,21 @@ impl Engine {
 
     fn linked(&mut self, fact: Fact, cx: &mut Cx<'_>) {
         match fact {
-            Fact::Paired(PeerId::Friend(peer)) => self.calls.paired(peer, cx),
+            Fact::Paired(from @ PeerId::Friend(_)) => self.calls.paired(from, cx),
             Fact::Unpaired(PeerId::Friend(peer)) => {
                 self.chats.down(peer);
                 self.transfers.down(peer, cx);
-                self.calls.unpaired(peer, cx);
+                self.calls.unpaired(peer.into(), cx);
             }
             Fact::Up(PeerId::Friend(peer), link, route) => {
                 self.chats.up(peer, cx);
                 self.transfers.up(peer, link, cx);
-                self.calls.up(peer, link, route, cx);
+                self.calls.up(peer.into(), link, route, cx);
             }
             Fact::Called(peer, incoming, missed, call) => self.chats.called(peer, incoming, missed, call, cx),
-            Fact::Routed(PeerId::Friend(peer), route) => self.calls.routed(peer, route, cx),
-            Fact::Interrupted(PeerId::Friend(peer)) => self.calls.interrupted(peer, cx),
-            Fact::Restored(PeerId::Friend(peer)) => self.calls.restored(peer, cx),
+            Fact::Routed(from @ PeerId::Friend(_), route) => self.calls.routed(from, route, cx),
+            Fact::Interrupted(from @ (PeerId::Friend(_) | PeerId::Stranger(_))) => self.calls.interrupted(from, cx),
+            Fact::Restored(from @ (PeerId::Friend(_) | PeerId::Stranger(_))) => self.calls.restored(from, cx),
             other => self.gathered(other, cx),
         }
     }
@@ -240,7 +248,7 @@ impl Engine {
         match record {
             Record::Item(item) => self.chats.item(peer, item, cx),
             Record::Received(mark) => self.chats.received(peer, mark, cx),
-            Record::Call(word) => self.calls.heard(peer, word, cx),
+            Record::Call(word) => self.calls.heard(peer.into(), word, cx),
             Record::Transfer(said) => self.transfers.heard(peer, said, cx),
             Record::Typing(_) => cx.tell(Event::Typing(peer)),
             _ => {}
@@ -254,7 +262,7 @@ impl Engine {
     }
 
     fn distrusted(&mut self, user: UserId, cx: &mut Cx<'_>) {
-        self.calls.distrusted(user, cx);
+        self.calls.distrusted(user.into(), cx);
         self.peers.forget(PeerId::Friend(user), cx);
         if !self.roster.is_friend(user) {
             self.chats.fail(user, cx);
@@ -276,6 +284,7 @@ impl Engine {
             (Purpose::Roster(_), _) => self.roster.unread(),
             (Purpose::Relays, Ok(Reply::Relays(relays))) => self.peers.lent(Some(relays), cx.now.time),
             (Purpose::Relays, Err(_)) => self.peers.lent(None, cx.now.time),
+            (Purpose::Stranger(asked), outcome) => self.strangers.replied(asked, outcome, cx),
             (Purpose::Room(room, asked), outcome) => self.rooms.replied(room, asked, outcome, cx),
             (Purpose::Route(..) | Purpose::Relays | Purpose::Nothing, Ok(_)) | (Purpose::Nothing, Err(_)) => {}
             (Purpose::Route(peer, pairing), Err(reason)) => {
@@ -337,6 +346,7 @@ impl Engine {
     fn forget(&mut self, cx: &mut Cx<'_>) {
         self.calls.leave(cx);
         self.rooms.leave_all(cx);
+        self.strangers.close(cx);
         let peers: Vec<PeerId> = self.peers.active().collect();
         for peer in peers {
             self.peers.forget(peer, cx);
@@ -352,21 +362,22 @@ impl Engine {
     /// Does for every peer what is wanted now.
     fn settle(&mut self, cx: &mut Cx<'_>) {
         if let Some(peer) = self.calls.seeks_link()
-            && let Some((link, route)) = self.peers.up(PeerId::Friend(peer))
+            && let Some((link, route)) = self.peers.up(peer)
         {
             self.calls.up(peer, link, route, cx);
         }
         let files = self.transfers.waiting().filter(|peer| self.roster.is_online(*peer));
-        let waiting = self.chats.waiting(self.roster.online()).into_iter().chain(files).chain(self.calls.peer());
-        let waiting: BTreeSet<PeerId> = waiting.map(PeerId::Friend).collect();
+        let waiting = self.chats.waiting(self.roster.online()).into_iter().chain(files).map(PeerId::Friend);
+        let waiting: BTreeSet<PeerId> = waiting.chain(self.calls.peer()).chain(self.strangers.peer()).collect();
         let peers: BTreeSet<PeerId> = self.peers.active().chain(waiting).chain(self.rooms.peers()).collect();
         for peer in peers {
-            let Some(us) = us(&self.account, &self.rooms, peer) else { continue };
+            let Some(us) = us(&self.account, &self.rooms, &self.strangers, peer) else { continue };
             let wish = self.wish(peer);
             if peer.friend().is_some() && wish.is_anything() && self.meeting.is_open() {
                 self.peers.borrow_relays(cx);
             }
-            self.peers.settle(peer, wish, us, self.rooms.relays(peer), cx);
+            let lent = lent(&self.rooms, &self.strangers, peer);
+            self.peers.settle(peer, wish, us, lent, cx);
         }
     }
 
@@ -374,11 +385,12 @@ impl Engine {
         match peer {
             PeerId::Friend(user) => self.wish_of_friend(user),
             PeerId::Member(room, member) => self.rooms.wish(room, member, self.meeting.is_open()),
+            PeerId::Stranger(id) => self.strangers.wish(id, self.meeting.is_open()),
         }
     }
 
     fn wish_of_friend(&self, peer: UserId) -> Wish {
-        let need = self.calls.need(peer);
+        let need = self.calls.need(peer.into());
         let online = self.roster.is_online(peer);
         let items = online && (self.chats.has_items(peer) || self.transfers.wants(peer));
         let open = self.preferences.addresses == Addresses::Friends;
@@ -478,6 +490,7 @@ impl Engine {
                 let account = self.account.ourselves().is_some();
                 self.rooms.command(ask, command, account, cx);
             }
+            Command::Stranger(command) => self.with_stranger(ask, command, cx),
             _ if self.account.user().is_none() => cx.answer(ask, Err(CommandError::SignedOut)),
             Command::SignOut => self.account.leave(ask, Request::Logout(Empty::default()), cx),
             Command::DeleteAccount => self.account.delete(ask, cx),
@@ -553,14 +566,24 @@ impl Engine {
         if !self.meeting.is_open() && self.peers.up(PeerId::Friend(peer)).is_none() {
             return cx.answer(ask, Err(CommandError::Offline));
         }
-        self.calls.call(ask, peer, cx);
+        self.calls.call(ask, peer.into(), cx);
     }
 }
 
 /// As whom we meet a peer now.
-fn us<'a>(account: &'a Account, rooms: &'a Rooms, peer: PeerId) -> Option<Us<'a>> {
+fn us<'a>(account: &'a Account, rooms: &'a Rooms, strangers: &'a Strangers, peer: PeerId) -> Option<Us<'a>> {
     match peer {
         PeerId::Friend(_) => account.ourselves().map(|(user, own)| Us::Account(user, own)),
         PeerId::Member(room, _) => rooms.us(room),
+        PeerId::Stranger(id) => strangers.us(id),
+    }
+}
+
+/// The relays that the server lent for a room or a match.
+fn lent<'a>(rooms: &'a Rooms, strangers: &'a Strangers, peer: PeerId) -> Option<&'a Relays> {
+    match peer {
+        PeerId::Friend(_) => None,
+        PeerId::Member(..) => rooms.relays(peer),
+        PeerId::Stranger(id) => strangers.relays(id),
     }
 }

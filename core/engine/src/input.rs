@@ -3,13 +3,14 @@
 use sidetone_crypto::identity::PublicKey;
 use sidetone_wire::connect::{Candidate, Description};
 use sidetone_wire::frame::Frame;
-use sidetone_wire::id::{CallId, Fingerprint, MemberId, RoomId, TransferId, UserId};
+use sidetone_wire::id::{CallId, Fingerprint, MatchId, MemberId, RoomId, TicketId, TransferId, UserId};
 use sidetone_wire::record::{MessageId, Reactions, Text};
 use zeroize::Zeroizing;
 
 use crate::preferences::Preference;
 use crate::room::RoomCommand;
 use crate::sound::SoundNews;
+use crate::stranger::StrangerCommand;
 use crate::transfer::row::FilePolicy;
 use crate::transfer::view::{NewFile, TransferNews};
 
@@ -28,6 +29,8 @@ pub enum Input {
     Transfer(TransferId, TransferNews),
     /// The socket to the server opened or closed.
     Online(bool),
+    /// The work for a search is done; none if it was given up.
+    Proved(TicketId, Option<u64>),
     /// Time passed: at or after [`crate::Engine::deadline`].
     Tick,
 }
@@ -43,6 +46,8 @@ pub enum PeerId {
     Friend(UserId),
     /// A member of a room, known by the room's secret.
     Member(RoomId, MemberId),
+    /// A stranger, known by nothing but the match.
+    Stranger(MatchId),
 }
 
 impl PeerId {
@@ -50,7 +55,7 @@ impl PeerId {
     pub fn friend(self) -> Option<UserId> {
         match self {
             Self::Friend(user) => Some(user),
-            Self::Member(..) => None,
+            Self::Member(..) | Self::Stranger(_) => None,
         }
     }
 }
@@ -163,6 +168,8 @@ pub enum Command {
     Prefer(Preference),
     /// Something about rooms.
     Room(RoomCommand),
+    /// Something about strangers.
+    Stranger(StrangerCommand),
 }
 
 /// What the app may want of a conversation.

@@ -11,6 +11,11 @@ use crate::input::PeerId;
 pub(crate) enum Us<'a> {
     /// As an account, whose friends have its key pinned.
     Account(UserId, &'a Identity),
+    /// As one of a match.
+    Stranger {
+        /// Whether we say the first word.
+        first: bool,
+    },
     /// As a member of a room.
     Member {
         /// Our stay there.
@@ -31,6 +36,18 @@ pub(crate) enum Trust {
     Pinned(PublicKey),
     /// By a secret that both hold: its key is shown in the handshake.
     Shared,
+    /// By nothing: whoever answers may be anybody.
+    Nothing,
+}
+
+impl Trust {
+    /// The key that a peer must have.
+    pub fn key(self) -> Option<PublicKey> {
+        match self {
+            Self::Pinned(key) => Some(key),
+            Self::Shared | Self::Nothing => None,
+        }
+    }
 }
 
 /// Who said the first message.
@@ -48,6 +65,7 @@ impl<'a> Us<'a> {
         match (self, trust) {
             (Self::Account(_, own), Trust::Pinned(peer)) => Some(Pattern::Friends { own, peer }),
             (Self::Member { own, psk, .. }, Trust::Shared) => Some(Pattern::Room { own, psk }),
+            (Self::Stranger { .. }, Trust::Nothing) => Some(Pattern::Strangers),
             _ => None,
         }
     }
@@ -58,6 +76,9 @@ impl<'a> Us<'a> {
             (Self::Account(us, _), PeerId::Friend(peer)) => (b"sidetone friends v1", us.0, peer.0, Vec::new()),
             (Self::Member { id, terms, .. }, PeerId::Member(room, peer)) => {
                 (b"sidetone room v1", id.0, peer.0, [room.as_bytes(), terms].concat())
+            }
+            (Self::Stranger { first }, PeerId::Stranger(id)) => {
+                (b"sidetone strangers v1", side(first), side(!first), id.as_bytes().to_vec())
             }
             _ => return None,
         };
@@ -70,7 +91,13 @@ impl<'a> Us<'a> {
         match (self, peer) {
             (Self::Account(us, _), PeerId::Friend(peer)) => us < peer,
             (Self::Member { id, .. }, PeerId::Member(_, peer)) => id < peer,
+            (Self::Stranger { first }, PeerId::Stranger(_)) => first,
             _ => false,
         }
     }
+}
+
+/// What stands for one of a match in a prologue: there is nothing else that names it.
+fn side(first: bool) -> [u8; 16] {
+    [if first { 1 } else { 2 }; 16]
 }

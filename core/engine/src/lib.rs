@@ -28,6 +28,8 @@ mod roster;
 pub mod row;
 mod seen;
 mod sound;
+pub mod stranger;
+mod strangers;
 mod time;
 pub mod transfer;
 mod view;

@@ -143,15 +143,15 @@ impl Meeting {
     }
 
     pub fn request(&mut self, request: Request, purpose: Purpose, cx: &mut Cx<'_>) {
-        let resumable =
-            self.session.is_some() && matches!(purpose, Purpose::Route(..) | Purpose::Room(..) | Purpose::Nothing);
+        let resumable = self.session.is_some()
+            && matches!(purpose, Purpose::Route(..) | Purpose::Room(..) | Purpose::Stranger(_) | Purpose::Nothing);
         if !self.is_open() && !resumable {
             return cx.fact(Fact::Replied(purpose, Err(NoReply::Unanswered)));
         }
         let id = self.next;
         self.next = id.next();
-        let until =
-            matches!(purpose, Purpose::Ask(..) | Purpose::Enter | Purpose::Room(..)).then(|| cx.now.time.after(ASK_MS));
+        let awaited = matches!(purpose, Purpose::Ask(..) | Purpose::Enter | Purpose::Room(..) | Purpose::Stranger(_));
+        let until = awaited.then(|| cx.now.time.after(ASK_MS));
         if self.is_open() {
             cx.effect(Effect::Send(Frame::Request(Numbered { id, request: request.clone() })));
         }
@@ -162,7 +162,7 @@ impl Meeting {
         if let (Err(NoReply::Refused(refusal)), Some(waiting)) = (&outcome, self.waiting.get_mut(&id))
             && refusal.code == Code::TooMany
             && (1..=PATIENCE_MS).contains(&refusal.retry_ms)
-            && matches!(waiting.purpose, Purpose::Room(..) | Purpose::Nothing)
+            && matches!(waiting.purpose, Purpose::Room(..) | Purpose::Stranger(_) | Purpose::Nothing)
             && waiting.tries < TRIES
         {
             // Later and later, so that what is asked too much becomes less.
@@ -193,12 +193,11 @@ impl Meeting {
             Event::Sealed(delivered) => cx.fact(Fact::Sealed(delivered)),
             Event::Announcement(announcement) => cx.tell(effect::Event::Announcement(announcement.text)),
             Event::Revoked(refusal) => cx.fact(Fact::Revoked(refusal)),
-            // This phone searches for no strangers.
-            Event::Matched(_)
+            event @ (Event::Matched(_)
             | Event::Begun(_)
             | Event::StrangerSealed(_)
             | Event::MatchOver(_)
-            | Event::NobodyThere(_) => {}
+            | Event::NobodyThere(_)) => cx.fact(Fact::Stranger(event)),
             event => cx.fact(Fact::Room(event)),
         }
     }

@@ -10,11 +10,17 @@ use sidetone_wire::id::{Fingerprint, PairingId};
 use sidetone_wire::limits::CANDIDATES;
 use sidetone_wire::record::Record;
 use sidetone_wire::room::RoomEnvelope;
+use sidetone_wire::stranger::StrangerEnvelope;
+use zeroize::Zeroizing;
 
 use crate::cx::{Cx, Purpose};
 use crate::effect::{Effect, Order, Role, Ways};
 use crate::input::{LinkId, PeerId, Route};
 use crate::time::Time;
+
+mod detour;
+
+pub(crate) use detour::Detour;
 
 /// A link that is not up by then is given up.
 const OPEN_MS: u64 = 30_000;
@@ -40,6 +46,12 @@ pub(crate) struct Pairing {
     pub asked: Option<Time>,
     /// When it was last of use.
     pub used: Time,
+    /// Names the session at both ends; not secret.
+    pub hash: [u8; 32],
+    /// What proves in a later session to have been in this one.
+    pub same: Zeroizing<[u8; 32]>,
+    /// Another link of the same session, on its way to take the place of the one in use.
+    pub detour: Detour,
 }
 
 pub(crate) enum Link {
@@ -63,6 +75,7 @@ enum Path {
 
 impl Pairing {
     pub fn new(id: PairingId, peer: PeerId, ours: bool, key: Option<PublicKey>, session: Session, now: Time) -> Self {
+        let (hash, same) = (session.hash(), session.exporter(b"same"));
         let channels = session.channels();
         Self {
             id,
@@ -77,6 +90,9 @@ impl Pairing {
             wanted: false,
             asked: None,
             used: now,
+            hash,
+            same,
+            detour: Detour::None,
         }
     }
 
@@ -230,6 +246,7 @@ impl Pairing {
             cx.effect(Effect::Link(link, Order::Close));
             self.link = Link::None;
         }
+        self.end_detour(cx);
     }
 }
 
@@ -258,6 +275,7 @@ pub(crate) fn route(
             let class = if matches!(sealed, Sealed::Hello(_)) { Class::Connect } else { Class::Control };
             Request::RouteRoom(RoomEnvelope { room, to, class, bytes })
         }
+        PeerId::Stranger(id) => Request::RouteStranger(StrangerEnvelope { id, class: Class::Connect, bytes }),
     };
     cx.request(request, Purpose::Route(to, pairing));
     Ok(())

@@ -9,6 +9,7 @@ use sidetone_wire::envelope::{Class, Part, Sealed};
 use sidetone_wire::id::PairingId;
 use sidetone_wire::limits::HANDSHAKE_SKEW_MS;
 use sidetone_wire::record::Record;
+use zeroize::Zeroizing;
 
 use crate::cx::{Cx, Fact, Purpose};
 use crate::effect::{Effect, Order, Ways};
@@ -31,6 +32,10 @@ const RETRY_MS: u64 = 500;
 const RETRY_MAX_MS: u64 = 30_000;
 /// A server that did not say where its relays are is asked again after this.
 const RELAYS_RETRY_MS: u64 = 30_000;
+
+mod detour;
+
+pub(crate) use detour::Signpost;
 
 #[derive(Default)]
 pub(crate) struct Peers {
@@ -137,6 +142,12 @@ impl Peers {
         }
     }
 
+    /// What names the session with a peer, and what proves in a later one to have been in it.
+    pub fn session(&self, peer: PeerId) -> Option<([u8; 32], Zeroizing<[u8; 32]>)> {
+        let pairing = self.peers.get(&peer)?.pairing.as_ref()?;
+        Some((pairing.hash, pairing.same.clone()))
+    }
+
     /// The key that a peer showed, while there is a session.
     pub fn key(&self, peer: PeerId) -> Option<PublicKey> {
         self.peers.get(&peer)?.pairing.as_ref()?.key
@@ -162,7 +173,9 @@ impl Peers {
         let (pattern, prologue) = (us.pattern(trust)?, us.prologue(part.pairing, from, Opener::Them)?);
         let (responder, payload) = Responder::open(&pattern, &prologue, &part.bytes, cx.roll()).ok()?;
         let at = payload.try_into().map(u64::from_be_bytes).unwrap_or(0);
-        if at.abs_diff(cx.now.wall.0) > HANDSHAKE_SKEW_MS || !self.seen.insert(ephemeral, cx.now.time) {
+        if (trust != Trust::Nothing && at.abs_diff(cx.now.wall.0) > HANDSHAKE_SKEW_MS)
+            || !self.seen.insert(ephemeral, cx.now.time)
+        {
             return None;
         }
         let peer = self.peers.entry(from).or_default();
@@ -172,12 +185,10 @@ impl Peers {
         }
         peer.reaching = None;
         let (proof, message) = match trust {
-            Trust::Pinned(key) => {
+            Trust::Pinned(_) | Trust::Nothing => {
                 let (session, message) = responder.answer(b"").ok()?;
-                (
-                    Proof::Record(Box::new(Pairing::new(part.pairing, from, false, Some(key), session, cx.now.time))),
-                    message,
-                )
+                let pairing = Pairing::new(part.pairing, from, false, trust.key(), session, cx.now.time);
+                (Proof::Record(Box::new(pairing)), message)
             }
             Trust::Shared => {
                 let (confirming, message) = responder.challenge(b"").ok()?;
@@ -194,8 +205,8 @@ impl Peers {
         let Some(peer) = self.peers.get_mut(&from) else { return };
         let Some(reaching) = peer.reaching.take_if(|reaching| reaching.id == part.pairing) else { return };
         let (session, key) = match trust {
-            Trust::Pinned(key) => match reaching.initiator.finish(&part.bytes) {
-                Ok((session, _)) => (session, Some(key)),
+            Trust::Pinned(_) | Trust::Nothing => match reaching.initiator.finish(&part.bytes) {
+                Ok((session, _)) => (session, trust.key()),
                 Err(_) => return peer.failed(cx.now.time),
             },
             Trust::Shared => match reaching.initiator.confirm(&part.bytes, b"") {
@@ -212,7 +223,7 @@ impl Peers {
         };
         let pairing = Pairing::new(part.pairing, from, true, key, session, cx.now.time);
         peer.adopt(from, pairing, cx);
-        if matches!(trust, Trust::Pinned(_)) {
+        if trust != Trust::Shared {
             cx.say(from, Record::Ready(Empty::default()));
         }
         cx.fact(Fact::Paired(from));
@@ -308,10 +319,13 @@ impl Peers {
     pub fn news(&mut self, id: LinkId, news: News, cx: &mut Cx<'_>) {
         let who = id.peer;
         let current = self.peers.get_mut(&who).and_then(|peer| peer.pairing.as_mut());
-        let Some(pairing) = current.filter(|pairing| pairing.link_id() == Some(id)) else {
+        let Some(pairing) = current.filter(|pairing| pairing.link_id() == Some(id) || pairing.detour.is(id)) else {
             // News of a link that was given up: it should not be there.
             return cx.effect(Effect::Link(id, Order::Close));
         };
+        if pairing.detour.is(id) {
+            return self.detoured(id, news, cx);
+        }
         match news {
             News::Local(description) => cx.say(who, Record::Connect(description)),
             News::Candidate(candidate) => cx.say(who, Record::Candidate(candidate)),
@@ -321,10 +335,7 @@ impl Peers {
                 self.succeeded(who);
             }
             News::Up { .. } => self.lose(who, cx),
-            News::Record(bytes) => {
-                let opened = pairing.open_direct(&bytes, cx);
-                self.opened(who, opened.map_err(drop), cx);
-            }
+            News::Record(bytes) => self.in_turn(who, bytes, cx),
             News::Route(route) => {
                 pairing.routed(route);
                 cx.fact(Fact::Routed(who, route));
@@ -385,7 +396,7 @@ impl Peers {
             let id = LinkId { peer: who, number: self.links };
             let relays = match who {
                 PeerId::Friend(_) => self.relays.relays.clone(),
-                PeerId::Member(..) => lent.cloned(),
+                PeerId::Member(..) | PeerId::Stranger(_) => lent.cloned(),
             };
             pairing.open_link(id, relays, wish.ways, cx);
         } else if !pairing.ours && wish.link && pairing.asked.is_none_or(|at| at.after(WANTED_MS) <= cx.now.time) {
@@ -399,6 +410,7 @@ impl Peers {
         let now = cx.now.time;
         let mut lost = Vec::new();
         let mut idle = Vec::new();
+        let mut late = Vec::new();
         for (who, peer) in &mut self.peers {
             if peer.reaching.take_if(|reaching| reaching.until <= now).is_some() {
                 peer.failed(now);
@@ -407,9 +419,14 @@ impl Peers {
             let Some(pairing) = &peer.pairing else { continue };
             if matches!(pairing.link, Link::Opening { until, .. } if until <= now) {
                 lost.push(*who);
+            } else if pairing.detour.until().is_some_and(|until| until <= now) {
+                late.push(*who);
             } else if pairing.used.after(IDLE_MS) <= now && !of_use.contains(who) {
                 idle.push(*who);
             }
+        }
+        for who in late {
+            self.detour_late(who, cx);
         }
         for who in lost {
             self.lose(who, cx);
@@ -453,7 +470,8 @@ impl Peer {
         let id = PairingId(cx.roll());
         let (Some(trust), Some(prologue)) = (wish.trust, us.prologue(id, peer, Opener::Us)) else { return };
         let Some(pattern) = us.pattern(trust) else { return };
-        let at = cx.now.wall.0.to_be_bytes();
+        // Among strangers it would be in clear, and a clock that is wrong knows its phone again.
+        let at = if trust == Trust::Nothing { 0 } else { cx.now.wall.0 }.to_be_bytes();
         let started = Initiator::start(&pattern, &prologue, &at, cx.roll());
         let Ok((initiator, message)) = started else { return self.failed(cx.now.time) };
         let class = if wish.session { Class::Ring } else { Class::Connect };
@@ -478,6 +496,7 @@ impl Peer {
             _ if wish.is_anything() => None,
             _ => Some(pairing.used.after(IDLE_MS)),
         });
-        [reaching, unproven, retry, link].into_iter().flatten().min()
+        let detour = self.pairing.as_ref().and_then(|pairing| pairing.detour.until());
+        [reaching, unproven, retry, link, detour].into_iter().flatten().min()
     }
 }

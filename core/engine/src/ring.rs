@@ -4,15 +4,16 @@ use std::collections::VecDeque;
 
 use sidetone_crypto::sframe::BaseKey;
 use sidetone_wire::account::Empty;
-use sidetone_wire::id::{CallId, KeyBytes, UserId};
+use sidetone_wire::id::{CallId, KeyBytes};
 use sidetone_wire::limits::RING_MS;
 use sidetone_wire::record::{self, CallWord, Ended, MediaKey, Record, Why, Word};
 
 use crate::call::{CallState, CallView, Direction, EndReason};
 use crate::cx::{Cx, Fact};
 use crate::effect::{Answer, CommandError, Effect, Event, MediaOrder, SenderKey};
-use crate::input::{Ask, LinkId, Microphone, Route};
+use crate::input::{Ask, LinkId, Microphone, PeerId, Route};
 use crate::row::CallEntry;
+use crate::stranger::{StrangerCall, StrangerEvent};
 use crate::time::Time;
 
 /// From the answer to the first link.
@@ -33,7 +34,7 @@ pub(crate) struct Calls {
 
 struct Call {
     id: CallId,
-    peer: UserId,
+    peer: PeerId,
     direction: Direction,
     stage: Stage,
     /// When the stage is over at the latest; never for a connected call.
@@ -83,16 +84,39 @@ impl Calls {
         Self { call: None, past: VecDeque::new() }
     }
 
+    /// The call with a friend.
     pub fn view(&self) -> Option<CallView> {
-        self.call.as_ref().map(|call| call.view(None))
+        self.call.as_ref().and_then(|call| call.view(None))
+    }
+
+    /// The call with a stranger.
+    pub fn stranger_view(&self) -> Option<StrangerCall> {
+        self.call.as_ref().filter(|call| call.peer.friend().is_none()).map(|call| call.stranger_view(None))
+    }
+
+    /// Ends the call with a peer, who is not there for us any more.
+    pub fn drop_peer(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
+        if self.with(peer).is_some() {
+            self.end(EndReason::HungUp, Some(Why::HungUp), cx);
+        }
+    }
+
+    /// Another link carries the session with a peer from here on, without a gap.
+    pub fn moved(&mut self, peer: PeerId, link: LinkId, route: Route, cx: &mut Cx<'_>) {
+        let Some(call) = self.with(peer) else { return };
+        call.link = Some((link, route));
+        if call.stage == Stage::Connected {
+            cx.effect(Effect::Media(call.id, MediaOrder::Move { link }));
+        }
+        call.tell(cx);
     }
 
     /// With whom a call is on.
-    pub fn peer(&self) -> Option<UserId> {
+    pub fn peer(&self) -> Option<PeerId> {
         self.call.as_ref().map(|call| call.peer)
     }
 
-    pub fn need(&self, peer: UserId) -> Need {
+    pub fn need(&self, peer: PeerId) -> Need {
         match self.call.as_ref().filter(|call| call.peer == peer).map(|call| call.stage) {
             None => Need::Nothing,
             Some(Stage::Ringing) => Need::Session,
@@ -101,7 +125,7 @@ impl Calls {
     }
 
     /// With whom a call waits for a link: one that was there before the call is as good as a new one.
-    pub fn seeks_link(&self) -> Option<UserId> {
+    pub fn seeks_link(&self) -> Option<PeerId> {
         let seeks = |call: &&Call| call.link.is_none() && call.stage != Stage::Ringing;
         self.call.as_ref().filter(seeks).map(|call| call.peer)
     }
@@ -114,7 +138,7 @@ impl Calls {
 
     // What the user wants.
 
-    pub fn call(&mut self, ask: Ask, peer: UserId, cx: &mut Cx<'_>) {
+    pub fn call(&mut self, ask: Ask, peer: PeerId, cx: &mut Cx<'_>) {
         if self.call.is_some() {
             return cx.answer(ask, Err(CommandError::Busy));
         }
@@ -174,7 +198,7 @@ impl Calls {
     // What the link says.
 
     /// A session is agreed: each side says again how it sees the call.
-    pub fn paired(&mut self, peer: UserId, cx: &mut Cx<'_>) {
+    pub fn paired(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
         let Some(call) = self.with(peer) else { return };
         call.forget_keys();
         match (call.stage, call.direction) {
@@ -188,21 +212,21 @@ impl Calls {
         }
     }
 
-    pub fn unpaired(&mut self, peer: UserId, cx: &mut Cx<'_>) {
+    pub fn unpaired(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
         let Some(call) = self.with(peer) else { return };
         call.forget_keys();
         call.link = None;
         call.lost(cx);
     }
 
-    pub fn up(&mut self, peer: UserId, link: LinkId, route: Route, cx: &mut Cx<'_>) {
+    pub fn up(&mut self, peer: PeerId, link: LinkId, route: Route, cx: &mut Cx<'_>) {
         if let Some(call) = self.with(peer) {
             call.link = Some((link, route));
             call.start(cx);
         }
     }
 
-    pub fn routed(&mut self, peer: UserId, route: Route, cx: &mut Cx<'_>) {
+    pub fn routed(&mut self, peer: PeerId, route: Route, cx: &mut Cx<'_>) {
         let Some(call) = self.with(peer) else { return };
         if let Some((_, old)) = &mut call.link {
             *old = route;
@@ -210,13 +234,13 @@ impl Calls {
         }
     }
 
-    pub fn interrupted(&mut self, peer: UserId, cx: &mut Cx<'_>) {
+    pub fn interrupted(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
         if let Some(call) = self.with(peer) {
             call.lost(cx);
         }
     }
 
-    pub fn restored(&mut self, peer: UserId, cx: &mut Cx<'_>) {
+    pub fn restored(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
         let back = |call: &&mut Call| call.stage == Stage::Reconnecting && call.link.is_some();
         if let Some(call) = self.with(peer).filter(back) {
             call.enter(Stage::Connected, None, cx);
@@ -227,14 +251,14 @@ impl Calls {
     }
 
     /// The peer has no live session with the server: there is nobody to ring, unless it rings there already.
-    pub fn unreachable(&mut self, peer: UserId, cx: &mut Cx<'_>) {
+    pub fn unreachable(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
         let seeking = |call: &&mut Call| call.is_outgoing_ring() && !call.alerted;
         if self.with(peer).filter(seeking).is_some() {
             self.end(EndReason::Unreachable, None, cx);
         }
     }
 
-    pub fn distrusted(&mut self, peer: UserId, cx: &mut Cx<'_>) {
+    pub fn distrusted(&mut self, peer: PeerId, cx: &mut Cx<'_>) {
         if self.with(peer).is_some() {
             self.end(EndReason::NotTrusted, None, cx);
         }
@@ -242,7 +266,7 @@ impl Calls {
 
     // What the peer says.
 
-    pub fn heard(&mut self, peer: UserId, said: CallWord, cx: &mut Cx<'_>) {
+    pub fn heard(&mut self, peer: PeerId, said: CallWord, cx: &mut Cx<'_>) {
         let CallWord { call: id, word } = said;
         if let Word::Ring(_) = word {
             return self.rung(peer, id, cx);
@@ -260,7 +284,7 @@ impl Calls {
         }
     }
 
-    fn rung(&mut self, peer: UserId, id: CallId, cx: &mut Cx<'_>) {
+    fn rung(&mut self, peer: PeerId, id: CallId, cx: &mut Cx<'_>) {
         if let Some((_, why)) = self.past.iter().find(|(past, _)| *past == id) {
             return say(peer, id, Word::End(Ended { why: *why }), cx);
         }
@@ -281,7 +305,7 @@ impl Calls {
     }
 
     /// Both called each other: the smaller id goes on, and counts as answered because both wanted it.
-    fn merge(&mut self, peer: UserId, id: CallId, cx: &mut Cx<'_>) {
+    fn merge(&mut self, peer: PeerId, id: CallId, cx: &mut Cx<'_>) {
         if self.call.as_ref().is_none_or(|call| call.id < id) {
             return;
         }
@@ -292,7 +316,7 @@ impl Calls {
     }
 
     /// A word about a call that is not on here: its sender should know.
-    fn unknown(&mut self, peer: UserId, id: CallId, word: &Word, cx: &mut Cx<'_>) {
+    fn unknown(&mut self, peer: PeerId, id: CallId, word: &Word, cx: &mut Cx<'_>) {
         let past = self.past.iter().find(|(past, _)| *past == id).map(|(_, why)| *why);
         if !matches!(word, Word::End(_)) {
             say(peer, id, Word::End(Ended { why: past.unwrap_or(Why::NoSuchCall) }), cx);
@@ -339,7 +363,7 @@ impl Calls {
         self.call.as_mut().filter(|call| call.id == id)
     }
 
-    fn with(&mut self, peer: UserId) -> Option<&mut Call> {
+    fn with(&mut self, peer: PeerId) -> Option<&mut Call> {
         self.call.as_mut().filter(|call| call.peer == peer)
     }
 
@@ -350,12 +374,14 @@ impl Calls {
         }
         self.remember(call.id, why.unwrap_or(Why::NoSuchCall));
         cx.effect(Effect::Media(call.id, MediaOrder::Stop));
-        cx.tell(Event::Call(call.view(Some(reason))));
-        if !matches!(reason, EndReason::Merged(_) | EndReason::SignedOut) {
+        call.tell_end(reason, cx);
+        if let Some(peer) = call.peer.friend()
+            && !matches!(reason, EndReason::Merged(_) | EndReason::SignedOut)
+        {
             let talked_ms = call.since.map(|since| cx.now.time.since(since));
             let entry = CallEntry { call: call.id, reason: reason.number(), talked_ms };
             let incoming = call.direction == Direction::Incoming;
-            cx.fact(Fact::Called(call.peer, incoming, reason == EndReason::Missed, entry));
+            cx.fact(Fact::Called(peer, incoming, reason == EndReason::Missed, entry));
         }
     }
 
@@ -366,7 +392,7 @@ impl Calls {
 }
 
 impl Call {
-    fn new(id: CallId, peer: UserId, direction: Direction, until: Time) -> Self {
+    fn new(id: CallId, peer: PeerId, direction: Direction, until: Time) -> Self {
         let (stage, keys) = (Stage::Ringing, Keys::default());
         let (microphone, their_microphone) = (Microphone::On, Microphone::On);
         let (until, link) = (Some(until), None);
@@ -385,27 +411,51 @@ impl Call {
         }
     }
 
-    fn view(&self, ended: Option<EndReason>) -> CallView {
-        let state = match (ended, self.stage) {
+    fn state(&self, ended: Option<EndReason>) -> CallState {
+        match (ended, self.stage) {
             (Some(reason), _) => CallState::Ended(reason),
             (None, Stage::Ringing) => CallState::Ringing,
             (None, Stage::Connecting) => CallState::Connecting,
             (None, Stage::Connected) => CallState::Connected,
             (None, Stage::Reconnecting) => CallState::Reconnecting(self.until.unwrap_or_default()),
-        };
-        CallView {
+        }
+    }
+
+    fn stranger_view(&self, ended: Option<EndReason>) -> StrangerCall {
+        StrangerCall {
             call: self.id,
-            peer: self.peer,
             direction: self.direction,
-            state,
-            route: self.link.map(|(_, route)| route),
+            state: self.state(ended),
             microphone: self.microphone,
             their_microphone: self.their_microphone,
         }
     }
 
+    fn view(&self, ended: Option<EndReason>) -> Option<CallView> {
+        Some(CallView {
+            call: self.id,
+            peer: self.peer.friend()?,
+            direction: self.direction,
+            state: self.state(ended),
+            route: self.link.map(|(_, route)| route),
+            microphone: self.microphone,
+            their_microphone: self.their_microphone,
+        })
+    }
+
     fn tell(&self, cx: &mut Cx<'_>) {
-        cx.tell(Event::Call(self.view(None)));
+        self.tell_how(None, cx);
+    }
+
+    fn tell_end(&self, reason: EndReason, cx: &mut Cx<'_>) {
+        self.tell_how(Some(reason), cx);
+    }
+
+    fn tell_how(&self, ended: Option<EndReason>, cx: &mut Cx<'_>) {
+        match self.peer {
+            PeerId::Stranger(_) => cx.tell(Event::Stranger(StrangerEvent::Call(self.stranger_view(ended)))),
+            _ => self.view(ended).into_iter().for_each(|view| cx.tell(Event::Call(view))),
+        }
     }
 
     fn word(&self, word: Word, cx: &mut Cx<'_>) {
@@ -419,7 +469,7 @@ impl Call {
     }
 
     /// Whether a ring from this peer meets our own ring to them.
-    fn crosses(&self, peer: UserId) -> bool {
+    fn crosses(&self, peer: PeerId) -> bool {
         self.peer == peer && self.is_outgoing_ring()
     }
 
@@ -536,6 +586,6 @@ impl Call {
     }
 }
 
-fn say(peer: UserId, call: CallId, word: Word, cx: &mut Cx<'_>) {
+fn say(peer: PeerId, call: CallId, word: Word, cx: &mut Cx<'_>) {
     cx.say(peer, Record::Call(CallWord { call, word }));
 }

@@ -2,7 +2,7 @@
 
 use sidetone_wire::id::{DeviceId, MatchId, MemberId, RequestId, RoomId, Secret, Seq, SessionId, UserId};
 use sidetone_wire::room::{Judged, Knock, LockRoom, Nameplate, Plate, RoomEnvelope, Said, Seat};
-use sidetone_wire::stranger::{Leave, Reason, StrangerEnvelope, Ticket};
+use sidetone_wire::stranger::{Leave, Reason, Shown, StrangerEnvelope, Ticket};
 
 use crate::Now;
 use crate::radar::Radar;
@@ -286,8 +286,15 @@ pub trait Bus {
     async fn again(&mut self, now: Now, session: SessionId, id: MatchId) -> Result<Result<(), Denied>, BusError>;
 
     /// A complaint about the other one of a match, by the token that came with it. Each match counts once for each
-    /// side, and an address that complains about another is heard once a day.
-    async fn report(&mut self, now: Now, token: &[u8], reason: Reason) -> Result<Result<(), Denied>, BusError>;
+    /// side, and an address that complains about another is heard once a day. If anything that it shows was not signed by the
+    /// other one in this match, all of it is forged.
+    async fn report(
+        &mut self,
+        now: Now,
+        token: &[u8],
+        reason: Reason,
+        shown: &[Shown],
+    ) -> Result<Result<(), Denied>, BusError>;
 
     /// Counts of strangers.
     async fn radar(&mut self, now: Now) -> Result<Radar, BusError>;

@@ -3,8 +3,12 @@
 use opaque_ke::{CipherSuite, Ristretto255, ServerSetup, TripleDh, rand};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+use ring::signature::{ED25519, UnparsedPublicKey};
 use ring::{aead, digest, hmac};
 use sha2_for_opaque::Sha512;
+use sidetone_wire::encounter::franked;
+use sidetone_wire::id::MatchId;
+use sidetone_wire::stranger::Shown;
 use zeroize::Zeroizing;
 
 use crate::bus::Tag;
@@ -174,6 +178,16 @@ pub(crate) fn has_zeros(bytes: &[u8], bits: u8) -> bool {
         None => 256,
     };
     zeros >= u32::from(bits)
+}
+
+/// Whether somebody signed a text in a match with the key they searched with; who had none signed nothing.
+pub(crate) fn is_franked(key: &[u8], id: &MatchId, shown: &Shown) -> bool {
+    // All zeros would be a point of low order, under which anything is signed.
+    if key.iter().all(|byte| *byte == 0) {
+        return false;
+    }
+    let key = UnparsedPublicKey::new(&ED25519, key);
+    key.verify(&franked(id, shown.number, &shown.text), &shown.frank.0).is_ok()
 }
 
 /// What is kept of a token.

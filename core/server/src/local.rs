@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sidetone_wire::id::{AttemptId, MatchId, MemberId, RequestId, RoomId, Secret, Seq, SessionId, UserId};
 use sidetone_wire::limits::{REQUEST_MEMORY_MS, RESUME_EVENTS, RESUME_MS};
 use sidetone_wire::room::{Judged, Knock, LockRoom, Nameplate, OutWhy, Parting, Plate, RoomEnvelope, Said, Seat};
-use sidetone_wire::stranger::{Leave, Reason, StrangerEnvelope, Ticket};
+use sidetone_wire::stranger::{Leave, Reason, Shown, StrangerEnvelope, Ticket};
 use subtle::ConstantTimeEq;
 
 use crate::Now;
@@ -473,8 +473,14 @@ impl Bus for LocalBus {
         Ok(self.again_here(now, id, which))
     }
 
-    async fn report(&mut self, now: Now, token: &[u8], reason: Reason) -> Result<Result<(), Denied>, BusError> {
-        Ok(self.report_here(now, token, reason))
+    async fn report(
+        &mut self,
+        now: Now,
+        token: &[u8],
+        reason: Reason,
+        shown: &[Shown],
+    ) -> Result<Result<(), Denied>, BusError> {
+        Ok(self.report_here(now, token, reason, shown))
     }
 
     async fn radar(&mut self, now: Now) -> Result<Radar, BusError> {

@@ -102,7 +102,7 @@ async fn the_operator_sees_counts_of_strangers_and_nothing_else() {
         let (mut wired, _) = Wired::connect(server.addr, Phone::new("stranger")).await;
         let ticket = TicketId([number; 16]);
         let interests = vec![InterestTag([7; 16])];
-        let seek = Seek { ticket, media: Media::Voice, interests, adult: false, proof: None };
+        let seek = Seek { ticket, media: Media::Voice, interests, adult: false, proof: None, frank: None };
         wired.ask(Request::Seek(seek)).await.unwrap();
         phones.push(wired);
     }
@@ -110,7 +110,10 @@ async fn the_operator_sees_counts_of_strangers_and_nothing_else() {
     for phone in &mut phones[..2] {
         phone.ask(Request::Consent(Match { id: matched.id })).await.unwrap();
     }
-    phones[0].ask(Request::Report(Report { token: matched.report, reason: Reason::Bot })).await.unwrap();
+    phones[0]
+        .ask(Request::Report(Report { token: matched.report, reason: Reason::Bot, shown: Vec::new() }))
+        .await
+        .unwrap();
     let answer = fetched(admin, "/radar").await;
     let json: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
     assert_eq!(

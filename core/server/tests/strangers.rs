@@ -21,7 +21,7 @@ use zeroize::Zeroizing;
 fn seek(number: u64, proof: Option<u64>) -> Request {
     let mut ticket = TicketId([0; 16]);
     ticket.0[..8].copy_from_slice(&number.to_be_bytes());
-    Request::Seek(Seek { ticket, media: Media::Text, interests: Vec::new(), adult: false, proof })
+    Request::Seek(Seek { ticket, media: Media::Text, interests: Vec::new(), adult: false, proof, frank: None })
 }
 
 fn address(number: usize) -> IpAddr {
@@ -104,7 +104,7 @@ fn what_makes_no_sense_is_refused_and_the_lobby_stays_open() {
     let mut ada = guest(&mut world, 1);
     let bad = |media, interests: usize| {
         let interests = vec![InterestTag([1; 16]); interests];
-        Request::Seek(Seek { ticket: TicketId([1; 16]), media, interests, adult: false, proof: None })
+        Request::Seek(Seek { ticket: TicketId([1; 16]), media, interests, adult: false, proof: None, frank: None })
     };
     let id = MatchId([9; 16]);
     for (request, code) in [
@@ -114,8 +114,11 @@ fn what_makes_no_sense_is_refused_and_the_lobby_stays_open() {
         (Request::Again(Match { id }), Code::NoSuchMatch),
         (Request::Part(Part { id, how: Leave::Skip }), Code::NoSuchMatch),
         (Request::Part(Part { id, how: Leave::Unknown }), Code::Malformed),
-        (Request::Report(Report { token: vec![0; 90].into(), reason: Reason::Bot }), Code::ForgedReport),
-        (Request::Report(Report { token: vec![].into(), reason: Reason::Unknown }), Code::Malformed),
+        (
+            Request::Report(Report { token: vec![0; 90].into(), reason: Reason::Bot, shown: Vec::new() }),
+            Code::ForgedReport,
+        ),
+        (Request::Report(Report { token: vec![].into(), reason: Reason::Unknown, shown: Vec::new() }), Code::Malformed),
     ] {
         assert_eq!(ada.ask(&mut world, request.clone()), Err(code), "{request:?}");
     }
@@ -200,7 +203,7 @@ fn fifty_machines_are_stopped_and_two_hundred_people_are_not() {
             if suspicion.barred_ms == 0 {
                 let pool = Pool { media: Media::Text, adult: false, shadow: suspicion.shadow };
                 let ticket = TicketId(u128::from(round << 16 | who as u64).to_be_bytes());
-                let seeking = Seeking { ticket, pool, interests: Vec::new(), from: from(who) };
+                let seeking = Seeking { ticket, pool, interests: Vec::new(), from: from(who), frank: None };
                 let _ = ready(bus.seek(now, session(who), seeking)).unwrap();
             }
         }

@@ -8,6 +8,7 @@
 //! - [`floor`]: what members of a push-to-talk room say about who speaks.
 //! - [`transfer`]: what they say about files, whose bytes travel beside the records.
 //! - [`stranger`]: the same about strangers.
+//! - [`encounter`]: what two strangers say to each other.
 //! - [`limits`]: every bound of the protocol, in one place.
 //!
 //! Every form is CBOR (RFC 8949) with integer keys. Fields that a reader does not know are skipped, kinds that it does
@@ -27,6 +28,7 @@ mod tagged;
 
 pub mod account;
 pub mod connect;
+pub mod encounter;
 pub mod envelope;
 pub mod floor;
 pub mod frame;

@@ -73,6 +73,22 @@ pub const OUTBOUND_BYTES: usize = 64 * 1024;
 pub const RESUME_EVENTS: usize = 512;
 /// A request repeated with its number within this time is answered again, not done again.
 pub const REQUEST_MEMORY_MS: u64 = 120_000;
+/// Longest name for one conversation with a stranger, in UTF-8 bytes.
+pub const NICKNAME_BYTES: usize = 48;
+/// Longest tag of a language.
+pub const LANGUAGE_BYTES: usize = 16;
+/// Longest image between strangers.
+pub const STRANGER_IMAGE_BYTES: usize = 1024 * 1024;
+/// Longest voice note between strangers.
+pub const STRANGER_NOTE_BYTES: usize = 512 * 1024;
+/// Most bytes of an image or voice note in one record.
+pub const PIECE_BYTES: usize = 16 * 1024;
+/// Most texts that a complaint may show.
+pub const SHOWN_TEXTS: usize = 16;
+/// Most bytes of texts that a complaint may show, together.
+pub const SHOWN_BYTES: usize = 24 * 1024;
+/// Most zeros a phone works for.
+pub const PROOF_BITS: u8 = 24;
 /// Interests of one search.
 pub const INTERESTS: usize = 8;
 

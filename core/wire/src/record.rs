@@ -6,6 +6,7 @@ use serde_indexed::{DeserializeIndexed, SerializeIndexed};
 use crate::account::Empty;
 use crate::codec::{DecodeError, EncodeError, decode, encode};
 use crate::connect::{Candidate, Description};
+use crate::encounter::StrangerWord;
 use crate::floor::FloorWord;
 use crate::id::{CallId, ItemSeq, KeyBytes, LaneId, UnixMs};
 use crate::limits::{EMOJI_BYTES, REACTIONS, RECORD_BYTES, TEXT_BYTES};
@@ -40,6 +41,8 @@ tagged! {
         20 => Transfer(TransferWord),
         /// About the room in which both are.
         31 => Room(RoomWord),
+        /// Between strangers.
+        32 => Stranger(StrangerWord),
     }
 }
 

@@ -6,8 +6,10 @@
 use serde_bytes::ByteBuf;
 use serde_indexed::{DeserializeIndexed, SerializeIndexed};
 
+use crate::encounter::Frank;
 use crate::envelope::Class;
-use crate::id::{InterestTag, MatchId, TicketId};
+use crate::id::{IdentityKey, InterestTag, MatchId, TicketId};
+use crate::record::Text;
 use crate::tagged::numbered;
 
 numbered! {
@@ -41,6 +43,9 @@ pub struct Seek {
     /// The answer to a [`Challenge`], if one was given.
     #[serde(index = 4, skip_serializing_if = "Option::is_none")]
     pub proof: Option<u64>,
+    /// An Ed25519 key drawn anew for this search: whoever is matched with us can show the server what we signed with it.
+    #[serde(index = 5, skip_serializing_if = "Option::is_none")]
+    pub frank: Option<IdentityKey>,
 }
 
 /// A search.
@@ -137,6 +142,24 @@ pub struct Report {
     /// What was wrong.
     #[serde(index = 1)]
     pub reason: Reason,
+    /// What the other one wrote and signed: at most [`crate::limits::SHOWN_TEXTS`], together at most
+    /// [`crate::limits::SHOWN_BYTES`]. One that was not signed by them makes the whole report void.
+    #[serde(index = 2, skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<Shown>,
+}
+
+/// A text that a complaint shows.
+#[derive(Debug, Clone, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Shown {
+    /// Which of its sender's messages.
+    #[serde(index = 0)]
+    pub number: u64,
+    /// The words.
+    #[serde(index = 1)]
+    pub text: Text,
+    /// Their sender's signature over [`crate::encounter::franked`].
+    #[serde(index = 2)]
+    pub frank: Frank,
 }
 
 /// Somebody was found. It begins once both say so within [`crate::limits::ACCEPT_MS`].
@@ -157,6 +180,9 @@ pub struct Matched {
     /// For [`Report`], today and tomorrow.
     #[serde(index = 4)]
     pub report: ByteBuf,
+    /// The other one's [`Seek::frank`].
+    #[serde(index = 5, skip_serializing_if = "Option::is_none")]
+    pub frank: Option<IdentityKey>,
 }
 
 /// Sealed bytes from the other one.

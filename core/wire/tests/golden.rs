@@ -6,6 +6,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_bytes::ByteBuf;
 use sidetone_wire::account::*;
 use sidetone_wire::connect::*;
+use sidetone_wire::encounter::*;
 use sidetone_wire::envelope::*;
 use sidetone_wire::floor::*;
 use sidetone_wire::frame::*;
@@ -15,7 +16,7 @@ use sidetone_wire::record::{Record, *};
 use sidetone_wire::room::*;
 use sidetone_wire::stranger;
 use sidetone_wire::stranger::{Challenge, Leave, Match, MatchEnd, MatchOver, Matched, Media, Reason, Report};
-use sidetone_wire::stranger::{Seek, StrangerDelivered, StrangerEnvelope, Ticket};
+use sidetone_wire::stranger::{Seek, Shown, StrangerDelivered, StrangerEnvelope, Ticket};
 use sidetone_wire::transfer::*;
 use sidetone_wire::{decode, encode};
 
@@ -133,7 +134,8 @@ const INTEREST: InterestTag = InterestTag([0x33; 16]);
 fn stranger_frames() -> Vec<Frame> {
     let bytes = || ByteBuf::from([9, 8, 7]);
     let seek = |proof| {
-        Request::Seek(Seek { ticket: TICKET, media: Media::Voice, interests: vec![INTEREST], adult: true, proof })
+        let interests = vec![INTEREST];
+        Request::Seek(Seek { ticket: TICKET, media: Media::Voice, interests, adult: true, proof, frank: None })
     };
     let requests = [
         seek(None),
@@ -144,10 +146,14 @@ fn stranger_frames() -> Vec<Frame> {
         Request::RouteStranger(StrangerEnvelope { id: MATCH, class: Class::Connect, bytes: bytes() }),
         Request::StrangerRelays(Match { id: MATCH }),
         Request::Again(Match { id: MATCH }),
-        Request::Report(Report { token: bytes(), reason: Reason::Spam }),
+        Request::Report(Report { token: bytes(), reason: Reason::Spam, shown: Vec::new() }),
     ];
+    let common = || vec![INTEREST];
+    let matched = |frank| {
+        Event::Matched(Matched { id: MATCH, ticket: TICKET, first: true, common: common(), report: bytes(), frank })
+    };
     let events = [
-        Event::Matched(Matched { id: MATCH, ticket: TICKET, first: true, common: vec![INTEREST], report: bytes() }),
+        matched(None),
         Event::Begun(Match { id: MATCH }),
         Event::StrangerSealed(StrangerDelivered { id: MATCH, class: Class::Control, bytes: bytes() }),
         Event::MatchOver(MatchOver { id: MATCH, why: MatchEnd::Unwanted, waiting: true }),
@@ -302,6 +308,57 @@ fn floor_records() -> Vec<Record> {
     words.into_iter().map(Record::Floor).collect()
 }
 
+fn stranger_records() -> Vec<Record> {
+    let nonce = Nonce([6; 32]);
+    let text = || Text::parse("hi").expect("a text");
+    let hello = |language: Option<&str>, same| StrangerHello {
+        nickname: Nickname::parse("Moth").expect("a nickname"),
+        language: language.and_then(Language::parse),
+        same,
+    };
+    let loud = |points: &[u8]| Loud::new(points.to_vec()).expect("few");
+    let media = |kind, shape, waveform| StrangerMedia { number: 2, kind, length: 70_000, shape, waveform };
+    let bytes = PieceBytes::new(vec![9, 8, 7]).expect("few");
+    let pwd = IceToken::parse("0123456789012345678901").expect("a password");
+    let ufrag = IceToken::parse("abcd").expect("a fragment");
+    let address = Address::parse("192.0.2.7:4000".parse().expect("an address")).expect("a usable address");
+    let words = [
+        StrangerWord::Hello(hello(Some("pt-BR"), Some(nonce))),
+        StrangerWord::Hello(hello(None, None)),
+        StrangerWord::Text(StrangerText { number: 1, text: text(), frank: Some(Frank([7; 64])) }),
+        StrangerWord::Text(StrangerText { number: 1, text: text(), frank: None }),
+        StrangerWord::Media(media(MediaKind::Image, (640, 480), Loud::default())),
+        StrangerWord::Media(media(MediaKind::Note, (2_000, 0), loud(&[1, 2, 3]))),
+        StrangerWord::Piece(Piece { number: 2, at: 16_384, bytes }),
+        StrangerWord::Got(Got { number: 2, bytes: 3 }),
+        StrangerWord::Direct(Direct { on: true }),
+        StrangerWord::Path(Description { ufrag, pwd, fingerprint: Fingerprint([9; 32]) }),
+        StrangerWord::PathCandidate(Candidate { kind: CandidateKind::Host, address, priority: 1, foundation: 1 }),
+        StrangerWord::Moved(Empty::default()),
+        StrangerWord::WordsWanted(Empty::default()),
+        StrangerWord::Commit(nonce),
+        StrangerWord::Answer(nonce),
+        StrangerWord::Reveal(nonce),
+        StrangerWord::Leaving(Empty::default()),
+    ];
+    words.into_iter().map(Record::Stranger).collect()
+}
+
+fn franked_frames() -> Vec<Frame> {
+    let bytes = || ByteBuf::from([9, 8, 7]);
+    let (key, frank) = (Some(IdentityKey([5; 32])), Frank([7; 64]));
+    let shown = vec![Shown { number: 3, text: Text::parse("hi").expect("a text"), frank }];
+    let (media, interests) = (Media::Text, vec![]);
+    let requests = [
+        Request::Seek(Seek { ticket: TICKET, media, interests, adult: false, proof: None, frank: key }),
+        Request::Report(Report { token: bytes(), reason: Reason::Abuse, shown }),
+    ];
+    let matched = Matched { id: MATCH, ticket: TICKET, first: false, common: vec![], report: bytes(), frank: key };
+    let mut frames: Vec<Frame> = vec![Frame::Event(Told { seq: Seq(8), event: Event::Matched(matched) })];
+    frames.extend(requests.into_iter().map(|request| Frame::Request(Numbered { id: RequestId(300), request })));
+    frames
+}
+
 fn sealed() -> Vec<Sealed> {
     let part = || Part { pairing: PairingId([3; 16]), bytes: ByteBuf::from([1, 2, 3]) };
     vec![Sealed::Hello(part()), Sealed::Answer(part()), Sealed::Record(part()), Sealed::Confirm(part())]
@@ -325,6 +382,8 @@ fn every_message_keeps_its_bytes() {
         lines("sealed", &sealed()),
         lines("record", &floor_records()),
         lines("record", &room_records()),
+        lines("record", &stranger_records()),
+        lines("frame", &franked_frames()),
     ]
     .concat();
     let kept: Vec<&str> = GOLDEN.lines().collect();

@@ -189,6 +189,7 @@ impl Phone {
             | Effect::Media(..)
             | Effect::Sound(..)
             | Effect::Transfer(..)
+            | Effect::Prove(_)
             | Effect::Answer(..)
             | Effect::Tell(_) => {}
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use sidetone_engine::{Down, LinkId, News, Order, Reach, Role, Route};
+use sidetone_engine::{Down, LinkId, News, Order, Reach, Relay, Role, Route, Ways};
 use sidetone_wire::connect::{Address, Candidate, CandidateKind, Description, IceToken};
 use sidetone_wire::id::Fingerprint;
 
@@ -35,6 +35,7 @@ pub struct Links {
 struct End {
     number: u32,
     role: Role,
+    ways: Ways,
     remote: Option<String>,
     candidates: u32,
     up: Option<Key>,
@@ -105,7 +106,7 @@ impl World {
     pub(super) fn order(&mut self, phone: PhoneId, link: LinkId, order: Order) {
         let key = (phone, link);
         match order {
-            Order::Open { role, .. } => self.open_end(key, role),
+            Order::Open { role, ways, .. } => self.open_end(key, role, ways),
             Order::Remote(remote) => self.remote(key, &remote),
             Order::Candidate(candidate) => {
                 self.links.tried.push((phone, candidate.address.get()));
@@ -119,11 +120,11 @@ impl World {
         self.join(key);
     }
 
-    fn open_end(&mut self, key: Key, role: Role) {
+    fn open_end(&mut self, key: Key, role: Role, ways: Ways) {
         self.links.made += 1;
         *self.links.gathered.entry(key.0).or_default() += 1;
         let (number, stream, bulk) = (self.links.made, Stream::default(), Stream::default());
-        self.links.ends.insert(key, End { number, role, remote: None, candidates: 0, up: None, stream, bulk });
+        self.links.ends.insert(key, End { number, role, ways, remote: None, candidates: 0, up: None, stream, bulk });
         if role == Role::Offer {
             self.describe(key);
         }
@@ -152,12 +153,17 @@ impl World {
         let delay = self.dice.within(10, 80);
         let number = |world: &Self, key| world.links.ends.get(&key).map_or(0, |end: &End| end.number);
         let (ours, theirs) = (number(self, key), number(self, other));
+        let relayed = |key| self.links.ends.get(&key).is_some_and(|end: &End| end.ways == Ways::RelayOnly);
+        let route = match (relayed(key), relayed(other)) {
+            (false, false) => Route::Direct(Reach::Lan),
+            _ => Route::Relayed(Relay::Both),
+        };
         for (end, partner, shown) in [(key, other, theirs), (other, key, ours)] {
             if let Some(end) = self.links.ends.get_mut(&end) {
                 end.up = Some(partner);
             }
             let shown = if self.links.impostor { u32::MAX } else { shown };
-            let up = News::Up { route: Route::Direct(Reach::Lan), fingerprint: fingerprint(shown) };
+            let up = News::Up { route, fingerprint: fingerprint(shown) };
             self.deliver(end, delay, up);
         }
     }

@@ -143,7 +143,9 @@ impl World {
     /// Whether the server dealt with a request to route in its own way.
     fn lie(&mut self, phone: PhoneId, socket: u64, bytes: &[u8]) -> bool {
         let Ok(Frame::Request(numbered)) = Frame::from_bytes(bytes) else { return false };
-        if !matches!(numbered.request, Request::Route(_) | Request::RouteRoom(_)) || numbered.id.0 >= FORGED {
+        if !matches!(numbered.request, Request::Route(_) | Request::RouteRoom(_) | Request::RouteStranger(_))
+            || numbered.id.0 >= FORGED
+        {
             return false;
         }
         let lies = self.lies;

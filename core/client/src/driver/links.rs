@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sidetone_engine::{LinkId, Order, PeerId, Routes};
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::convert::{self, Remote};
@@ -109,7 +109,7 @@ impl Links {
                 let policy = convert::policy(ways, self.policy()).ok_or(GivenUp)?;
                 let bind = self.bind.clone();
                 let watch = match id.peer {
-                    PeerId::Friend(_) => Watch::Close,
+                    PeerId::Friend(_) | PeerId::Stranger(_) => Watch::Close,
                     // Idle most of the time; that a speaker is lost shows in its sound.
                     PeerId::Member(..) => Watch::Loose,
                 };
@@ -183,6 +183,17 @@ impl Links {
                 let _ = link.restart_ice();
             }
         }
+    }
+
+    /// Says when every link that was closed so far is gone, and the media thread has done what it was told.
+    pub fn when_closed(&mut self, media: oneshot::Receiver<()>, done: oneshot::Sender<()>) {
+        let mut closing = std::mem::take(&mut self.closing);
+        self.closing.spawn(async move {
+            while closing.join_next().await.is_some() {}
+            let _ = media.await;
+            // Who does not wait any more does not want to know.
+            let _ = done.send(());
+        });
     }
 
     /// Forgets links whose closing is over.

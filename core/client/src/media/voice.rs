@@ -69,6 +69,41 @@ impl Port for MediaPort {
     }
 }
 
+/// Two ports of one call while it moves from one link to another.
+struct Both {
+    port: Box<dyn Port>,
+    before: Box<dyn Port>,
+}
+
+impl Port for Both {
+    fn send(&self, sequence: u16, timestamp: u32, marker: bool, payload: Bytes) {
+        self.port.send(sequence, timestamp, marker, payload);
+    }
+
+    fn next_sequence(&self) -> u16 {
+        self.port.next_sequence()
+    }
+
+    fn take(&self) -> Option<Inbound> {
+        self.before.take().or_else(|| self.port.take())
+    }
+}
+
+/// A port that leads nowhere.
+struct Nowhere;
+
+impl Port for Nowhere {
+    fn send(&self, _: u16, _: u32, _: bool, _: Bytes) {}
+
+    fn next_sequence(&self) -> u16 {
+        0
+    }
+
+    fn take(&self) -> Option<Inbound> {
+        None
+    }
+}
+
 /// Both directions of one call's sound, or of one room's, and the rings to the app's devices.
 ///
 /// There is one microphone: while a call is on, rooms are neither heard nor spoken to, and go on after it. Of several rooms
@@ -216,6 +251,14 @@ impl Voice {
         discard(&mut self.microphone);
         self.talk = Some(talk);
         Ok(())
+    }
+
+    /// Sends over this port from now on, with the same keys, and hears the one before too: nothing under way is lost.
+    pub fn move_to(&mut self, call: CallId, port: Box<dyn Port>) {
+        if let Some(talk) = self.talk.as_mut().filter(|talk| talk.call == call) {
+            let before = std::mem::replace(&mut talk.mouth.port, Box::new(Nowhere));
+            talk.mouth.port = Box::new(Both { port, before });
+        }
     }
 
     /// Seals with this key from now on.

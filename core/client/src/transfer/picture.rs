@@ -85,6 +85,37 @@ pub fn ready(content: &[u8], origin: Origin) -> Result<Ready, NoPicture> {
     Ok(Ready { mime, picture, cleaned })
 }
 
+/// An image as pixels.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Decoded {
+    /// Pixels.
+    pub width: u32,
+    /// Pixels.
+    pub height: u32,
+    /// Red, green, blue and alpha of each pixel, row by row from the top.
+    pub rgba: zeroize::Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Decoded {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Decoded({} x {})", self.width, self.height)
+    }
+}
+
+/// Decodes a JPEG or PNG from anybody, upright, within limits on its sides and the memory it takes.
+///
+/// # Errors
+/// [`NoPicture`].
+pub fn decoded(content: &[u8]) -> Result<Decoded, NoPicture> {
+    let format = image::guess_format(content).map_err(|_| NoPicture)?;
+    if !matches!(format, ImageFormat::Jpeg | ImageFormat::Png) {
+        return Err(NoPicture);
+    }
+    let (image, _) = decode(content, format)?;
+    let (width, height) = (image.width(), image.height());
+    Ok(Decoded { width, height, rgba: zeroize::Zeroizing::new(image.into_rgba8().into_raw()) })
+}
+
 /// The image, upright, and how it was turned.
 fn decode(content: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), NoPicture> {
     let mut limits = Limits::default();

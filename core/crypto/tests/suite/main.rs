@@ -14,4 +14,5 @@ mod safety;
 mod sas;
 mod secrets;
 mod sframe;
+mod stranger;
 mod vault;

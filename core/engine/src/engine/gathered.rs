@@ -16,7 +16,10 @@ impl Engine {
         match fact {
             Fact::Room(event) => self.room_event(event, cx),
             Fact::RoomOver(room, end) => self.rooms.over(room, end, cx),
-            Fact::Shun(peer) => self.peers.forget(peer, cx),
+            Fact::Shun(peer) => {
+                self.calls.drop_peer(peer, cx);
+                self.peers.forget(peer, cx);
+            }
             Fact::Heard(PeerId::Member(room, member), record) => self.rooms.heard(room, member, record, cx),
             Fact::Paired(peer @ PeerId::Member(room, member)) => {
                 if let Some(key) = self.peers.key(peer) {
@@ -31,7 +34,7 @@ impl Engine {
                 self.rooms.with(room, |room| room.routed(member, route, cx));
             }
             Fact::Restored(PeerId::Member(room, member)) => self.rooms.with(room, |room| room.restored(member, cx)),
-            _ => {}
+            other => self.met(other, cx),
         }
     }
 
@@ -40,7 +43,7 @@ impl Engine {
         let from = PeerId::Member(delivered.room, delivered.from);
         self.rooms.sealed(delivered.room, delivered.from, cx);
         let trust = self.wish(from).trust;
-        if let Some(us) = us(&self.account, &self.rooms, from) {
+        if let Some(us) = us(&self.account, &self.rooms, &self.strangers, from) {
             self.peers.sealed(from, &delivered.bytes, trust, us, cx);
         }
     }

@@ -1,6 +1,6 @@
 //! Strangers, as a bus keeps them.
 
-use sidetone_wire::id::{InterestTag, TicketId};
+use sidetone_wire::id::{IdentityKey, InterestTag, TicketId};
 use sidetone_wire::stranger::Media;
 
 use super::Tag;
@@ -16,6 +16,8 @@ pub struct Seeking {
     pub interests: Vec<InterestTag>,
     /// Where it comes from, under the key of the day.
     pub from: Tag,
+    /// The key under which it signs what it will write: good for this search only.
+    pub frank: Option<IdentityKey>,
 }
 
 /// Only searches of one pool meet.

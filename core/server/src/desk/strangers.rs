@@ -3,7 +3,7 @@
 use sidetone_wire::account::{Code, Refusal, Reply, Request};
 use sidetone_wire::envelope::is_padded;
 use sidetone_wire::id::{MatchId, SessionId};
-use sidetone_wire::limits::{ENVELOPE_BYTES, INTERESTS};
+use sidetone_wire::limits::{ENVELOPE_BYTES, INTERESTS, SHOWN_BYTES, SHOWN_TEXTS};
 use sidetone_wire::room::RelayRule;
 use sidetone_wire::stranger::{Challenge, Leave, Media, Part, Reason, Report, Seek, StrangerEnvelope};
 
@@ -45,7 +45,7 @@ impl<B: Bus, S: Store> Desk<B, S> {
     }
 
     async fn seek(&mut self, now: Now, socket: SocketId, session: SessionId, seek: Seek) -> Result<Reply, Refusal> {
-        let Seek { ticket, media, interests, adult, proof } = seek;
+        let Seek { ticket, media, interests, adult, proof, frank } = seek;
         if media == Media::Unknown || interests.len() > INTERESTS {
             return refuse(Code::Malformed);
         }
@@ -70,7 +70,7 @@ impl<B: Bus, S: Store> Desk<B, S> {
             }
         }
         let pool = Pool { media, adult, shadow: suspicion.shadow };
-        self.bus.seek(now, session, Seeking { ticket, pool, interests, from }).await??;
+        self.bus.seek(now, session, Seeking { ticket, pool, interests, from, frank }).await??;
         self.figures.searches += 1;
         Ok(done())
     }
@@ -113,10 +113,11 @@ impl<B: Bus, S: Store> Desk<B, S> {
     }
 
     async fn report(&mut self, now: Now, report: Report) -> Result<(), Refusal> {
-        if report.reason == Reason::Unknown {
+        let bytes: usize = report.shown.iter().map(|shown| shown.text.as_str().len()).sum();
+        if report.reason == Reason::Unknown || report.shown.len() > SHOWN_TEXTS || bytes > SHOWN_BYTES {
             return refuse(Code::Malformed);
         }
-        self.bus.report(now, &report.token, report.reason).await??;
+        self.bus.report(now, &report.token, report.reason, &report.shown).await??;
         Ok(())
     }
 

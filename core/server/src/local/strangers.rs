@@ -9,7 +9,7 @@ use sidetone_wire::frame::Event;
 use sidetone_wire::id::{InterestTag, MatchId, SessionId};
 use sidetone_wire::limits::{ACCEPT_MS, AGAIN_MS, APART_MS, INTERESTS_MS, SEEK_MS};
 use sidetone_wire::stranger::{
-    Leave, Match, MatchEnd, MatchOver, Matched, Media, Reason, StrangerDelivered, StrangerEnvelope, Ticket,
+    Leave, Match, MatchEnd, MatchOver, Matched, Media, Reason, Shown, StrangerDelivered, StrangerEnvelope, Ticket,
 };
 
 use super::LocalBus;
@@ -261,7 +261,8 @@ impl LocalBus {
         for (us, them) in [(0, 1), (1, 0)] {
             let report = self.report_token(now, id, us, &who[us], &who[them]).into();
             let ticket = who[us].seeking.ticket;
-            let matched = Matched { id, ticket, first: us == 0, common: common.clone(), report };
+            let frank = who[them].seeking.frank;
+            let matched = Matched { id, ticket, first: us == 0, common: common.clone(), report, frank };
             self.tell(who[us].session, &Event::Matched(matched));
         }
         id
@@ -406,7 +407,9 @@ impl LocalBus {
                 self.lobby.line.remove(place);
             }
         }
-        let anew = self.pair(now, recent.sides);
+        // Whoever parted has erased the key they signed with.
+        let sides = recent.sides.map(|side| Seeker { seeking: Seeking { frank: None, ..side.seeking }, ..side });
+        let anew = self.pair(now, sides);
         for session in both {
             let _ = self.consent_here(now, session, anew);
         }
@@ -418,17 +421,28 @@ impl LocalBus {
         let key = self.today(now);
         let media = us.place.0.media.number() as u8;
         let once = [&id.0[..], &[side as u8, media]].concat();
-        let clear = [&once[..], &us.seeking.from, &them.seeking.from, &them.session.0].concat();
+        let signs = them.seeking.frank.map_or([0; 32], |key| key.0);
+        let clear = [&once[..], &us.seeking.from, &them.seeking.from, &them.session.0, &signs].concat();
         keys::seal(&key, REPORT, &clear, &mut self.draws)
     }
 
-    pub(super) fn report_here(&mut self, now: Now, token: &[u8], reason: Reason) -> Result<(), Denied> {
+    pub(super) fn report_here(
+        &mut self,
+        now: Now,
+        token: &[u8],
+        reason: Reason,
+        shown: &[Shown],
+    ) -> Result<(), Denied> {
         let key = self.today(now);
         let clear = keys::unseal(&key, REPORT, token).ok_or(Denied::Forged)?;
         let (once, rest) = clear.split_first_chunk::<18>().ok_or(Denied::Forged)?;
         let (reporter, rest) = rest.split_first_chunk::<16>().ok_or(Denied::Forged)?;
         let (from, session) = rest.split_first_chunk::<16>().ok_or(Denied::Forged)?;
-        let session: [u8; 16] = session.try_into().map_err(|_| Denied::Forged)?;
+        let (session, signs) = session.split_first_chunk::<16>().ok_or(Denied::Forged)?;
+        let (id, _) = once.split_first_chunk::<16>().ok_or(Denied::Forged)?;
+        if !shown.iter().all(|text| keys::is_franked(signs, &MatchId(*id), text)) {
+            return Err(Denied::Forged);
+        }
         self.lobby.today(now);
         // One complaint a match, and one of an address about another: a crowd is heard, a shouter is not.
         let [.., media] = *once;
@@ -439,7 +453,7 @@ impl LocalBus {
         }
         self.lobby.counter.reported(now, Media::from(u16::from(media)), reason);
         if self.lobby.complained.insert(pair) {
-            self.lobby.heats.add(now, session, *from, Act::Complained);
+            self.lobby.heats.add(now, *session, *from, Act::Complained);
         }
         Ok(())
     }

@@ -13,7 +13,7 @@ use super::rooms::{guest, news};
 const POOL: Pool = Pool { media: Media::Text, adult: false, shadow: false };
 
 fn seeking(number: u8) -> Seeking {
-    Seeking { ticket: TicketId([number; 16]), pool: POOL, interests: Vec::new(), from: [number; 16] }
+    Seeking { ticket: TicketId([number; 16]), pool: POOL, interests: Vec::new(), from: [number; 16], frank: None }
 }
 
 fn liking(number: u8, interests: &[u8]) -> Seeking {
@@ -322,15 +322,15 @@ async fn a_complaint_needs_a_match_and_counts_once(mut bus: impl Bus) {
         let mut forged = token.clone();
         let at = number as usize % forged.len();
         forged[at] ^= 1 + (number / forged.len() as u32 % 255) as u8;
-        assert_eq!(bus.report(START, &forged, Reason::Spam).await, Ok(Err(Denied::Forged)));
+        assert_eq!(bus.report(START, &forged, Reason::Spam, &[]).await, Ok(Err(Denied::Forged)));
     }
-    assert_eq!(bus.report(START, &token[..20], Reason::Spam).await, Ok(Err(Denied::Forged)));
+    assert_eq!(bus.report(START, &token[..20], Reason::Spam, &[]).await, Ok(Err(Denied::Forged)));
     assert_eq!(bus.radar(START).await.unwrap().reports_today, [0; 6]);
     for _ in 0..3 {
-        assert_eq!(bus.report(START, &token, Reason::Spam).await, Ok(Ok(())));
+        assert_eq!(bus.report(START, &token, Reason::Spam, &[]).await, Ok(Ok(())));
     }
     assert_eq!(bus.radar(START).await.unwrap().reports_today, [0, 1, 0, 0, 0, 0]);
-    assert_eq!(bus.report(at(86_400_000), &token, Reason::Spam).await, Ok(Err(Denied::Forged)), "of another day");
+    assert_eq!(bus.report(at(86_400_000), &token, Reason::Spam, &[]).await, Ok(Err(Denied::Forged)), "of another day");
 }
 
 async fn counts_are_of_what_is(mut bus: impl Bus) {
