@@ -72,6 +72,7 @@ impl Puppet {
         let Some((id, friend, channels)) = &mut self.session else { return };
         let bytes = channels.signal.seal(now, &record.to_bytes().expect("it fits")).expect("a record");
         let (part, friend) = (Part { pairing: *id, bytes: bytes.into() }, *friend);
+        world.acknowledge(self.phone);
         self.route(world, friend, Class::Control, &Sealed::Record(part));
     }
 }

@@ -2,7 +2,7 @@
 
 use proving::puppet::Puppet;
 use proving::world::World;
-use sidetone_engine::row::{Content, Entry, MessageState, Table};
+use sidetone_engine::row::{Content, Entry, Failure, MessageState, Table};
 use sidetone_engine::{Answer, ChatCommand, Command, CommandError, Event, Storage};
 use sidetone_wire::id::{ItemSeq, LaneId, UnixMs, UserId};
 use sidetone_wire::record::{Body, Edit, Item, MessageId, React, Reactions, Record, Stay, Text, Words};
@@ -240,6 +240,69 @@ fn what_failed_with_the_friendship_is_sent_again_once_it_is_back() {
 }
 
 #[test]
+fn a_file_that_was_not_offered_before_the_friendship_ended_is_not_offered_again() {
+    let (mut world, _, ben) = friends();
+    world.cut(1, 100_000);
+    world.run(30_000);
+    world.offer(0, 1, 7, 50_000);
+    let id = last(&world, 0, ben).id.expect("a name");
+    world.ask(0, Command::Unfriend(ben)).expect("it can be ended");
+    world.run(1_000);
+    world.crash(0);
+    assert!(world.run_until(300_000, |world| world.phones.iter().take(2).all(|phone| phone.socket.is_some())));
+    let entry = last(&world, 0, ben);
+    assert_eq!(entry.state, MessageState::Failed(Failure::FileReleased));
+    assert!(!Failure::FileReleased.is_retryable());
+    assert!(!world.phones[0].disk().keys().any(|place| place.table == Table::Outgoing), "nothing waits for ever");
+    world.run(5_000);
+    world.befriend(0, 1);
+    assert_eq!(chat(&mut world, 0, ben, ChatCommand::Retry(id)), Err(CommandError::NoSuchMessage));
+    chat(&mut world, 0, ben, ChatCommand::Delete(id)).expect("ours");
+    world.offer(0, 1, 7, 50_000);
+    assert!(world.run_until(60_000, |world| world.phones[1].files.kept.len() == 1), "sent anew it arrives");
+}
+
+#[test]
+fn what_is_taken_back_before_it_was_seen_is_unread_no_more() {
+    let (mut world, ada, ben) = friends();
+    let unread =
+        |world: &World| world.phones[1].engine().and_then(|engine| engine.friend(ada)).expect("a friend").unread;
+    let mut ids = Vec::new();
+    for words in ["seen", "one", "two", "three"] {
+        world.say(0, 1, words);
+        settle(&mut world);
+        ids.push(last(&world, 0, ben).id.expect("a name"));
+        if words == "seen" {
+            world.ask(1, Command::MarkRead(ada)).expect("it can be marked");
+            settle(&mut world);
+        }
+    }
+    assert_eq!(unread(&world), 3);
+    chat(&mut world, 0, ben, ChatCommand::Edit(ids[2], text("zwei"))).expect("ours");
+    for id in [ids[0], ids[1], ids[1]] {
+        chat(&mut world, 0, ben, ChatCommand::Delete(id)).expect("ours");
+        settle(&mut world);
+    }
+    assert_eq!(unread(&world), 2, "what was seen, and what is gone already, counts once and not again");
+    world.crash(1);
+    assert!(world.run_until(60_000, |world| !world.phones[1].is_dead()));
+    chat(&mut world, 0, ben, ChatCommand::Delete(ids[1])).expect("ours");
+    chat(&mut world, 0, ben, ChatCommand::Delete(ids[3])).expect("ours");
+    settle(&mut world);
+    assert_eq!(unread(&world), 1);
+    // Taken back before it left it never counts.
+    world.cut(1, 60_000);
+    world.run(30_000);
+    world.say(0, 1, "never mind");
+    let id = last(&world, 0, ben).id.expect("a name");
+    chat(&mut world, 0, ben, ChatCommand::Delete(id)).expect("ours");
+    settle(&mut world);
+    assert_eq!(unread(&world), 1);
+    world.ask(1, Command::MarkRead(ada)).expect("it can be marked");
+    assert_eq!(unread(&world), 0);
+}
+
+#[test]
 fn a_draft_is_kept_until_it_is_sent() {
     let (mut world, _, ben) = friends();
     chat(&mut world, 0, ben, ChatCommand::SetDraft(Some(text("dear ben")))).expect("a draft");
@@ -267,16 +330,24 @@ fn an_ephemeral_conversation_never_touches_the_disk_and_ends_with_the_app() {
     settle(&mut world);
     let seen = last(&world, 1, ada);
     assert_eq!((said(&seen), &seen.ours), ("off the records", &emoji(&["shh"])));
+    world.offer(0, 1, 7, 50_000);
+    let unwanted = world.offer(0, 1, 8, 40 << 20);
+    assert!(world.run_until(60_000, |world| world.phones[1].files.kept.len() == 1), "files arrive as ever");
     for phone in 0..2 {
-        for words in ["off the rec", "shh", "nobody reads"] {
+        for words in ["off the rec", "shh", "nobody reads", "file 7", "file 8"] {
             assert!(!on_disk(&world, phone, words), "{words} is on the disk of phone {phone}");
         }
+        let of_files = [Table::Transfer, Table::Past, Table::Preview];
+        assert!(!world.phones[phone].disk().keys().any(|place| of_files.contains(&place.table)));
+        let views = world.phones[phone].engine().expect("it runs").transfers();
+        assert!(views.iter().any(|view| view.transfer == unwanted), "and are under way as ever");
     }
     world.crash(1);
     assert!(world.run_until(60_000, |world| !world.phones[1].is_dead()));
     assert!(world.phones[1].conversation(ada).is_empty());
     let chats = world.phones[1].engine().expect("it runs").chats();
     assert_eq!(chats[0].storage, Storage::Ephemeral, "the choice outlives the app");
+    assert_eq!(chats[0].unread, 0, "and what is gone is not unread");
     world.say(0, 1, "again");
     settle(&mut world);
     assert_eq!(world.phones[1].texts(ada, true), ["again"]);
@@ -392,11 +463,13 @@ fn a_friend_cannot_change_or_take_back_what_we_said_and_the_attempt_is_counted()
 fn a_storm_of_reactions_leaves_one_row() {
     let (mut world, _, ben, mut friend, ours) = hostile();
     let before = world.phones[0].disk().len();
-    for number in 0..90 {
+    for number in 0..2_000 {
         friend.say(&mut world, Body::React(React { message: ours, emoji: emoji(&[&format!("{number}")]) }));
     }
-    assert!(last(&world, 0, ben).theirs_emoji == emoji(&["89"]));
+    assert!(last(&world, 0, ben).theirs_emoji == emoji(&["1999"]), "all of it was heard");
     assert_eq!(world.phones[0].disk().len(), before + 1);
+    friend.say(&mut world, Body::Text(text("the session goes on")));
+    assert_eq!(world.phones[0].texts(ben, true), ["the session goes on"]);
 }
 
 #[test]

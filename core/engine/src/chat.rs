@@ -160,7 +160,11 @@ impl Chats {
         Self { chats, linked, waiting, fades: Fades::default(), refused: 0 }
     }
 
-    pub fn restore(&mut self, peer: UserId, row: ChatRow) {
+    pub fn restore(&mut self, peer: UserId, mut row: ChatRow) {
+        // What was in memory only is gone.
+        if row.storage == 1 {
+            row.see();
+        }
         self.chats.insert(peer, Chat::new(row));
     }
 
@@ -183,6 +187,11 @@ impl Chats {
         if let Some(chat) = self.chats.get_mut(&peer) {
             chat.draft = Some(row.text);
         }
+    }
+
+    /// Where what is said with a friend is kept.
+    pub fn storage(&self, peer: UserId) -> Storage {
+        self.chats.get(&peer).map_or(Storage::Kept, Chat::storage)
     }
 
     pub fn row(&self, peer: UserId) -> Option<&ChatRow> {
@@ -330,7 +339,7 @@ impl Chats {
 
     pub fn mark_read(&mut self, ask: Ask, peer: UserId, receipts: Receipts, cx: &mut Cx<'_>) {
         if let Some(chat) = self.chats.get_mut(&peer).filter(|chat| chat.row.unread > 0) {
-            chat.row.unread = 0;
+            chat.row.see();
             let room = chat.outbox.len() < OUTBOX_ITEMS && receipts == Receipts::Send;
             if let Some(lane) = chat.row.their_lane.filter(|_| room) {
                 let up_to = chat.row.heard;
@@ -369,6 +378,7 @@ impl Chats {
         if chat.row.their_lane != Some(lane) {
             chat.row.their_lane = Some(lane);
             chat.row.heard = ItemSeq(0);
+            chat.row.fresh.clear();
         }
         let mut read = None;
         if seq > chat.row.heard {
@@ -416,7 +426,7 @@ impl Chats {
         if *content == ContentRow::default() {
             return;
         }
-        chat.row.unread = chat.row.unread.saturating_add(1);
+        chat.row.arrived(id.seq);
         cx.keep(chat.storage(), content.put(peer, content_at(true, id)));
         cx.tell(Event::Friend(peer));
         self.fade(peer, true, id, row.stay_s, cx);
@@ -463,10 +473,16 @@ impl Chats {
                 chat.outbox.push_back((seq, outgoing));
                 continue;
             };
-            outgoing.failed = Some(1);
+            // A transfer ends with the friendship: what it would send again nobody holds.
+            let again = !matches!(outgoing.body, Body::File(_));
+            outgoing.failed = Some(if again { 1 } else { 2 });
             cx.keep(storage, kept_entry(MessageId { lane, seq }, &outgoing).put(peer, position));
-            cx.keep(storage, outgoing.put(peer, seq.0));
-            chat.failed.insert(seq, outgoing);
+            if again {
+                cx.keep(storage, outgoing.put(peer, seq.0));
+                chat.failed.insert(seq, outgoing);
+            } else {
+                cx.save(OutgoingRow::drop_at(peer, seq.0));
+            }
             cx.tell(Event::Message { peer, position });
         }
         while chat.failed.len() > OUTBOX_ITEMS

@@ -210,7 +210,8 @@ impl Engine {
             Fact::Say(peer, record) => self.peers.say(peer, &record, cx),
             Fact::Post(peer, body) => self.chats.post_file(peer, body, cx),
             Fact::Posted(peer, Body::File(offer)) => {
-                self.transfers.offered(peer, &offer, self.preferences.accept_below, cx);
+                let storage = self.chats.storage(peer);
+                self.transfers.offered((peer, storage), &offer, self.preferences.accept_below, cx);
             }
             Fact::Posted(peer, Body::FileEnd(end)) => self.transfers.ended(peer, end, cx),
             Fact::Withdrawn(transfer) => self.transfers.withdraw(transfer, cx),
@@ -543,7 +544,9 @@ impl Engine {
                 cx.answer(ask, Err(CommandError::NotFriends));
             }
             Command::OfferFile(peer, _) if !self.chats.has_room(peer) => cx.answer(ask, Err(CommandError::OutboxFull)),
-            Command::OfferFile(peer, file) => self.transfers.offer(ask, peer, *file, cx),
+            Command::OfferFile(peer, file) => {
+                self.transfers.offer(ask, peer, *file, self.chats.storage(peer), cx);
+            }
             Command::AcceptFile(transfer) => self.transfers.accept(ask, transfer, cx),
             Command::PauseFile(transfer) => self.transfers.pause(ask, transfer, cx),
             Command::ResumeFile(transfer) => self.transfers.resume(ask, transfer, cx),

@@ -274,7 +274,13 @@ pub struct ChatRow {
     /// When the last entry was kept.
     #[serde(index = 11, skip_serializing_if = "Option::is_none")]
     pub active: Option<UnixMs>,
+    /// Which of their messages the user has not seen, so that one that is taken back counts no more: the first 1,000.
+    #[serde(index = 12, skip_serializing_if = "Vec::is_empty")]
+    pub fresh: Vec<ItemSeq>,
 }
+
+/// The most of [`ChatRow::fresh`].
+const FRESH: usize = 1_000;
 
 impl ChatRow {
     /// A conversation in which nothing was said.
@@ -293,7 +299,30 @@ impl ChatRow {
             our_stay_s: None,
             their_stay_s: None,
             active: None,
+            fresh: Vec::new(),
         }
+    }
+
+    /// The user has seen everything.
+    pub fn see(&mut self) {
+        self.unread = 0;
+        self.fresh.clear();
+    }
+
+    /// A message of theirs that the user has not seen is here.
+    pub(crate) fn arrived(&mut self, message: ItemSeq) {
+        self.unread = self.unread.saturating_add(1);
+        if self.fresh.len() < FRESH {
+            self.fresh.push(message);
+        }
+    }
+
+    /// A message of theirs says nothing any more; whether the user had not seen it.
+    pub(crate) fn withdraw(&mut self, message: ItemSeq) -> bool {
+        let Some(at) = self.fresh.iter().position(|fresh| *fresh == message) else { return false };
+        self.fresh.remove(at);
+        self.unread = self.unread.saturating_sub(1);
+        true
     }
 
     /// Seconds that a message written now stays: the shorter of both wishes.

@@ -17,7 +17,7 @@ use sidetone_wire::transfer::{Chunk, FileEnd, FileOffer, FileWhy, FileWord, Tran
 
 use crate::cx::{Cx, Fact};
 use crate::effect::{Answer, CommandError, Effect, Event};
-use crate::input::{Ask, LinkId};
+use crate::input::{Ask, LinkId, Storage};
 use crate::row::{OURSELVES, Row};
 use row::{EndReason, FilePolicy, PastRow, PreviewRow, TransferRow, transfer_at};
 use view::{Incoming, NewFile, Outgoing, TransferFailure, TransferNews, TransferOrder, TransferState, TransferView};
@@ -56,6 +56,8 @@ struct Live {
     peer: UserId,
     row: TransferRow,
     run: Run,
+    /// Where it is kept: where its conversation was when it was offered.
+    storage: Storage,
 }
 
 /// What the file pump is doing.
@@ -79,7 +81,7 @@ impl Live {
     }
 
     fn save(&self, cx: &mut Cx<'_>) {
-        cx.save(self.row.put(self.peer, transfer_at(self.row.ours, self.id())));
+        cx.keep(self.storage, self.row.put(self.peer, transfer_at(self.row.ours, self.id())));
     }
 
     fn tell(&self, cx: &mut Cx<'_>) {
@@ -152,7 +154,7 @@ impl Live {
 /// What a person does with a transfer.
 impl Transfers {
     /// Offers a file. Whoever calls this made sure that the friend's outbox has room.
-    pub fn offer(&mut self, ask: Ask, peer: UserId, file: NewFile, cx: &mut Cx<'_>) {
+    pub fn offer(&mut self, ask: Ask, peer: UserId, file: NewFile, storage: Storage, cx: &mut Cx<'_>) {
         if self.count(peer, true) >= TRANSFERS {
             return cx.answer(ask, Err(CommandError::TooManyTransfers));
         }
@@ -160,7 +162,8 @@ impl Transfers {
         let (transfer, key) = (TransferId(cx.roll()), Secret(cx.roll()));
         let offer = FileOffer { transfer, name, size, mime, kind, digest, key, picture, voice };
         let path = Some(path);
-        self.keep(peer, TransferRow { path, changed_ns, ..fresh(true, &offer, cx) }, &offer, cx);
+        let row = TransferRow { path, changed_ns, ..fresh(true, &offer, cx) };
+        self.keep(Live { peer, row, run: Run::Nothing, storage }, &offer, cx);
         cx.fact(Fact::Post(peer, Body::File(offer)));
         cx.answer(ask, Ok(Answer::Transfer(transfer)));
     }
@@ -213,13 +216,13 @@ impl Transfers {
         live.prepare(false, cx);
     }
 
-    /// Keeps what the user lets in; what of it is taken without asking is a preference, and decided there.
     /// Without a link nothing is said of who holds what: it is said when there is one. A word that went through the server
     /// could come after a later one that went over the link.
     fn is_linked(&self, transfer: TransferId) -> bool {
         self.live.get(&transfer).is_some_and(|live| self.linked.contains_key(&live.peer))
     }
 
+    /// Keeps what the user lets in; what of it is taken without asking is a preference, and decided there.
     pub fn set_policy(&mut self, policy: FilePolicy, cx: &mut Cx<'_>) {
         self.limit = policy.limit;
         cx.save(policy.put(OURSELVES, 0));
@@ -237,7 +240,13 @@ impl Transfers {
 /// What the other phone says.
 impl Transfers {
     /// A friend has a file for us; one of up to `accept_below` bytes is taken without asking.
-    pub fn offered(&mut self, peer: UserId, offer: &FileOffer, accept_below: u64, cx: &mut Cx<'_>) {
+    pub fn offered(
+        &mut self,
+        (peer, storage): (UserId, Storage),
+        offer: &FileOffer,
+        accept_below: u64,
+        cx: &mut Cx<'_>,
+    ) {
         if self.live.contains_key(&offer.transfer) {
             return;
         }
@@ -247,12 +256,14 @@ impl Transfers {
         if size <= accept_below {
             row.stage = ACCEPTED;
         }
+        let bare = row.offer.clone();
+        let live = Live { peer, row, run: Run::Nothing, storage };
         if many || large {
-            self.keep(peer, row.clone(), &row.offer, cx);
+            self.keep(live, &bare, cx);
             let why = if large { EndReason::TooLarge } else { EndReason::TooMany };
             return self.end(offer.transfer, why, cx);
         }
-        self.keep(peer, row, offer, cx);
+        self.keep(live, offer, cx);
         if let Some(live) = self.live.get_mut(&offer.transfer) {
             live.prepare(false, cx);
         }
@@ -432,7 +443,7 @@ impl Live {
 
 impl Transfers {
     pub fn restore(&mut self, peer: UserId, row: TransferRow) {
-        self.live.insert(row.offer.transfer, Live { peer, row, run: Run::Nothing });
+        self.live.insert(row.offer.transfer, Live { peer, row, run: Run::Nothing, storage: Storage::Kept });
     }
 
     pub fn restore_limit(&mut self, limit: u64) {
@@ -463,12 +474,11 @@ impl Transfers {
         self.live.values().filter(|live| live.peer == peer && live.row.ours == ours).count()
     }
 
-    fn keep(&mut self, peer: UserId, row: TransferRow, offer: &FileOffer, cx: &mut Cx<'_>) {
-        let live = Live { peer, row, run: Run::Nothing };
+    fn keep(&mut self, live: Live, offer: &FileOffer, cx: &mut Cx<'_>) {
         live.save(cx);
         if offer.picture.is_some() || offer.voice.is_some() {
             let preview = PreviewRow { picture: offer.picture.clone(), voice: offer.voice.clone() };
-            cx.save(preview.put(peer, transfer_at(live.row.ours, offer.transfer)));
+            cx.keep(live.storage, preview.put(live.peer, transfer_at(live.row.ours, offer.transfer)));
         }
         live.tell(cx);
         self.live.insert(offer.transfer, live);
@@ -495,7 +505,7 @@ impl Transfers {
         live.row.end = Some(why.number());
         live.tell(cx);
         cx.save(TransferRow::drop_at(live.peer, at));
-        cx.save(PastRow(live.row).put(live.peer, at));
+        cx.keep(live.storage, PastRow(live.row).put(live.peer, at));
     }
 }
 

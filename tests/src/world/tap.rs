@@ -1,7 +1,7 @@
 //! The server as the enemy sits in it: sees every byte, rewrites and invents what it tells the phones.
 
 use sidetone_engine::Input;
-use sidetone_wire::frame::{Delivered, Event, Frame, Told};
+use sidetone_wire::frame::{Acked, Delivered, Event, Frame, Told};
 use sidetone_wire::id::Seq;
 
 use super::{Due, PhoneId, World};
@@ -101,6 +101,13 @@ impl World {
             let at = self.phones[phone].up.next(self.now_ms + 10);
             self.later(at - self.now_ms, Due::ToServer(phone, socket, bytes));
         }
+    }
+
+    /// A phone that somebody took over confirms what the server told it, as it must to be told more than the server keeps.
+    pub fn acknowledge(&mut self, phone: PhoneId) {
+        let (last, invented) = *self.tap.count(phone);
+        let acked = Frame::Ack(Acked { seq: Seq(last + invented) });
+        self.upload(phone, acked.to_bytes().expect("short"));
     }
 
     /// Takes a phone over: its engine stops, its socket stays.

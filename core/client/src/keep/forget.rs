@@ -44,7 +44,7 @@ pub fn forget(store: &Path, vault: &dyn KeyVault, part: Part) -> Result<(), Open
     if part == Part::Messages {
         for (place, value) in store.table(Table::Chat)? {
             let mut row = ChatRow::read(&value)?;
-            row.unread = 0;
+            row.see();
             seen.push(row.put(place.owner, place.position));
         }
     }

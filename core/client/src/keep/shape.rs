@@ -130,6 +130,7 @@ pub const SECTIONS: &[Section] = &[
             (9, "our_stay_s", Plain),
             (10, "their_stay_s", Plain),
             (11, "active_ms", Plain),
+            (12, "fresh", Plain),
         ]),
     },
     Section {

@@ -134,7 +134,12 @@ impl Chats {
             Body::Edit(edit) if chat.whose(edit.message) == Some(true) => {
                 chat.write(peer, true, edit.message, edit.text, at, cx);
             }
-            Body::Delete(message) if chat.whose(message) == Some(true) => self.erase(peer, true, message, cx),
+            Body::Delete(message) if chat.whose(message) == Some(true) => {
+                if chat.row.their_lane == Some(message.lane) && chat.row.withdraw(message.seq) {
+                    cx.tell(Event::Friend(peer));
+                }
+                self.erase(peer, true, message, cx);
+            }
             Body::React(react) => match chat.whose(react.message) {
                 Some(theirs) => chat.think(peer, theirs, react.message, (true, react.emoji), cx),
                 None => self.refused += 1,
@@ -164,6 +169,10 @@ impl Chats {
     fn retry(&mut self, peer: UserId, message: MessageId, cx: &mut Cx<'_>) -> Result<(), CommandError> {
         let chat = self.ours(peer, message)?;
         chat.has_room(OUTBOX_ITEMS)?;
+        let held = |outgoing: &OutgoingRow| !matches!(outgoing.body, Body::File(_));
+        if !chat.failed.get(&message.seq).is_some_and(held) {
+            return Err(CommandError::NoSuchMessage);
+        }
         let mut outgoing = chat.failed.remove(&message.seq).ok_or(CommandError::NoSuchMessage)?;
         let position = outgoing.message.ok_or(CommandError::NoSuchMessage)?;
         cx.save(OutgoingRow::drop_at(peer, message.seq.0));

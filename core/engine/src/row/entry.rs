@@ -28,7 +28,7 @@ pub struct MessageRow {
     /// What was said, in rows of the first version; since then in a [`ContentRow`].
     #[serde(index = 4, skip_serializing_if = "Option::is_none")]
     pub text: Option<Text>,
-    /// Why it was not delivered: 1 no longer friends.
+    /// Why it was not delivered: 1 no longer friends, 2 the same, and the file that it offered is held no more.
     #[serde(index = 5, skip_serializing_if = "Option::is_none")]
     pub failed: Option<u8>,
     /// Its sender's lane; absent in rows of the first version.
@@ -202,6 +202,8 @@ pub enum MessageState {
 pub enum Failure {
     /// The friendship ended before it was.
     NotFriends,
+    /// The friendship ended before this file was offered, and its transfer with it: send the file anew.
+    FileReleased,
 }
 
 impl Failure {
@@ -209,6 +211,7 @@ impl Failure {
     pub fn is_retryable(self) -> bool {
         match self {
             Self::NotFriends => true,
+            Self::FileReleased => false,
         }
     }
 }
@@ -303,6 +306,7 @@ impl MessageRow {
             return MessageState::Delivered;
         }
         match self.failed {
+            Some(2) => MessageState::Failed(Failure::FileReleased),
             Some(_) => MessageState::Failed(Failure::NotFriends),
             None if self.seq <= chat.read => MessageState::Read,
             None if self.seq <= chat.confirmed => MessageState::Delivered,
