@@ -1,7 +1,8 @@
 //! Where files lie: one folder that is the library's alone, and names that never lead out of it.
 //!
 //! `parts` holds what is not whole yet, under names made here; `received` what is, under the names that senders gave as far
-//! as they are names; `sent` the copies that the library made to send them.
+//! as they are names; `sent` the copies that the library made to send them. None of the three is ever a link to somewhere
+//! else, and nothing is written through one.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -44,9 +45,12 @@ impl Shelf {
     /// # Errors
     /// What the disk says.
     pub fn open_part(&self, transfer: TransferId) -> io::Result<File> {
-        let path = self.part(transfer);
-        fs::create_dir_all(path.parent().unwrap_or(&self.root))?;
-        OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
+        own(&self.root.join("parts"))?;
+        let mut options = OpenOptions::new();
+        options.read(true).write(true).create(true).truncate(false);
+        #[cfg(unix)]
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, NO_LINK);
+        options.open(self.part(transfer))
     }
 
     /// Throws away what lies here of a file that is not whole.
@@ -113,7 +117,7 @@ impl Shelf {
     /// What the disk says; [`io::ErrorKind::NotFound`] if the file lies nowhere.
     pub fn keep(&self, transfer: TransferId, place: &Path, size: u64) -> io::Result<bool> {
         let part = self.part(transfer);
-        let there = fs::metadata(place).map(|meta| meta.len()).ok();
+        let there = fs::symlink_metadata(place).ok().filter(fs::Metadata::is_file).map(|meta| meta.len());
         if !part.exists() {
             // It was brought there before a crash.
             return if there == Some(size) { Ok(true) } else { Err(io::ErrorKind::NotFound.into()) };
@@ -163,7 +167,7 @@ impl Shelf {
 /// # Errors
 /// What the disk says.
 pub fn choose(folder: &Path, name: &str) -> io::Result<PathBuf> {
-    fs::create_dir_all(folder)?;
+    own(folder)?;
     let (stem, ending) = split(name);
     let named = |number: u32| match number {
         1 => folder.join(name),
@@ -173,6 +177,19 @@ pub fn choose(folder: &Path, name: &str) -> io::Result<PathBuf> {
         |path: &PathBuf| fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
     (1..SAME).map(named).find(is_free).ok_or_else(|| io::ErrorKind::AlreadyExists.into())
 }
+
+/// Makes a folder if it is not there.
+///
+/// # Errors
+/// What the disk says; [`io::ErrorKind::NotADirectory`] for anything else that is there, also for a link to a folder.
+fn own(folder: &Path) -> io::Result<()> {
+    fs::create_dir_all(folder)?;
+    if fs::symlink_metadata(folder)?.is_dir() { Ok(()) } else { Err(io::ErrorKind::NotADirectory.into()) }
+}
+
+/// A link in the place of a file is not followed.
+#[cfg(unix)]
+const NO_LINK: i32 = rustix::fs::OFlags::NOFOLLOW.bits().cast_signed();
 
 /// Bytes that lie in a folder and those in it.
 fn taken(folder: &Path) -> u64 {

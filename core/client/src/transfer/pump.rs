@@ -259,7 +259,7 @@ async fn prepare(shared: Shared, transfer: TransferId, file: Incoming, anew: boo
     let news = match looked {
         Err(error) => failed(&error),
         Ok(mut intake) if intake.is_whole() => intake.finish(&shelf),
-        Ok(intake) if !shelf.has_room(intake.missing()) => TransferNews::NoSpace,
+        Ok(intake) if !shelf.has_room(intake.missing().saturating_add(promised(&shared))) => TransferNews::NoSpace,
         Ok(intake) => {
             let from = intake.next;
             shared.borrow_mut().intakes.insert(transfer, intake);
@@ -268,6 +268,11 @@ async fn prepare(shared: Shared, transfer: TransferId, file: Incoming, anew: boo
     };
     shared.borrow_mut().preparing.remove(&transfer);
     tell(&shared, transfer, news).await;
+}
+
+/// Bytes that are still missing of everything else that was let in: many small promises are a large one.
+fn promised(shared: &Shared) -> u64 {
+    shared.borrow().intakes.values().map(Intake::missing).fold(0, u64::saturating_add)
 }
 
 async fn keep(shared: &Shared, transfer: TransferId, path: &str, file: &Incoming) {
