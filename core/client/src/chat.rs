@@ -284,7 +284,10 @@ impl Client {
         let mut best = BTreeMap::new();
         let chats = self.chats().await?.into_iter().map(|chat| chat.peer);
         for chat in chats.filter(|chat| peer.is_none_or(|peer| peer == *chat)) {
-            let mut from = before.filter(|mark| peer == Some(mark.peer)).map(|mark| mark.position);
+            let mut from = match before {
+                Some(mark) => Some(self.look(move |inside| inside.resume(chat, mark)).await?.map_err(Error::Storage)?),
+                None => None,
+            };
             loop {
                 let (needle, floor) = (needle.clone(), best.first_key_value().map(|(mark, _)| *mark));
                 let floor = floor.filter(|_| best.len() > limit);
@@ -353,6 +356,23 @@ impl Inside {
         let Some(position) = row.content_at() else { return Ok(row.text.clone()) };
         let content = self.store.row(Place { table: Table::Content, owner: peer, position })?;
         Ok(content.map(|bytes| ContentRow::read(&bytes)).transpose()?.and_then(|content| content.text))
+    }
+
+    /// Where a search goes on in a conversation: whatever lies from there on was kept later than the mark. Finds it by
+    /// halves, because entries lie in the order in which they were kept.
+    fn resume(&self, peer: UserId, mark: SearchMark) -> Result<u64, StoreError> {
+        if peer == mark.peer {
+            return Ok(mark.position);
+        }
+        let (mut low, mut high) = (0, self.engine.chat(peer).map_or(0, |chat| chat.next));
+        while low < high {
+            let middle = low + (high - low) / 2;
+            match self.store.page(peer, Some(middle + 1), 1)?.pop() {
+                Some((position, row)) if row.kept.0 > mark.kept_ms => high = position,
+                _ => low = middle + 1,
+            }
+        }
+        Ok(low)
     }
 
     /// Goes through [`SCAN`] entries older than a position; stops at one that is older than the floor.
