@@ -157,6 +157,8 @@ pub enum MemberPresence {
     },
     /// The link is being made.
     Reaching,
+    /// No way to them was found that the room's policy and both devices allow; it is tried again.
+    NoWay,
     /// Others hear them; we have no link.
     Heard,
     /// They wait to be let in.
@@ -476,6 +478,7 @@ impl From<sidetone::MemberView> for RoomMember {
             presence: match view.presence {
                 Presence::Here(route) => MemberPresence::Here { route: route.into() },
                 Presence::Reaching => MemberPresence::Reaching,
+                Presence::NoWay => MemberPresence::NoWay,
                 Presence::Heard => MemberPresence::Heard,
                 Presence::Waiting => MemberPresence::Waiting,
             },

@@ -78,6 +78,48 @@ fn who_is_banned_does_not_come_back_with_the_same_key() {
     assert!(world.is_mesh(room, &[0, 1]));
 }
 
+/// Whoever is banned still has the link, and can come with a new session and a new key: the link opens nothing any more.
+#[test]
+fn who_is_banned_does_not_come_back_by_the_link_whatever_key_it_makes() {
+    let (mut world, room) = World::gather(39, 4, Policy::default());
+    let old = world.invitation(3, room).to_bytes();
+    let old = || Invitation::from_bytes(&old).expect("an invitation");
+    let member = world.me(3, room);
+    world.ask_room(0, RoomCommand::Ban(room, member)).expect("it is the creator");
+    assert!(world.run_until(3_000, |world| world.room_end(3, room) == Some(RoomEnd::Banned)));
+    world.run(1_000);
+    let secret = |world: &World, phone: usize| *world.invitation(phone, room).secret.bytes();
+    assert!((0..3).all(|phone| secret(&world, phone) == secret(&world, 0)), "all who stay know the new secret");
+    assert_ne!(secret(&world, 0), *old().secret.bytes());
+    assert!(!world.tap.saw(&secret(&world, 0)), "and the server does not");
+    // A phone that died begins with a session and, as a guest, with a key that nobody knows.
+    world.crash(3);
+    assert!(world.run_until(60_000, |world| world.phones[3].is_connected()));
+    let before: Vec<usize> = (0..3).map(|phone| keys(&world, phone, room).len()).collect();
+    world.join_room(3, old()).expect("the server cannot tell");
+    let me = world.me(3, room);
+    let unanswered = |world: &World| world.room_end(3, room) == Some(RoomEnd::Unanswered);
+    for _ in 0..300 {
+        world.run(100);
+        assert!((0..3).all(|phone| !world.picture(phone, room).contains(&me)), "nobody shows it");
+        assert!(world.phones[3].sounds.get(&room).is_none_or(|sound| sound.keys.is_empty()), "nor gives it a key");
+    }
+    assert!(unanswered(&world), "{:?}", world.room_end(3, room));
+    assert!(world.is_mesh(room, &[0, 1, 2]));
+    let after: Vec<usize> = (0..3).map(|phone| keys(&world, phone, room).len()).collect();
+    assert_eq!(before, after, "nobody changes keys for it");
+    // Nor while the creator is away, who alone could say more about it.
+    world.crash(0);
+    world.run(45_000);
+    world.join_room(3, old()).expect("the server cannot tell");
+    assert!(world.run_until(30_000, |world| !world.picture(1, room).is_empty() && world.view(3, room).is_none()));
+    assert!(world.is_mesh(room, &[1, 2]));
+    // The control: the new link lets anybody in.
+    let invitation = world.invitation(1, room);
+    world.join_room(3, invitation).expect("the door is open");
+    assert!(world.run_until(20_000, |world| world.is_mesh(room, &[1, 2, 3])));
+}
+
 /// The server, or whoever knows a room's number: it sits down in the room and says hello to everybody.
 #[test]
 fn who_knows_the_rooms_number_and_everybody_in_it_is_let_in_by_nobody() {

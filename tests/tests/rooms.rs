@@ -5,10 +5,11 @@ use std::collections::BTreeSet;
 use proving::world::{World, name, push_to_talk};
 use sidetone_crypto::room::{Door, Policy};
 use sidetone_engine::floor::{FloorEvent, FloorState, Priority};
-use sidetone_engine::room::{Hand, Lock, Memory, Presence, RoomCommand, RoomEnd, RoomEvent};
+use sidetone_engine::room::{Hand, Lock, Memory, NewRoom, Presence, RoomCommand, RoomEnd, RoomEvent};
 use sidetone_engine::row::Table;
-use sidetone_engine::{Answer, Command, CommandError};
+use sidetone_engine::{Answer, Command, CommandError, Microphone, Verified};
 use sidetone_wire::account::Code;
+use sidetone_wire::id::RoomId;
 use sidetone_wire::member::Reaction;
 use sidetone_wire::record::Text;
 
@@ -233,6 +234,145 @@ fn a_remembered_room_is_listed_entered_again_as_the_same_one_and_forgotten() {
     world.ask_room(0, RoomCommand::Forget(room)).expect("it is remembered");
     assert!(world.phones[0].disk().keys().all(|place| place.table != Table::Room));
     assert_eq!(world.ask_room(0, RoomCommand::Rejoin(room)), Err(CommandError::NoSuchRoom));
+}
+
+#[test]
+fn who_was_away_when_somebody_was_banned_comes_back_as_before_and_learns_the_new_link() {
+    let remembering = |seed: u64| {
+        let mut world = World::new(seed, 4);
+        (0..4).for_each(|phone| world.switch_on(phone));
+        let room = world.open_room(0, Policy::default(), Memory::Recent);
+        for phone in 1..4 {
+            let invitation = world.invitation(0, room);
+            world.join_and_remember(phone, invitation).expect("the door is open");
+        }
+        assert!(world.run_until(30_000, |world| world.is_mesh(room, &[0, 1, 2, 3])));
+        (world, room)
+    };
+    let secret = |world: &World, phone: usize, room: RoomId| *world.invitation(phone, room).secret.bytes();
+    let ban = |world: &mut World, room: RoomId| {
+        let member = world.me(3, room);
+        world.ask_room(0, RoomCommand::Ban(room, member)).expect("it is the creator");
+        assert!(world.run_until(3_000, |world| world.room_end(3, room) == Some(RoomEnd::Banned)));
+    };
+    // Its creator is there when it comes back, and tells it.
+    let (mut world, room) = remembering(15);
+    world.crash(2);
+    ban(&mut world, room);
+    assert!(world.run_until(60_000, |world| world.phones[2].is_connected()));
+    world.ask_room(2, RoomCommand::Rejoin(room)).expect("it is remembered");
+    assert_ne!(secret(&world, 0, room), secret(&world, 2, room), "it was away");
+    assert!(world.run_until(60_000, |world| world.is_mesh(room, &[0, 1, 2])));
+    world.run(1_000);
+    assert_eq!(secret(&world, 0, room), secret(&world, 2, room));
+    // Not running meanwhile, and its creator gone when it comes back: it is known to whoever is there.
+    let (mut world, room) = remembering(16);
+    world.crash(2);
+    ban(&mut world, room);
+    world.ask_room(0, RoomCommand::Leave(room)).expect("it is in");
+    assert!(world.run_until(60_000, |world| world.phones[2].is_connected() && world.is_mesh(room, &[1])));
+    world.ask_room(2, RoomCommand::Rejoin(room)).expect("it is remembered");
+    assert!(world.run_until(60_000, |world| world.is_mesh(room, &[1, 2])));
+    assert!(world.all_hear(room, &[1, 2]));
+    // The creator comes back as the creator, and tells the rest; what it told is remembered.
+    world.ask_room(0, RoomCommand::Rejoin(room)).expect("it is remembered");
+    assert!(world.run_until(60_000, |world| world.is_mesh(room, &[0, 1, 2])));
+    world.run(1_000);
+    let new = secret(&world, 0, room);
+    assert_eq!([secret(&world, 1, room), secret(&world, 2, room)], [new; 2]);
+    world.crash(2);
+    assert!(world.run_until(60_000, |world| world.phones[2].is_connected()));
+    world.ask_room(2, RoomCommand::Rejoin(room)).expect("it is remembered");
+    assert_eq!(secret(&world, 2, room), new);
+    // The server takes the banned one for somebody else after a crash; nobody else does.
+    world.crash(3);
+    assert!(world.run_until(60_000, |world| world.phones[3].is_connected()));
+    world.ask_room(3, RoomCommand::Rejoin(room)).expect("the server cannot tell");
+    assert!(world.run_until(60_000, |world| world.room_end(3, room).is_some() && world.view(3, room).is_none()));
+    assert!(world.run_until(60_000, |world| world.is_mesh(room, &[0, 1, 2])));
+}
+
+#[test]
+fn who_is_verified_stays_so_after_the_phone_died() {
+    let mut world = World::new(17, 2);
+    (0..2).for_each(|phone| world.switch_on(phone));
+    let room = world.open_room(0, Policy::default(), Memory::Recent);
+    let invitation = world.invitation(0, room);
+    world.join_and_remember(1, invitation).expect("the door is open");
+    assert!(world.run_until(10_000, |world| world.is_mesh(room, &[0, 1])));
+    let number = |world: &World, phone: usize, other: usize| {
+        let engine = world.phones[phone].engine().expect("it runs");
+        engine.member_safety_number(room, world.me(other, room)).expect("it is there").digits()
+    };
+    assert_eq!(number(&world, 0, 1), number(&world, 1, 0), "both see the same number");
+    let member = world.me(1, room);
+    world.ask_room(0, RoomCommand::SetVerified(room, member, Verified::Yes)).expect("it is there");
+    world.crash(0);
+    assert!(world.run_until(60_000, |world| world.phones[0].is_connected()));
+    world.ask_room(0, RoomCommand::Rejoin(room)).expect("it is remembered");
+    assert!(world.run_until(60_000, |world| world.is_mesh(room, &[0, 1])));
+    assert!(world.view(0, room).expect("it is in").members[0].verified);
+}
+
+#[test]
+fn in_two_rooms_at_once_each_has_its_own_people_floor_and_keys() {
+    let (mut world, one) = World::gather(18, 3, push_to_talk());
+    let two = world.open_room(1, push_to_talk(), Memory::Nothing);
+    let invitation = world.invitation(1, two);
+    world.join_room(0, invitation).expect("the door is open");
+    assert!(world.run_until(20_000, |world| world.is_mesh(two, &[0, 1]) && world.is_mesh(one, &[0, 1, 2])));
+    assert_ne!(world.me(0, one), world.me(0, two), "nothing links the two");
+    assert!(world.all_hear(one, &[0, 1, 2]) && world.all_hear(two, &[0, 1]));
+    world.press(2, one, Priority::Normal);
+    world.press(1, two, Priority::Normal);
+    world.run(500);
+    let taken = |phone: usize, room: RoomId, world: &World| Some(FloorState::Taken(world.me(phone, room)));
+    assert_eq!((world.floor(0, one), world.floor(0, two)), (taken(2, one, &world), taken(1, two, &world)));
+    world.ask_room(0, RoomCommand::Leave(one)).expect("it is in");
+    assert!(world.run_until(5_000, |world| world.is_mesh(one, &[1, 2]) && world.is_mesh(two, &[0, 1])));
+    assert_eq!(world.floor(0, two), taken(1, two, &world), "the other goes on");
+    for number in 0.. {
+        let new = NewRoom {
+            policy: Policy::default(),
+            name: None,
+            shown: name(0),
+            host: "meet.example".to_owned(),
+            memory: Memory::Nothing,
+        };
+        match world.ask_room(0, RoomCommand::Open(new)) {
+            Ok(_) => assert!(number < 8),
+            Err(error) => {
+                assert_eq!((error, number), (CommandError::TooManyRooms, 7));
+                break;
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_remembered_of_rooms_never_leaves_the_phone() {
+    let mut world = World::new(19, 2);
+    (0..2).for_each(|phone| world.switch_on(phone));
+    let room = world.open_room(0, Policy::default(), Memory::Recent);
+    let invitation = world.invitation(0, room);
+    world.join_room(1, invitation).expect("the door is open");
+    assert!(world.run_until(10_000, |world| world.is_mesh(room, &[0, 1])));
+    let canaries = [&b"kitchen"[..], b"phone 0", b"meet.example"];
+    let row: Vec<u8> = world.phones[0].disk().values().flatten().copied().collect();
+    let holds = |bytes: &[u8], canary: &[u8]| bytes.windows(canary.len()).any(|part| part == canary);
+    assert!(canaries.iter().all(|canary| holds(&row, canary)), "the control: the phone remembers all of them");
+    assert!(canaries.iter().all(|canary| !world.tap.saw(canary)), "and told the server none");
+    assert!(world.phones[1].disk().is_empty(), "who is a guest remembers nothing");
+    world.ask_room(0, RoomCommand::Leave(room)).expect("it is in");
+    world.ask_room(0, RoomCommand::Forget(room)).expect("it is remembered");
+    assert!(world.phones[0].disk().is_empty());
+}
+
+#[test]
+fn a_microphone_of_push_to_talk_has_no_other_switch() {
+    let (mut world, room) = World::gather(20, 2, push_to_talk());
+    let shut = world.ask_room(0, RoomCommand::SetMicrophone(room, Microphone::Off));
+    assert_eq!(shut, Err(CommandError::WrongPolicy));
 }
 
 #[test]

@@ -60,6 +60,11 @@ pub enum Order {
     Room,
     /// What was heard since this was asked last.
     Ear,
+    /// Write what was heard since this was asked last into a file: for whoever looks whether writing would be noticed.
+    Write {
+        /// Which.
+        path: std::path::PathBuf,
+    },
     /// Figures.
     Figures,
     /// Leave the room.
@@ -208,6 +213,10 @@ impl Member {
             }
             Order::Room => return Ok(json!(self.seen().await?)),
             Order::Ear => return Ok(json!(self.radio.heard())),
+            Order::Write { path } => {
+                let written = serde_json::to_string(&self.radio.heard()).map_err(std::io::Error::from);
+                return Ok(json!(written.and_then(|text| std::fs::write(path, text)).is_ok()));
+            }
             Order::Figures => {
                 let figures = client.diagnostics().await?;
                 let server = figures.signaling.sent + figures.signaling.received;

@@ -100,7 +100,7 @@ pub struct Client {
     /// The server as links and codes call it.
     host: String,
     button: Button,
-    finger: watch::Sender<Option<Finger>>,
+    finger: watch::Sender<Finger>,
     /// Taken once, before the audio starts.
     sound: Mutex<Option<(Microphone, Loudspeaker)>>,
     pub(crate) shelf: Option<Shelf>,
@@ -126,7 +126,7 @@ impl Client {
         let (mut media, microphone, speaker) = MediaThread::start().map_err(|_| OpenError::System)?;
         let sound = media.take_news().ok_or(OpenError::System)?;
         let (button, host) = (media.button(), server.name());
-        let (finger, fingers) = watch::channel(None);
+        let (finger, fingers) = watch::channel(Finger::default());
 
         let (mut links, from_links) = Links::new(config.bind, config.policy);
         links.prefer(engine.preferences().routes);
@@ -196,7 +196,7 @@ impl Client {
         &self.button
     }
 
-    pub(crate) fn finger(&self) -> &watch::Sender<Option<Finger>> {
+    pub(crate) fn finger(&self) -> &watch::Sender<Finger> {
         &self.finger
     }
 

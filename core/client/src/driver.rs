@@ -20,7 +20,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sidetone_crypto::stranger;
-use sidetone_engine::room::RoomCommand;
 use sidetone_engine::stranger::{Leaving, Puzzle, StrangerCommand, StrangerView};
 use sidetone_engine::transfer::view::{TransferFailure, TransferNews, TransferOrder};
 use sidetone_engine::{
@@ -112,7 +111,7 @@ pub struct Ears {
     /// Work for searches that was done.
     pub proofs: mpsc::Receiver<(TicketId, Option<u64>)>,
     /// What the user's finger does, as the app last said.
-    pub finger: watch::Receiver<Option<Finger>>,
+    pub finger: watch::Receiver<Finger>,
     /// News of the sound of rooms.
     pub sound: mpsc::Receiver<(RoomId, SoundNews)>,
     /// News of the links.
@@ -134,6 +133,8 @@ pub struct Driver {
     now_us: u64,
     /// What the driver itself has to tell the engine.
     pending: VecDeque<Input>,
+    /// Where the user's finger was when it was last looked at.
+    finger: Finger,
 }
 
 impl Driver {
@@ -150,6 +151,7 @@ impl Driver {
             effects: Vec::new(),
             now_us: 0,
             pending,
+            finger: Finger::default(),
         }
     }
 
@@ -260,16 +262,15 @@ impl Driver {
         }
     }
 
-    fn finger(&mut self, finger: Option<Finger>) -> Result<(), StoreError> {
-        let Some(Finger { room, pressed }) = finger else { return Ok(()) };
-        // Nobody awaits the outcome: the floor's events tell it.
-        let ask = Ask(self.next_ask);
-        self.next_ask += 1;
-        let command = match pressed {
-            Some(priority) => RoomCommand::Press(room, priority),
-            None => RoomCommand::Release(room),
-        };
-        self.step(Input::Command(ask, Command::Room(command)))
+    fn finger(&mut self, finger: Finger) -> Result<(), StoreError> {
+        let before = std::mem::replace(&mut self.finger, finger);
+        for command in finger.since(before) {
+            // Nobody awaits the outcome: the floor's events tell it.
+            let ask = Ask(self.next_ask);
+            self.next_ask += 1;
+            self.step(Input::Command(ask, Command::Room(command)))?;
+        }
+        Ok(())
     }
 
     fn socket(&mut self, news: SocketNews) -> Result<(), StoreError> {

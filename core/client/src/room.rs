@@ -2,6 +2,7 @@
 
 use sidetone_crypto::code::SpokenCode;
 use sidetone_crypto::room::{Policy, RoomError, Ticket};
+use sidetone_crypto::safety::SafetyNumber;
 use sidetone_engine::floor::Priority;
 use sidetone_engine::room::{
     Age, Hand, JoinCode, JoinRoom, Lock, Memory, NewRoom as Opened, RecentRoom, RoomCommand, RoomView,
@@ -39,12 +40,35 @@ pub struct Guest {
     pub age: Age,
 }
 
-/// What the user's finger does: the latest counts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// What the user's finger is at: there is one, and one microphone, so whoever presses in one room lets go in every other.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Finger {
-    pub room: RoomId,
-    /// How urgent it is; `None` once it is let go.
-    pub pressed: Option<Priority>,
+    /// Where it presses, and how urgent it is.
+    pub on: Option<(RoomId, Priority)>,
+    /// How often it pressed: a press that follows a release at once is another one.
+    pub presses: u64,
+}
+
+impl Finger {
+    /// Presses; pressing what is pressed changes nothing.
+    fn press(&mut self, room: RoomId, priority: Priority) {
+        if self.on.is_none_or(|(on, _)| on != room) {
+            *self = Self { on: Some((room, priority)), presses: self.presses.wrapping_add(1) };
+        }
+    }
+
+    /// Lets go, if it pressed there.
+    fn release(&mut self, room: RoomId) {
+        self.on.take_if(|(on, _)| *on == room);
+    }
+
+    /// What rooms are told when the finger is here and was there before.
+    pub fn since(self, before: Self) -> impl Iterator<Item = RoomCommand> {
+        let same = self.on.is_some() && self.presses == before.presses;
+        let left = before.on.filter(|_| !same).map(|(room, _)| RoomCommand::Release(room));
+        let pressed = self.on.filter(|_| !same).map(|(room, priority)| RoomCommand::Press(room, priority));
+        left.into_iter().chain(pressed)
+    }
 }
 
 impl From<RoomError> for Error {
@@ -168,6 +192,16 @@ impl Client {
         }
     }
 
+    /// A code that lets others in as a link, also for a QR code: what [`Client::open_code`] gave, ready to be pasted or scanned.
+    ///
+    /// # Errors
+    ///
+    /// [`RoomFailure::NotACode`] for what is no code.
+    pub fn code_link(&self, code: &str) -> Result<Zeroizing<String>, Error> {
+        let code = SpokenCode::parse(code).map_err(|_| RoomFailure::NotACode)?;
+        Ok(Ticket::Code { host: self.host().to_owned(), code }.text())
+    }
+
     async fn entered(&self, command: RoomCommand) -> Result<RoomId, Error> {
         match self.order(Command::Room(command)).await? {
             Answer::Room(room) => Ok(room),
@@ -203,7 +237,8 @@ impl Client {
         self.in_room(RoomCommand::Kick(room, member)).await
     }
 
-    /// Puts a member out for good.
+    /// Puts a member out for good. The room gets another secret, so its links and codes from before open nothing any more:
+    /// [`Client::room_link`] gives the new one. Whoever was let in before and is away comes back as they are.
     ///
     /// # Errors
     ///
@@ -238,15 +273,19 @@ impl Client {
 impl Client {
     /// The user holds the button down: asks for the floor, and speaks as soon as nobody else does. From any thread; neither
     /// blocks nor waits, and pressing what is pressed changes nothing. What was said a moment before is heard too.
+    ///
+    /// There is one microphone and one loudspeaker: of several rooms the one that was entered or pressed in last has them,
+    /// and whoever presses in one lets go in every other. What is said in a room that has them not is told as
+    /// [`FloorEvent::Taken`](sidetone_engine::floor::FloorEvent::Taken).
     pub fn press(&self, room: RoomId, priority: Priority) {
         self.button().press(room, Pressed::Yes);
-        self.finger().send_replace(Some(Finger { room, pressed: Some(priority) }));
+        self.finger().send_modify(|finger| finger.press(room, priority));
     }
 
     /// The user lets go of the button. From any thread; neither blocks nor waits, and is harmless when nothing is pressed.
     pub fn release(&self, room: RoomId) {
         self.button().press(room, Pressed::No);
-        self.finger().send_replace(Some(Finger { room, pressed: None }));
+        self.finger().send_modify(|finger| finger.release(room));
     }
 
     /// Plays a burst that was missed, where the room allows it and it is still in memory.
@@ -314,6 +353,15 @@ impl Client {
         self.in_room(RoomCommand::SetVerified(room, member, verified)).await
     }
 
+    /// The safety number of us and another member: sixty digits, the same on both phones if nobody is in between.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::Storage`].
+    pub async fn member_safety_number(&self, room: RoomId, member: MemberId) -> Result<Option<SafetyNumber>, Error> {
+        self.look(move |inside| inside.engine.member_safety_number(room, member)).await
+    }
+
     /// A room we are in: who is there, and how the floor stands.
     ///
     /// # Errors
@@ -353,4 +401,48 @@ impl Client {
 
 fn named(name: String) -> Result<RoomName, Error> {
     RoomName::parse(name).ok_or(Error::NameInvalid)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: RoomId = RoomId([1; 16]);
+    const TWO: RoomId = RoomId([2; 16]);
+
+    type Act = fn(&mut Finger);
+
+    /// What rooms are told after each of some moments at which the driver looked.
+    fn told(moments: &[&[Act]]) -> Vec<String> {
+        let (mut finger, mut seen) = (Finger::default(), Finger::default());
+        let mut told = Vec::new();
+        for moment in moments {
+            moment.iter().for_each(|act| act(&mut finger));
+            told.extend(finger.since(seen).map(|command| match command {
+                RoomCommand::Press(room, _) => format!("press {}", room.0[0]),
+                RoomCommand::Release(room) => format!("release {}", room.0[0]),
+                _ => unreachable!("a finger does nothing else"),
+            }));
+            seen = finger;
+        }
+        told
+    }
+
+    #[test]
+    fn whatever_comes_between_two_looks_no_button_stays_down() {
+        let press: Act = |finger| finger.press(ONE, Priority::Normal);
+        let release: Act = |finger| finger.release(ONE);
+        let other: Act = |finger| finger.press(TWO, Priority::High);
+        let let_go: Act = |finger| finger.release(TWO);
+        assert_eq!(told(&[&[press], &[press], &[release], &[release]]), ["press 1", "release 1"]);
+        assert_eq!(told(&[&[press], &[release, press], &[release]]), ["press 1", "release 1", "press 1", "release 1"]);
+        assert_eq!(told(&[&[press], &[release, other], &[let_go]]), ["press 1", "release 1", "press 2", "release 2"]);
+        assert_eq!(
+            told(&[&[press], &[other], &[release], &[let_go]]),
+            ["press 1", "release 1", "press 2", "release 2"]
+        );
+        assert_eq!(told(&[&[press], &[release, let_go]]), ["press 1", "release 1"]);
+        assert_eq!(told(&[&[press], &[let_go], &[release]]), ["press 1", "release 1"]);
+        assert!(told(&[&[press, release]]).is_empty(), "so short a press is none");
+    }
 }

@@ -3,14 +3,16 @@
 
 use std::future::Future;
 use std::net::Ipv4Addr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use sidetone::{
-    Age, Bind, Client, Config, Cost, Error, Event, FixedKey, FloorEvent, FloorState, Guest, Memory, NewRoom, Policy,
-    Presence, Priority, RoomEnd, RoomEvent, RoomFailure, RoomId, UserAction, room_policy::Speaking,
+    Age, Bind, Client, Config, Cost, Error, Event, Export, FixedKey, FloorEvent, FloorState, Guest, MemberId, Memory,
+    NewRoom, Policy, Presence, Priority, RecentRoom, RoomEnd, RoomEvent, RoomFailure, RoomId, UserAction,
+    room_policy::Speaking,
 };
 use sidetone_server::{Config as ServerConfig, Running, Server};
 
@@ -179,6 +181,108 @@ async fn three_meet_by_link_and_by_code_and_speak_one_at_a_time() {
     }
 }
 
+/// Opens a client that keeps what it keeps in a file.
+async fn open_at(server: &Running, store: &Path) -> Client {
+    let mut config = Config::new(format!("ws://{}", server.addr), Some(store.to_owned()), FixedKey::new([7; 32]));
+    config.bind = Bind::Only(vec![Ipv4Addr::LOCALHOST.into()]);
+    config.login_cost = Cost::Least;
+    let client = Client::open(config).unwrap();
+    happens(&client, "the server", |event| *event == Event::Connected(true)).await;
+    client
+}
+
+async fn member(client: &Client, room: RoomId, name: &str) -> MemberId {
+    let view = client.room(room).await.unwrap().unwrap();
+    view.members.iter().find(|member| member.name.as_str() == name).unwrap().member
+}
+
+async fn exported(client: &Client, folder: &Path) -> String {
+    client.export(folder, Export::default()).await.unwrap();
+    std::fs::read_to_string(folder.join("sidetone-export.json")).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_account_and_a_guest_share_a_room_and_each_remembers_what_it_chose() {
+    let server = Server::start(ServerConfig::in_memory()).await.unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("anna.db");
+    let (anna, bert, cleo) = (open_at(&server, &store).await, open(&server).await, open(&server).await);
+    anna.register("anna", "anna@example.org", "correct horse battery").await.unwrap();
+    let cards = [&anna, &bert].map(Card::of);
+
+    let policy = Policy { speaking: Speaking::PushToTalk, ..Policy::default() };
+    let new = NewRoom { policy, name: Some("the shed".to_owned()), memory: Memory::Kept };
+    assert_eq!(bert.create_room(new.clone(), "bert").await, Err(Error::SignedOut), "nobody keeps a room of a guest");
+    let room = anna.create_room(new, "anna in the shed").await.unwrap();
+    assert_eq!(bert.join_link(&anna.room_link(room).await.unwrap(), guest("bert")).await, Ok(room));
+    let code = anna.open_code(room).await.unwrap();
+    let shown = anna.code_link(&code).unwrap();
+    assert_eq!(cleo.join_link(&shown, guest("cleo")).await, Ok(room), "a code as a link");
+    for client in [&anna, &bert, &cleo] {
+        linked(client, room, 2).await;
+    }
+    let (of_bert, of_anna) = (member(&anna, room, "bert").await, member(&bert, room, "anna in the shed").await);
+    let number = anna.member_safety_number(room, of_bert).await.unwrap().unwrap();
+    assert_eq!(bert.member_safety_number(room, of_anna).await.unwrap(), Some(number));
+
+    bert.press(room, Priority::Normal);
+    cards[1].says.store(true, Relaxed);
+    cards[0].hears(true).await;
+    // In another room meanwhile: whoever presses there lets go here.
+    let other = bert.create_room(NewRoom { policy, name: None, memory: Memory::Nothing }, "bert").await.unwrap();
+    bert.press(other, Priority::Normal);
+    floor(&anna, |event| *event == FloorEvent::Released).await;
+    cards[0].hears(false).await;
+    assert_eq!(bert.room(other).await.unwrap().unwrap().floor, Some(FloorState::Speaking));
+    bert.press(room, Priority::Normal);
+    cards[0].hears(true).await;
+    bert.release(room);
+    bert.leave_room(other).await.unwrap();
+
+    bert.say_in_room(room, "only now").await.unwrap();
+    let text = |event: &Event| matches!(event, Event::Room(_, RoomEvent::Text(_, text)) if text.as_str() == "only now");
+    happens(&anna, "the text", text).await;
+    // The ban makes the link that bert has worthless, the one that anna has is new.
+    let before = anna.room_link(room).await.unwrap();
+    anna.ban(room, of_bert).await.unwrap();
+    let banned = |event: &Event| matches!(event, Event::Room(_, RoomEvent::Ended(RoomEnd::Banned)));
+    happens(&bert, "the end", banned).await;
+    assert_ne!(anna.room_link(room).await.unwrap(), before);
+    linked(&anna, room, 1).await;
+    linked(&cleo, room, 1).await;
+    cleo.leave_room(room).await.unwrap();
+    linked(&anna, room, 0).await;
+    assert_eq!((bert.recent_rooms().await, cleo.recent_rooms().await), (Ok(vec![]), Ok(vec![])), "guests keep nothing");
+    drop(cards);
+    anna.close().await;
+
+    // After a restart anna's phone knows the room, and comes back as its creator.
+    let anna = open_at(&server, &store).await;
+    let recent = anna.recent_rooms().await.unwrap();
+    let known = |recent: &RecentRoom| (recent.room, recent.creator, recent.shown.as_str().to_owned());
+    assert_eq!(recent.iter().map(known).collect::<Vec<_>>(), [(room, true, "anna in the shed".to_owned())]);
+    anna.rejoin_room(room).await.unwrap();
+    let code = anna.open_code(room).await.unwrap();
+    assert_eq!(cleo.join_code(&code, guest("cleo")).await, Ok(room));
+    linked(&anna, room, 1).await;
+    let document = exported(&anna, &dir.path().join("one")).await;
+    assert!(document.contains("the shed") && document.contains("anna in the shed"));
+    let secret = anna.room_link(room).await.unwrap();
+    let (_, fragment) = secret.split_once('#').unwrap();
+    assert!(!document.contains(&fragment[..20]), "what opens it is not in the clear");
+    assert_eq!(anna.forget_room(room).await, Err(Error::Already));
+    anna.leave_room(room).await.unwrap();
+    anna.forget_room(room).await.unwrap();
+    assert_eq!(anna.recent_rooms().await, Ok(vec![]));
+    assert!(!exported(&anna, &dir.path().join("two")).await.contains("shed"), "forgotten is forgotten");
+    anna.close().await;
+    let bytes = std::fs::read(&store).unwrap();
+    assert!(!bytes.windows(8).any(|part| part == b"the shed"));
+    for client in [bert, cleo] {
+        client.close().await;
+    }
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_opens_no_room_says_what_to_do() {
     let server = Server::start(ServerConfig::in_memory()).await.unwrap();
@@ -199,7 +303,7 @@ async fn what_opens_no_room_says_what_to_do() {
     for (code, failure) in [("lemon", RoomFailure::NotACode), ("1234567-acid-lemon", RoomFailure::CodeOver)] {
         assert_eq!(anna.join_code(code, guest("anna")).await, Err(failure.into()), "{code}");
     }
-    assert_eq!(anna.kick(room, sidetone::MemberId([1; 16])).await, Err(RoomFailure::NoSuchRoom.into()));
+    assert_eq!(anna.kick(room, MemberId([1; 16])).await, Err(RoomFailure::NoSuchRoom.into()));
     // A button of a room that is over presses nothing.
     anna.press(room, Priority::Normal);
     anna.release(room);

@@ -8,6 +8,9 @@
 //! id  = HKDF-SHA256(secret, "room id")
 //! psk = HKDF-SHA256(secret, "room psk" || id || creator || policy)
 //! ```
+//!
+//! A room whose secret was changed ([`RoomSecret::renewed`]) keeps the id that its first secret gave it; from then on its
+//! invitations name the id.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -24,8 +27,12 @@ use crate::{
 
 /// Bytes of a policy.
 pub const POLICY_LEN: usize = 9;
-/// Bytes of an invitation.
+/// Bytes of an invitation to a room that has its first secret.
 pub const INVITATION_LEN: usize = 32 + POLICY_LEN + 32;
+/// Bytes of an invitation to a room whose secret was changed.
+pub const RENEWED_INVITATION_LEN: usize = INVITATION_LEN + ID_LEN;
+/// Bytes of a room's id.
+pub const ID_LEN: usize = 16;
 /// The most members a room may have.
 pub const MAX_MEMBERS: u8 = 16;
 /// The longest a burst may last, in seconds.
@@ -225,27 +232,37 @@ impl Policy {
 }
 
 /// The secret of a room: who has it, has the invitation.
-pub struct RoomSecret(Secret);
+pub struct RoomSecret {
+    secret: Secret,
+    /// The room's id, where another secret gave it.
+    id: Option<[u8; ID_LEN]>,
+}
 
 impl RoomSecret {
     /// The secret that belongs to a seed.
     pub fn from_seed(seed: [u8; 32]) -> Self {
-        Self(Box::new(kdf::from_seed(&Zeroizing::new(seed), b"room secret")))
+        let secret = Box::new(kdf::from_seed(&Zeroizing::new(seed), b"room secret"));
+        Self { secret, id: None }
     }
 
-    /// Takes back what [`RoomSecret::bytes`] gave.
+    /// Takes back what [`RoomSecret::bytes`] gave, of a room that has its first secret.
     pub fn from_bytes(bytes: &[u8; 32]) -> Self {
-        Self(Box::new(Zeroizing::new(*bytes)))
+        Self { secret: Box::new(Zeroizing::new(*bytes)), id: None }
+    }
+
+    /// Another secret for the same room: whoever has only the one before completes no handshake under it.
+    pub fn renewed(&self, bytes: &[u8; 32]) -> Self {
+        Self { secret: Box::new(Zeroizing::new(*bytes)), id: Some(self.id()) }
     }
 
     /// The 32 bytes, to be sealed at rest or sent in a record.
     pub fn bytes(&self) -> &[u8; 32] {
-        &self.0
+        &self.secret
     }
 
     /// What the server knows the room by; nobody gets from it to the secret.
-    pub fn id(&self) -> [u8; 16] {
-        *self.prk().expand(&[b"room id"])
+    pub fn id(&self) -> [u8; ID_LEN] {
+        self.id.unwrap_or_else(|| *self.prk().expand(&[b"room id"]))
     }
 
     /// The key of every handshake in the room; another policy or creator gives another one.
@@ -254,7 +271,7 @@ impl RoomSecret {
     }
 
     fn prk(&self) -> Prk {
-        Prk::extract(b"sidetone room v1", self.0.as_slice())
+        Prk::extract(b"sidetone room v1", self.secret.as_slice())
     }
 }
 
@@ -269,12 +286,15 @@ pub struct Invitation {
 }
 
 impl Invitation {
-    /// As it travels in a link, behind a spoken code, or in a record: `secret || policy || creator`.
-    pub fn to_bytes(&self) -> Zeroizing<[u8; INVITATION_LEN]> {
-        let mut out = Zeroizing::new([0; INVITATION_LEN]);
-        let policy = self.policy.to_bytes();
-        let parts = self.secret.bytes().iter().chain(&policy).chain(self.creator.as_bytes());
-        out.iter_mut().zip(parts).for_each(|(to, from)| *to = *from);
+    /// As it travels in a link, behind a spoken code, or in a record: `secret || policy || creator`, and behind that the id
+    /// of a room whose secret was changed.
+    pub fn to_bytes(&self) -> Zeroizing<Vec<u8>> {
+        // All of it at once, so that no shorter copy stays behind.
+        let mut out = Zeroizing::new(Vec::with_capacity(RENEWED_INVITATION_LEN));
+        out.extend_from_slice(self.secret.bytes());
+        out.extend_from_slice(&self.policy.to_bytes());
+        out.extend_from_slice(self.creator.as_bytes());
+        out.extend_from_slice(self.secret.id.as_ref().map_or(&[][..], |id| id));
         out
     }
 
@@ -287,9 +307,14 @@ impl Invitation {
         let (secret, rest) = bytes.split_first_chunk().ok_or(RoomError::Damaged)?;
         let (policy, rest) = rest.split_first_chunk().ok_or(RoomError::Damaged)?;
         let policy = Policy::from_bytes(policy)?;
-        let creator = rest.try_into().map_err(|_| RoomError::Damaged)?;
-        let creator = PublicKey::from_bytes(creator).map_err(|_| RoomError::Damaged)?;
-        Ok(Self { secret: RoomSecret::from_bytes(secret), policy, creator })
+        let (creator, id) = rest.split_first_chunk().ok_or(RoomError::Damaged)?;
+        let creator = PublicKey::from_bytes(*creator).map_err(|_| RoomError::Damaged)?;
+        let id = match id {
+            [] => None,
+            id => Some(<[u8; ID_LEN]>::try_from(id).map_err(|_| RoomError::Damaged)?),
+        };
+        let secret = RoomSecret { secret: Box::new(Zeroizing::new(*secret)), id };
+        Ok(Self { secret, policy, creator })
     }
 }
 

@@ -79,6 +79,8 @@ pub(crate) enum Fact {
     Signpost(PeerId, Signpost),
     /// The server says something about strangers.
     Stranger(Told),
+    /// There is no way for it that both ends allow.
+    NoWay(PeerId),
     /// Nothing is heard on it.
     Interrupted(PeerId),
     /// It is heard again.

@@ -135,6 +135,7 @@ impl Engine {
         self.drain(&mut cx);
         self.settle(&mut cx);
         self.drain(&mut cx);
+        self.rooms.keep(&mut cx);
         self.meeting.confirm(&mut cx);
         self.dice = dice;
     }

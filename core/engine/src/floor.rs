@@ -38,7 +38,7 @@ pub const REQUEST_MS: u64 = 3_000;
 /// The others stop playing a burst this long after its limit.
 pub const GRACE_MS: u64 = 1_000;
 
-/// A counter further ahead than this was made up.
+/// A counter moves ours at most so far at once: one that was made up does not use ours up.
 const LEAP: u64 = 1 << 32;
 
 /// How urgent it is.
@@ -319,9 +319,10 @@ impl Floor {
     }
 
     fn claimed(&mut self, from: MemberId, claim: Claim, now: Time, out: &mut Vec<FloorOut>) {
-        if from == self.us || !self.notes(claim.counter) {
+        if from == self.us {
             return;
         }
+        self.note(claim.counter);
         let Taken::New = self.claims.take(from, claim, now) else { return };
         self.reserved.take_if(|(to, _)| *to == from);
         self.queue.retain(|asked| asked.by != from);
@@ -339,18 +340,15 @@ impl Floor {
     fn held(&mut self, by: MemberId, claim: Claim, out: &mut Vec<FloorOut>) {
         let Me::Speaking { claim: ours, .. } = self.me else { return };
         let hidden = by != self.us && !self.members.contains(&by);
-        if hidden && better((by, claim), (self.us, ours)) && self.notes(claim.counter) {
+        if hidden && better((by, claim), (self.us, ours)) {
+            self.note(claim.counter);
             self.give_way(ours, (by, claim), out);
         }
     }
 
-    /// Moves our clock past what was heard; false for a counter that no honest phone has.
-    fn notes(&mut self, counter: u64) -> bool {
-        let honest = counter <= self.counter.saturating_add(LEAP);
-        if honest {
-            self.counter = self.counter.max(counter);
-        }
-        honest
+    /// Moves our clock past what was heard.
+    fn note(&mut self, counter: u64) {
+        self.counter = self.counter.max(counter.min(self.counter.saturating_add(LEAP)));
     }
 
     fn ended(&mut self, from: MemberId, burst: u32, out: &mut Vec<FloorOut>) {
@@ -361,9 +359,7 @@ impl Floor {
 
     fn requested(&mut self, from: MemberId, request: FloorRequest, out: &mut Vec<FloorOut>) {
         let Me::Speaking { .. } = self.me else { return };
-        if !self.notes(request.counter) {
-            return;
-        }
+        self.note(request.counter);
         self.queue.retain(|asked| asked.by != from);
         if self.queue.len() >= MEMBERS {
             let denied = FloorDenied { why: DenyWhy::QueueFull };

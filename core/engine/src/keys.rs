@@ -3,6 +3,7 @@
 use sidetone_crypto::handshake::Pattern;
 use sidetone_crypto::identity::{Identity, PublicKey};
 use sidetone_wire::id::{MemberId, PairingId, UserId};
+use zeroize::Zeroizing;
 
 use crate::input::PeerId;
 
@@ -24,6 +25,8 @@ pub(crate) enum Us<'a> {
         own: &'a Identity,
         /// What only those with the room's secret, its terms and its creator's key can compute.
         psk: &'a [u8; 32],
+        /// The same of the room's secrets before this one, the newest first: for those who do not know this one yet.
+        past: &'a [Zeroizing<[u8; 32]>],
         /// The room's terms, as they are bound into its key.
         terms: &'a [u8],
     },
@@ -50,6 +53,15 @@ impl Trust {
     }
 }
 
+/// Which secret of a room a session was agreed under.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Under {
+    /// The one that holds, or none: a friend.
+    Present,
+    /// One of before: its other end has shown that it was let in once, if its key is known.
+    Past,
+}
+
 /// Who said the first message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Opener {
@@ -68,6 +80,17 @@ impl<'a> Us<'a> {
             (Self::Stranger { .. }, Trust::Nothing) => Some(Pattern::Strangers),
             _ => None,
         }
+    }
+
+    /// Every way in which somebody who speaks first may be met, the best first.
+    pub fn patterns(self, trust: Trust) -> impl Iterator<Item = (Pattern<'a>, Under)> {
+        let past = match (self, trust) {
+            (Self::Member { own, past, .. }, Trust::Shared) => Some((own, past)),
+            _ => None,
+        };
+        let older = past.into_iter().flat_map(|(own, past)| past.iter().map(move |psk| Pattern::Room { own, psk }));
+        let present = self.pattern(trust).into_iter().map(|pattern| (pattern, Under::Present));
+        present.chain(older.map(|pattern| (pattern, Under::Past)))
     }
 
     /// What both ends must agree on before they can agree on anything else; `None` as above.

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use crate::cx::{Cx, Purpose};
 use crate::effect::{Effect, Order, Role, Ways};
 use crate::input::{LinkId, PeerId, Route};
+use crate::keys::Under;
 use crate::time::Time;
 
 mod detour;
@@ -30,6 +31,8 @@ pub(crate) struct Pairing {
     peer: PeerId,
     /// The key that the handshake proved.
     pub key: Option<PublicKey>,
+    /// Which secret of a room it was agreed under.
+    pub under: Under,
     /// Whether our hello made it: then we offer the link, and start the epochs.
     pub ours: bool,
     /// The channel through the server; gone when the server lost something.
@@ -81,6 +84,7 @@ impl Pairing {
             id,
             peer,
             key,
+            under: Under::Present,
             ours,
             signal: Some(channels.signal),
             direct: channels.direct,
@@ -272,7 +276,12 @@ pub(crate) fn route(
         PeerId::Friend(to) => Request::Route(Envelope { to, class, bytes }),
         PeerId::Member(room, to) => {
             // Whether the server may see more in it: that somebody belongs, by being answered.
-            let class = if matches!(sealed, Sealed::Hello(_)) { Class::Connect } else { Class::Control };
+            let vouches = match sealed {
+                Sealed::Hello(_) => false,
+                Sealed::Answer(_) => class == Class::Control,
+                _ => true,
+            };
+            let class = if vouches { Class::Control } else { Class::Connect };
             Request::RouteRoom(RoomEnvelope { room, to, class, bytes })
         }
         PeerId::Stranger(id) => Request::RouteStranger(StrangerEnvelope { id, class: Class::Connect, bytes }),

@@ -14,7 +14,7 @@ use zeroize::Zeroizing;
 use crate::cx::{Cx, Fact, Purpose};
 use crate::effect::{Effect, Order, Ways};
 use crate::input::{Down, LinkId, News, PeerId, Route};
-use crate::keys::{Opener, Trust, Us};
+use crate::keys::{Opener, Trust, Under, Us};
 use crate::pairing::{Link, Pairing, route};
 use crate::seen::Seen;
 use crate::time::Time;
@@ -83,7 +83,7 @@ enum Proof {
     /// Its first record: a friend's key is known.
     Record(Box<Pairing>),
     /// The last message of the handshake, and with it its key.
-    Message(Confirming),
+    Message(Confirming, Under),
 }
 
 /// What is wanted of a peer now.
@@ -148,9 +148,10 @@ impl Peers {
         Some((pairing.hash, pairing.same.clone()))
     }
 
-    /// The key that a peer showed, while there is a session.
-    pub fn key(&self, peer: PeerId) -> Option<PublicKey> {
-        self.peers.get(&peer)?.pairing.as_ref()?.key
+    /// The key that a peer showed, and under which secret, while there is a session.
+    pub fn key(&self, peer: PeerId) -> Option<(PublicKey, Under)> {
+        let pairing = self.peers.get(&peer)?.pairing.as_ref()?;
+        Some((pairing.key?, pairing.under))
     }
 
     // What the server carries.
@@ -170,8 +171,11 @@ impl Peers {
 
     fn hello(&mut self, from: PeerId, part: &Part, trust: Trust, us: Us<'_>, cx: &mut Cx<'_>) -> Option<()> {
         let ephemeral = handshake::ephemeral_of(&part.bytes)?;
-        let (pattern, prologue) = (us.pattern(trust)?, us.prologue(part.pairing, from, Opener::Them)?);
-        let (responder, payload) = Responder::open(&pattern, &prologue, &part.bytes, cx.roll()).ok()?;
+        let prologue = us.prologue(part.pairing, from, Opener::Them)?;
+        let (responder, payload, under) = us.patterns(trust).find_map(|(pattern, under)| {
+            let (responder, payload) = Responder::open(&pattern, &prologue, &part.bytes, cx.roll()).ok()?;
+            Some((responder, payload, under))
+        })?;
         let at = payload.try_into().map(u64::from_be_bytes).unwrap_or(0);
         if (trust != Trust::Nothing && at.abs_diff(cx.now.wall.0) > HANDSHAKE_SKEW_MS)
             || !self.seen.insert(ephemeral, cx.now.time)
@@ -179,8 +183,8 @@ impl Peers {
             return None;
         }
         let peer = self.peers.entry(from).or_default();
-        // Both said hello at once: the smaller id's goes on.
-        if peer.reaching.is_some() && us.goes_on(from) {
+        // Both said hello at once: the smaller id's goes on. Whoever has only a secret of before could not open ours.
+        if peer.reaching.is_some() && us.goes_on(from) && under == Under::Present {
             return None;
         }
         peer.reaching = None;
@@ -192,11 +196,13 @@ impl Peers {
             }
             Trust::Shared => {
                 let (confirming, message) = responder.challenge(b"").ok()?;
-                (Proof::Message(confirming), message)
+                (Proof::Message(confirming, under), message)
             }
         };
         let answer = Sealed::Answer(Part { pairing: part.pairing, bytes: message.into() });
-        route(from, part.pairing, &answer, Class::Control, cx).ok()?;
+        // Whoever was put out for good has a secret of before: that we answer vouches for nobody.
+        let class = if under == Under::Present { Class::Control } else { Class::Connect };
+        route(from, part.pairing, &answer, class, cx).ok()?;
         peer.unproven = Some(Unproven { id: part.pairing, proof, until: cx.now.time.after(PROOF_MS) });
         Some(())
     }
@@ -233,11 +239,15 @@ impl Peers {
     fn confirmed(&mut self, from: PeerId, part: &Part, cx: &mut Cx<'_>) {
         let Some(peer) = self.peers.get_mut(&from) else { return };
         let waits =
-            |unproven: &mut Unproven| unproven.id == part.pairing && matches!(unproven.proof, Proof::Message(_));
-        let Some(Unproven { proof: Proof::Message(confirming), .. }) = peer.unproven.take_if(waits) else { return };
+            |unproven: &mut Unproven| unproven.id == part.pairing && matches!(unproven.proof, Proof::Message(..));
+        let Some(Unproven { proof: Proof::Message(confirming, under), .. }) = peer.unproven.take_if(waits) else {
+            return;
+        };
         let Ok((session, _)) = confirming.finish(&part.bytes) else { return peer.failed(cx.now.time) };
         let key = session.peer();
-        peer.adopt(from, Pairing::new(part.pairing, from, false, key, session, cx.now.time), cx);
+        let mut pairing = Pairing::new(part.pairing, from, false, key, session, cx.now.time);
+        pairing.under = under;
+        peer.adopt(from, pairing, cx);
         cx.fact(Fact::Paired(from));
     }
 
@@ -342,7 +352,10 @@ impl Peers {
             }
             News::Interrupted => cx.fact(Fact::Interrupted(who)),
             News::Restored => cx.fact(Fact::Restored(who)),
-            News::Down(Down::Closed | Down::Lost | Down::Failed | Down::Unreachable | Down::WrongCertificate) => {
+            News::Down(down) => {
+                if down == Down::Unreachable {
+                    cx.fact(Fact::NoWay(who));
+                }
                 self.lose(who, cx);
             }
         }

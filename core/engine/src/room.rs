@@ -251,6 +251,9 @@ pub enum Presence {
     Here(Route),
     /// A link is being made, for the first time or again.
     Reaching,
+    /// No way to them was found that the room's policy and both devices allow: where relays are forbidden, there is no direct
+    /// one. It is tried again.
+    NoWay,
     /// Others say that they are there.
     Heard,
     /// They wait to be let in.

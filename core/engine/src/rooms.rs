@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sidetone_crypto::identity::Identity;
+use sidetone_crypto::identity::{Identity, PublicKey};
 use sidetone_crypto::room::{Invitation, Policy, Relaying, RoomSecret, Scope};
 use sidetone_wire::account::{Code, Empty, Relays, Reply, Request};
 use sidetone_wire::frame::Event as Told;
@@ -11,6 +11,7 @@ use sidetone_wire::limits::ROOMS;
 use sidetone_wire::member::RoomWord;
 use sidetone_wire::record::Record;
 use sidetone_wire::room::{self as wire, EnterRoom, Keep, LockRoom, OpenRoom, OutWhy, RelayRule, Seat, Seats};
+use zeroize::Zeroizing;
 
 use crate::account::refused;
 use crate::cx::{Cx, NoReply, Purpose, RoomAsk};
@@ -27,7 +28,10 @@ use crate::time::Time;
 mod codes;
 mod live;
 mod play;
+mod rule;
 mod sender;
+#[cfg(test)]
+mod tests;
 
 use codes::Codes;
 use live::Room;
@@ -106,8 +110,8 @@ impl Rooms {
         }
         let id = RoomId(invitation.secret.id());
         // Who was there before comes back as the same one: also its creator.
-        if let Some(row) = self.recent.get(&id).filter(|row| row.invitation.as_slice() == *invitation.to_bytes()) {
-            let room = restored(row, memory, cx);
+        if let Some(row) = self.recent.get(&id) {
+            let room = restored(row, memory, cx).and_then(|room| room.invited(invitation));
             return match room {
                 Some(room) => self.enter(ask, room, cx),
                 None => cx.answer(ask, Err(CommandError::NoSuchRoom)),
@@ -192,7 +196,6 @@ impl Rooms {
             }
             _ => return Err(CommandError::NoSuchMember),
         }
-        self.remember(id, cx);
         Ok(())
     }
 
@@ -223,6 +226,8 @@ impl Rooms {
             }
             RoomCommand::React(_, reaction) => room.say_all(&RoomWord::React(reaction), cx),
             RoomCommand::Text(_, text) => room.say_all(&RoomWord::Text(text), cx),
+            // There it is heard while the button is pressed.
+            RoomCommand::SetMicrophone(..) if pushes => return Err(CommandError::WrongPolicy),
             RoomCommand::SetMicrophone(_, microphone) => room.set_microphone(microphone, cx),
             RoomCommand::SetVerified(_, member, verified) => {
                 return room.set_verified(member, verified, cx).then_some(()).ok_or(CommandError::NoSuchMember);
@@ -295,7 +300,7 @@ impl Rooms {
             (RoomAsk::Enter, Err(reason)) => self.not_entered(id, refused(reason), cx),
             (RoomAsk::Relays, Ok(Reply::Relays(relays))) => {
                 if let Some(room) = self.rooms.get_mut(&id) {
-                    room.relays = Some(relays);
+                    room.lent(relays, cx.now.time);
                 }
             }
             (RoomAsk::Relays, _) => {}
@@ -314,13 +319,11 @@ impl Rooms {
             return cx.request(Request::LeaveRoom(wire::Room { room: id }), Purpose::Nothing);
         };
         room.entered(others, cx);
-        if room.invitation.policy.relaying != Relaying::Forbidden {
-            cx.request(Request::RoomRelays(wire::Room { room: id }), Purpose::Room(id, RoomAsk::Relays));
-        }
+        room.borrow_relays(cx);
+        room.changed = true;
         if let Some(ask) = room.entering.take() {
             cx.answer(ask, Ok(Answer::Room(id)));
         }
-        self.remember(id, cx);
     }
 
     fn not_entered(&mut self, id: RoomId, error: CommandError, cx: &mut Cx<'_>) {
@@ -457,7 +460,11 @@ impl Rooms {
         self.rooms.get(&room).map(|room| &room.invitation)
     }
 
-    pub fn identities(&self, room: RoomId) -> Option<Vec<sidetone_crypto::identity::PublicKey>> {
+    pub fn own_key(&self, room: RoomId) -> Option<PublicKey> {
+        self.rooms.get(&room).map(|room| room.own.public())
+    }
+
+    pub fn identities(&self, room: RoomId) -> Option<Vec<PublicKey>> {
         self.rooms.get(&room).map(Room::identities)
     }
 
@@ -466,12 +473,28 @@ impl Rooms {
         self.recent.iter().map(|(id, row)| row.view(*id)).collect()
     }
 
+    /// Saves what changed of the rooms that are to be remembered.
+    pub fn keep(&mut self, cx: &mut Cx<'_>) {
+        let changed = |room: &Room| room.changed && !room.doubtful && room.entering.is_none();
+        let changed: Vec<RoomId> = self.rooms.iter().filter(|(_, room)| changed(room)).map(|(id, _)| *id).collect();
+        for id in changed {
+            self.with(id, |room| room.changed = false);
+            self.remember(id, cx);
+        }
+    }
+
     fn remember(&mut self, id: RoomId, cx: &mut Cx<'_>) {
         let Some(room) = self.rooms.get(&id).filter(|room| room.memory != Memory::Nothing) else { return };
         if self.recent.len() >= REMEMBERED && !self.recent.contains_key(&id) {
-            return;
+            // The one that was entered longest ago makes room.
+            let oldest = self.recent.iter().filter(|(id, _)| !self.rooms.contains_key(id));
+            let Some(oldest) = oldest.min_by_key(|(_, row)| row.entered).map(|(id, _)| *id) else { return };
+            self.recent.remove(&oldest);
+            cx.save(RoomRow::drop_at(UserId(oldest.0), 0));
         }
         let entered = self.recent.get(&id).map_or(cx.now.wall, |row| row.entered.max(cx.now.wall));
+        // As many as there is room for are kept.
+        let past: Zeroizing<Vec<u8>> = Zeroizing::new(room.past.iter().flat_map(|psk| psk.iter().copied()).collect());
         let row = RoomRow {
             invitation: sidetone_wire::id::KeyBytes::new(room.invitation.to_bytes().as_slice())
                 .expect("an invitation is shorter than 96 bytes"),
@@ -484,6 +507,8 @@ impl Rooms {
             entered,
             rule: room.rule.clone(),
             verified: room.verified.iter().copied().collect::<Vec<IdentityKey>>(),
+            past: sidetone_wire::id::KeyBytes::new(&past).filter(|past| !past.as_slice().is_empty()),
+            known: room.known.iter().copied().collect(),
         };
         cx.save(row.put(UserId(id.0), 0));
         self.recent.insert(id, row);
@@ -502,6 +527,9 @@ fn restored(row: &RoomRow, memory: Memory, cx: &mut Cx<'_>) -> Option<Room> {
     let mut room = Room::new(invitation, own, row.owner.clone(), name, shown, host, memory, cx);
     room.rule = row.rule.clone();
     room.verified = row.verified.iter().copied().collect();
+    let past = row.past.iter().flat_map(|past| past.as_slice().chunks_exact(32));
+    room.past = past.filter_map(|psk| Some(Zeroizing::new(psk.try_into().ok()?))).collect();
+    room.known = row.known.iter().copied().collect();
     Some(room)
 }
 

@@ -3,7 +3,7 @@
 
 mod floors;
 
-use floors::{World, live};
+use floors::{World, live, live_among_liars};
 use sidetone_engine::floor::{Deny, Floor, FloorEvent, FloorInput, FloorOut, FloorState, Priority};
 use sidetone_engine::{Claim, SoundOrder, Time};
 use sidetone_wire::floor::{Burst, DenyWhy, FloorDenied, FloorRequest, FloorWord, Grant, Position};
@@ -415,13 +415,25 @@ fn a_burst_that_nobody_played_is_missed() {
 }
 
 #[test]
-fn a_made_up_counter_does_not_break_the_clock() {
+fn a_made_up_counter_neither_uses_the_clock_up_nor_silences_who_was_lied_to() {
     let mut desk = Desk::new();
-    assert_eq!(desk.hear(ANN, taken(u64::MAX, 1)), FloorState::Idle);
+    assert_eq!(
+        desk.hear(ANN, taken(u64::MAX, 1)),
+        FloorState::Taken(ANN),
+        "it is Ann's burst, and the worst claim there is"
+    );
+    assert_eq!(desk.hear(BEN, taken(1, 1)), FloorState::Taken(BEN));
+    desk.hear(BEN, FloorWord::Released(Burst { burst: 1 }));
+    desk.hear(ANN, FloorWord::Released(Burst { burst: 1 }));
     desk.give(FloorInput::Press(Priority::Normal));
-    assert_eq!(desk.said_to(ANN), [FloorWord::Taken(claim(0, 1, 1))]);
+    let [FloorWord::Taken(ours)] = desk.said_to(ANN)[..] else { panic!("{:?}", desk.out) };
+    assert!(ours.counter < 1 << 33, "our clock has room: {}", ours.counter);
+    // Somebody else was lied to and counts far ahead of us: they are heard all the same.
+    let mut desk = Desk::new();
+    assert_eq!(desk.hear(BEN, taken(9 << 32, 1)), FloorState::Taken(BEN));
+    let mut desk = Desk::has_permission();
     desk.hear(BEN, request(0, u64::MAX));
-    assert!(desk.said_to(BEN).is_empty());
+    assert_eq!(desk.said_to(BEN), [FloorWord::Queued(Position { position: 1 })]);
 }
 
 fn number(name: &str) -> Option<u64> {
@@ -445,4 +457,16 @@ fn there_are_never_two_speakers_longer_than_a_word_travels() {
     }
     let happened = spoken > 4 * count && collisions > count / 2 && queued > count && splits > count / 4;
     assert!(happened, "{spoken} bursts, {collisions} collisions, {queued} from a queue, {splits} splits");
+}
+
+#[test]
+fn whatever_liars_say_two_honest_members_never_speak_at_once_and_agree_once_the_liars_are_out() {
+    let count = number("FLOOR_SEEDS").unwrap_or(10_000) / 5;
+    let (mut spoken, mut lies) = (0, 0);
+    for seed in 0..count {
+        let World { tally, .. } = live_among_liars(seed);
+        spoken += tally.spoken;
+        lies += tally.lies;
+    }
+    assert!(spoken > count && lies > 50 * count, "{spoken} bursts among {lies} lies");
 }

@@ -145,7 +145,7 @@ fn a_request_repeated_after_the_socket_broke_enters_once() {
 #[test]
 fn a_room_that_forbids_relays_gives_no_credentials_and_others_give_their_own() {
     let secret = Zeroizing::new(b"shared".to_vec());
-    let relays = Some(RelayTerms { urls: vec!["turn:192.0.2.1:3478".into()], secret });
+    let relays = Some(RelayTerms { urls: vec!["stun:192.0.2.1".into(), "turn:192.0.2.1".into()], secret });
     let mut world = World::with(DeskConfig { relays, ..roomy() }, SqliteStore::in_memory().unwrap());
     let mut names = Vec::new();
     for relay in [RelayRule::Forbidden, RelayRule::Allowed, RelayRule::Required] {
@@ -153,9 +153,18 @@ fn a_room_that_forbids_relays_gives_no_credentials_and_others_give_their_own() {
         ada.ask(&mut world, Request::OpenRoom(opening(relay, Scope::Link, None))).unwrap();
         bob.ask(&mut world, enter(2)).unwrap();
         for phone in [&mut ada, &mut bob] {
-            match phone.ask(&mut world, Request::RoomRelays(room())) {
-                Ok(Reply::Relays(relays)) => names.push(relays.username),
-                other => assert_eq!((relay, other), (RelayRule::Forbidden, Err(Code::RelayForbidden))),
+            let Ok(Reply::Relays(relays)) = phone.ask(&mut world, Request::RoomRelays(room())) else {
+                panic!("a member")
+            };
+            if relay == RelayRule::Forbidden {
+                assert_eq!(
+                    (relays.urls.as_slice(), relays.username.as_str()),
+                    (&["stun:192.0.2.1".to_owned()][..], "")
+                );
+                assert_eq!(relays.password, "", "nothing that a relay would take");
+            } else {
+                assert_eq!(relays.urls.len(), 2, "the control: others learn of the relay");
+                names.push(relays.username);
             }
         }
         assert_eq!(world.desk.revoked(), []);

@@ -5,7 +5,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use serde_indexed::{DeserializeIndexed, SerializeIndexed};
 
 use crate::account::Empty;
-use crate::id::{IdentityKey, MemberId};
+use crate::id::{IdentityKey, MemberId, Secret};
 use crate::record::{MediaKey, Text};
 use crate::room::RoomName;
 use crate::tagged::tagged;
@@ -101,6 +101,9 @@ pub struct Rule {
     /// Who is out.
     #[serde(index = 3)]
     pub out: Vec<Outcast>,
+    /// The room's secret, once it is another than the first; never said to who is out.
+    #[serde(index = 4, skip_serializing_if = "Option::is_none")]
+    pub secret: Option<Secret>,
 }
 
 /// Somebody who was put out of a room.

@@ -282,13 +282,14 @@ fn room_records() -> Vec<Record> {
         RoomWord::Hello(MemberHello { name: name(), room: Some(name()), poise }),
         RoomWord::Key(MediaKey { generation: 1, base: KeyBytes::new(&[4; 33]).expect("short") }),
         RoomWord::Roll(Roll { members: vec![listed] }),
-        RoomWord::Rule(Rule { version: 2, locked: true, admitted: vec![MEMBER], out }),
+        RoomWord::Rule(Rule { version: 2, locked: true, admitted: vec![MEMBER], out, secret: None }),
         RoomWord::Text(Text::parse("hi").expect("a text")),
         RoomWord::React(Reaction::parse("\u{1f44b}").expect("a reaction")),
         RoomWord::Poise(poise),
         RoomWord::MuteAsked(Empty::default()),
         RoomWord::Close(Empty::default()),
         RoomWord::Leaving(Empty::default()),
+        RoomWord::Rule(Rule { version: 3, secret: Some(Secret([8; 32])), ..Rule::default() }),
     ];
     words.into_iter().map(Record::Room).collect()
 }

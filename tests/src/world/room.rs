@@ -252,6 +252,17 @@ impl World {
         self.ask_room(phone, RoomCommand::Join(join))
     }
 
+    /// Enters a room by its link and remembers it.
+    ///
+    /// # Errors
+    ///
+    /// What the phone answered.
+    pub fn join_and_remember(&mut self, phone: PhoneId, invitation: Invitation) -> Result<Answer, CommandError> {
+        let (shown, host, age) = (name(phone), "meet.example".to_owned(), Age::Unknown);
+        let join = JoinRoom { invitation, shown, host, memory: Memory::Recent, age };
+        self.ask_room(phone, RoomCommand::Join(join))
+    }
+
     /// Enters a room by a spoken code.
     ///
     /// # Errors

@@ -46,8 +46,8 @@ enum Sound {
     Card(#[allow(dead_code, reason = "lives as long as the room")] crate::sound::card::Card),
 }
 
-const HELP: &str = "p presses and releases the button, ! does with emergency; /who, /link, /code, /words, /recent; \
-                    /kick NAME, /ban NAME, /admit NAME, /close; any other line is said to all; /quit leaves";
+const HELP: &str = "p presses and releases the button, ! does with emergency; /who, /link, /code, /words, \
+                    /number NAME, /recent; /kick NAME, /ban NAME, /admit NAME, /close; any other line is said to all; /quit leaves";
 
 /// Enters a room or opens one, and does what is typed, until the end of input, `/quit`, SIGTERM or SIGINT.
 ///
@@ -131,6 +131,10 @@ impl Desk {
             ("/link", "") => say(&*client.room_link(room).await?),
             ("/code", "") => say(client.open_code(room).await?),
             ("/words", "") => say(client.group_phrase(room).await?.unwrap_or_default()),
+            ("/number", name) => {
+                let number = client.member_safety_number(room, self.member(name).await?).await?;
+                say(number.map(|number| number.to_string()).unwrap_or_default());
+            }
             ("/recent", "") => {
                 for recent in client.recent_rooms().await? {
                     let name = recent.name.as_ref().map_or("without a name", |name| name.as_str());
@@ -187,6 +191,7 @@ impl Desk {
             let presence = match member.presence {
                 Presence::Here(route) => super::route(Some(route)),
                 Presence::Reaching => "being reached",
+                Presence::NoWay => "no way to them that the room allows",
                 Presence::Heard => "others say",
                 Presence::Waiting => "waits to be let in",
             };

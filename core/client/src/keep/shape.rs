@@ -83,6 +83,14 @@ const TIMER: Shape = Fields(&[(0, "stay_s", Plain)]);
 const FILE: Shape =
     Fields(&[(0, "transfer", Hex), (1, "name", Plain), (2, "size", Plain), (3, "mime", Plain), (4, "kind", Plain)]);
 
+const RULE: Shape = Fields(&[
+    (0, "version", Plain),
+    (1, "locked", Plain),
+    (2, "admitted", Plain),
+    (3, "out", Plain),
+    (4, "secret", Secret),
+]);
+
 /// Every table that has a name.
 pub const SECTIONS: &[Section] = &[
     Section {
@@ -206,8 +214,10 @@ pub const SECTIONS: &[Section] = &[
             (5, "host", Plain),
             (6, "memory", Plain),
             (7, "entered_ms", Plain),
-            (8, "rule", Plain),
+            (8, "rule", RULE),
             (9, "verified", Plain),
+            (10, "past", Secret),
+            (11, "known", Plain),
         ]),
     },
 ];

@@ -381,7 +381,7 @@ impl Mouth {
         let timestamp = self.timestamp.wrapping_add(frame.timestamp);
         let header = Header {
             end: false,
-            burst: self.burst(),
+            burst: self.burst(self.next_timestamp != Some(timestamp)),
             speaking: frame.speaking,
             level: frame.level.minus_dbov(),
             loss: self.loss,
@@ -396,7 +396,7 @@ impl Mouth {
         let timestamp = self.next_timestamp.unwrap_or(self.timestamp);
         let header = Header {
             end: true,
-            burst: self.burst(),
+            burst: self.burst(false),
             speaking: false,
             level: Level::SILENCE.minus_dbov(),
             loss: self.loss,
@@ -404,12 +404,12 @@ impl Mouth {
         self.send(&header, timestamp, &[], figures);
     }
 
-    /// What the next packet says of the burst.
-    fn burst(&mut self) -> Option<Burst> {
+    /// What the next packet says of the burst. After a pause it says all: who listens may have given the speaker up.
+    fn burst(&mut self, pause: bool) -> Option<Burst> {
         let claim = self.claim?;
         let packet = self.packets;
         self.packets = packet.saturating_add(1);
-        let claimed = packet < CLAIMED || packet.is_multiple_of(CLAIMED_AGAIN);
+        let claimed = pause || packet < CLAIMED || packet.is_multiple_of(CLAIMED_AGAIN);
         Some(if claimed { Burst::Claimed(claim) } else { Burst::Numbered(claim.burst) })
     }
 

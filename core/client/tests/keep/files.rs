@@ -70,6 +70,8 @@ fn phone_with_files(folder: &Path) -> PathBuf {
         entered: UnixMs(1),
         rule: Rule::default(),
         verified: Vec::new(),
+        past: None,
+        known: Vec::new(),
     };
     changes.extend([waiting.put(ANNA, 5), friend("carla").put(ANNA, 0), room.put(ROOM, 0)]);
     let path = folder.join("from.db");

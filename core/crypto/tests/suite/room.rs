@@ -2,7 +2,10 @@
 
 use sidetone_crypto::{
     handshake::{HandshakeError, Initiator, Pattern, Responder},
-    room::{Age, Door, Invitation, Policy, Relaying, Replay, RoomError, RoomSecret, Scope, Speaking, Ticket},
+    room::{
+        Age, Door, INVITATION_LEN, Invitation, Policy, RENEWED_INVITATION_LEN, Relaying, Replay, RoomError, RoomSecret,
+        Scope, Speaking, Ticket,
+    },
 };
 
 use crate::common::{ada, ben, seed};
@@ -143,4 +146,25 @@ fn a_member_with_another_policy_or_creator_cannot_complete_a_handshake() {
     let other = RoomSecret::from_seed(seed(8));
     assert_eq!(meet(&other.psk(&policy(), &ada.public())), Some(HandshakeError::Refused), "another secret");
     assert_ne!(other.id(), secret.id());
+}
+
+/// Who was put out for good keeps the old secret: the room goes on under another one, and stays where it was.
+#[test]
+fn a_renewed_secret_is_the_same_room_and_opens_nothing_to_who_has_the_old_one() {
+    let old = invitation();
+    let new = Invitation { secret: old.secret.renewed(&[9; 32]), policy: policy(), creator: ada().public() };
+    let again = Invitation { secret: new.secret.renewed(&[10; 32]), policy: policy(), creator: ada().public() };
+    assert_eq!([new.secret.id(), again.secret.id()], [old.secret.id(); 2]);
+    let psk = |invitation: &Invitation| invitation.secret.psk(&policy(), &ada().public());
+    assert!(psk(&old) != psk(&new) && psk(&new) != psk(&again));
+    let fresh = RoomSecret::from_bytes(&[9; 32]);
+    assert_ne!(fresh.psk(&policy(), &ada().public()), psk(&new), "the same bytes in another room are another key");
+    let text = Ticket::Link { host: "meet.example".to_owned(), invitation: new }.text().to_string();
+    let Ok(Ticket::Link { invitation: read, .. }) = Ticket::parse(&text) else { unreachable!("it is a link") };
+    assert_eq!(read.secret.id(), old.secret.id());
+    assert_eq!(psk(&read), read.secret.psk(&policy(), &ada().public()));
+    assert_eq!(read.to_bytes().len(), RENEWED_INVITATION_LEN);
+    for cut in INVITATION_LEN + 1..RENEWED_INVITATION_LEN {
+        assert_eq!(Invitation::from_bytes(&read.to_bytes()[..cut]).err(), Some(RoomError::Damaged), "{cut} bytes");
+    }
 }

@@ -1,9 +1,10 @@
 //! The engine's side of rooms: facts on their way to them, and what can be seen of them.
 
 use sidetone_crypto::room::Invitation;
+use sidetone_crypto::safety::{Fingerprint, SafetyNumber};
 use sidetone_crypto::sas::{Phrase, group_phrase};
 use sidetone_wire::frame::Event as Told;
-use sidetone_wire::id::RoomId;
+use sidetone_wire::id::{MemberId, RoomId};
 
 use super::{Engine, us};
 use crate::cx::{Cx, Fact};
@@ -22,14 +23,15 @@ impl Engine {
             }
             Fact::Heard(PeerId::Member(room, member), record) => self.rooms.heard(room, member, record, cx),
             Fact::Paired(peer @ PeerId::Member(room, member)) => {
-                if let Some(key) = self.peers.key(peer) {
-                    self.rooms.with(room, |room| room.paired(member, key, cx));
+                if let Some((key, under)) = self.peers.key(peer) {
+                    self.rooms.with(room, |room| room.paired(member, key, under, cx));
                 }
             }
             Fact::Unpaired(PeerId::Member(room, member)) => self.rooms.with(room, |room| room.unpaired(member, cx)),
             Fact::Up(PeerId::Member(room, member), link, route) => {
                 self.rooms.with(room, |room| room.up(member, link, route, cx));
             }
+            Fact::NoWay(PeerId::Member(room, member)) => self.rooms.with(room, |room| room.no_way(member, cx)),
             Fact::Routed(PeerId::Member(room, member), route) => {
                 self.rooms.with(room, |room| room.routed(member, route, cx));
             }
@@ -73,5 +75,14 @@ impl Engine {
     pub fn group_phrase(&self, room: RoomId) -> Option<Phrase> {
         let members = self.rooms.identities(room)?;
         Some(group_phrase(room.as_bytes(), 0, &members))
+    }
+
+    /// The safety number of us and another member, as its key was shown: the same on both phones if nobody is in between.
+    /// Takes about 4 ms.
+    pub fn member_safety_number(&self, room: RoomId, member: MemberId) -> Option<SafetyNumber> {
+        let view = self.rooms.view(room)?;
+        let theirs = view.members.into_iter().find(|other| other.member == member)?.key;
+        let of = |key| Fingerprint::of(room.as_bytes(), key);
+        Some(SafetyNumber::new(&of(&self.rooms.own_key(room)?), &of(&theirs)))
     }
 }

@@ -3,18 +3,20 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sidetone_crypto::identity::{Identity, PublicKey};
-use sidetone_crypto::room::{Door, Invitation, POLICY_LEN, Speaking};
-use sidetone_wire::account::Relays;
+use sidetone_crypto::room::{Invitation, POLICY_LEN, Relaying, Speaking};
+use sidetone_wire::account::{Relays, Request};
 use sidetone_wire::id::{IdentityKey, MemberId, RoomId, Secret};
 use sidetone_wire::limits::MEMBERS;
-use sidetone_wire::member::{Listed, MemberHello, Outcast, Poise, Roll, RoomWord, Rule};
+use sidetone_wire::member::{Listed, MemberHello, Poise, Roll, RoomWord, Rule};
 use sidetone_wire::record::{MediaKey, Record};
-use sidetone_wire::room::RoomName;
+use sidetone_wire::room::{self as wire, RoomName};
+use zeroize::Zeroizing;
 
-use crate::cx::{Cx, Fact};
+use crate::cx::{Cx, Fact, Purpose, RoomAsk};
 use crate::effect::{Effect, Event, SenderKey};
 use crate::floor::{Floor, FloorInput};
 use crate::input::{Ask, LinkId, PeerId, Route};
+use crate::keys::Under;
 use crate::room::{Memory, RoomEnd, RoomEvent};
 use crate::rooms::sender::Sender;
 use crate::sound::{Mode, SoundOrder};
@@ -26,17 +28,27 @@ const PATIENCE_MS: u64 = 2_000;
 pub(super) const AWAY_MS: u64 = 30_000;
 /// Whoever enters and is not answered by anybody who is there gives up after this.
 pub(super) const UNANSWERED_MS: u64 = 20_000;
+/// A server that does not say where its relays are is asked again after this.
+const RELAYS_RETRY_MS: u64 = 30_000;
 /// News of who is there waits this long for more of it.
-const ROLL_MS: u64 = 100;
+pub(super) const ROLL_MS: u64 = 100;
 /// Members that are remembered, those whom nobody vouches for included.
 const KNOWN: usize = 4 * MEMBERS;
-/// Outcasts and admitted ones that are remembered.
-const RULED: usize = 64;
+/// Keys of members who were let in that are remembered.
+const FAMILIAR: usize = 256;
 
 pub(crate) struct Room {
     pub id: RoomId,
     pub invitation: Invitation,
-    pub psk: zeroize::Zeroizing<[u8; 32]>,
+    pub psk: Zeroizing<[u8; 32]>,
+    /// The keys of handshakes under the secrets before this one, the newest first.
+    pub past: Vec<Zeroizing<[u8; 32]>>,
+    /// Keys of members who were let in: they are met also under a secret of before.
+    pub known: BTreeSet<IdentityKey>,
+    /// What is remembered of it is not what is on the disk.
+    pub changed: bool,
+    /// Nobody has shown yet that our secret is this room's: what is on the disk may be the right one.
+    pub doubtful: bool,
     pub terms: [u8; POLICY_LEN],
     pub own: Identity,
     pub us: MemberId,
@@ -57,6 +69,8 @@ pub(crate) struct Room {
     /// When the server is asked to let us in again.
     pub retry: Option<Time>,
     pub relays: Option<Relays>,
+    /// Until when they are good for new links, or an answer about them is awaited.
+    pub relays_until: Time,
     pub members: BTreeMap<MemberId, Member>,
     pub rule: Rule,
     pub verified: BTreeSet<IdentityKey>,
@@ -79,6 +93,8 @@ pub(crate) struct Member {
     pub paired: bool,
     pub hello: Option<MemberHello>,
     pub link: Option<(LinkId, Route)>,
+    /// There was no way for a link to them when one was last tried.
+    pub no_way: bool,
     /// Since when there is no session any more.
     pub lost: Option<Time>,
     /// Whether they have our key.
@@ -112,6 +128,10 @@ impl Room {
         Self {
             id: RoomId(invitation.secret.id()),
             psk: invitation.secret.psk(&policy, &invitation.creator),
+            past: Vec::new(),
+            known: BTreeSet::new(),
+            changed: false,
+            doubtful: false,
             terms: policy.to_bytes(),
             invitation,
             own,
@@ -127,6 +147,7 @@ impl Room {
             put_out: None,
             retry: None,
             relays: None,
+            relays_until: Time(0),
             members: BTreeMap::new(),
             rule: Rule::default(),
             verified: BTreeSet::new(),
@@ -170,23 +191,6 @@ impl Room {
         self.members.iter().filter(inside).map(|(id, _)| *id).collect()
     }
 
-    // Who may be here.
-
-    pub(super) fn is_out(&self, id: MemberId, key: Option<PublicKey>) -> bool {
-        let key = key.map(|key| IdentityKey(*key.as_bytes()));
-        self.rule.out.iter().any(|out| out.member == id || key.is_some() && out.banned == key)
-    }
-
-    /// Whether a member that showed its key is let in.
-    pub(super) fn lets_in(&self, id: MemberId) -> bool {
-        let Some(member) = self.members.get(&id) else { return false };
-        if member.key.is_none() || self.is_out(id, member.key) {
-            return false;
-        }
-        let open = self.invitation.policy.door == Door::Open && !self.rule.locked;
-        open || self.is_their_creator(id) || self.rule.admitted.contains(&id)
-    }
-
     // What the server says.
 
     /// The server lets us in and says who is there.
@@ -220,8 +224,27 @@ impl Room {
         member.ready = member.reach_at <= now;
     }
 
+    /// Asks the server where its STUN is, and its relays where the policy allows them, if that is not good any more.
+    pub fn borrow_relays(&mut self, cx: &mut Cx<'_>) {
+        if self.online && self.relays_until <= cx.now.time {
+            self.relays_until = cx.now.time.after(RELAYS_RETRY_MS);
+            cx.request(Request::RoomRelays(wire::Room { room: self.id }), Purpose::Room(self.id, RoomAsk::Relays));
+        }
+    }
+
+    /// The server said where they are. Where relays are forbidden, whatever it names beside STUN is nothing to us.
+    pub fn lent(&mut self, mut relays: Relays, now: Time) {
+        if self.invitation.policy.relaying == Relaying::Forbidden {
+            relays.urls.retain(|url| url.starts_with("stun:"));
+            (relays.username, relays.password) = (String::new(), String::new());
+        }
+        self.relays_until = now.after((relays.valid_ms / 2).max(RELAYS_RETRY_MS));
+        self.relays = Some(relays);
+    }
+
     /// Somebody came after us: they speak first.
     pub fn newcomer(&mut self, id: MemberId, cx: &mut Cx<'_>) {
+        self.borrow_relays(cx);
         self.came(id, cx.now.time.after(PATIENCE_MS), cx);
     }
 
@@ -235,8 +258,12 @@ impl Room {
 
     // What sessions and links say.
 
-    /// A session is agreed with somebody who holds the room's secret and showed this key.
-    pub fn paired(&mut self, id: MemberId, key: PublicKey, cx: &mut Cx<'_>) {
+    /// A session is agreed with somebody who holds the room's secret, or one of before, and showed this key.
+    pub fn paired(&mut self, id: MemberId, key: PublicKey, under: Under, cx: &mut Cx<'_>) {
+        let familiar = self.known.contains(&IdentityKey(*key.as_bytes()));
+        if under == Under::Past && !familiar && key != self.invitation.creator {
+            return self.refuse(id, cx);
+        }
         let count = self.members.values().filter(|member| member.paired).count();
         let full = count + 1 >= usize::from(self.invitation.policy.members);
         let Some(member) = self.members.get_mut(&id) else { return self.refuse(id, cx) };
@@ -248,15 +275,17 @@ impl Room {
         (member.paired, member.lost, member.keyed) = (true, None, false);
         if self.is_out(id, Some(key)) {
             if self.is_creator() {
-                self.say(id, RoomWord::Rule(self.rule.clone()), cx);
+                self.say(id, RoomWord::Rule(self.rule_for(id)), cx);
             }
             return self.refuse(id, cx);
         }
-        self.waiting = None;
+        // Only the creator's word makes another secret than the one that is remembered the room's.
+        self.doubtful &= under == Under::Past || key != self.invitation.creator;
+        self.borrow_relays(cx);
         let (name, room) = (self.shown.clone(), self.name.clone().filter(|_| self.is_creator()));
         self.say(id, RoomWord::Hello(MemberHello { name, room, poise: self.poise }), cx);
         if self.is_creator() && self.lets_in(id) {
-            self.say(id, RoomWord::Rule(self.rule.clone()), cx);
+            self.say(id, RoomWord::Rule(self.rule_for(id)), cx);
         }
         self.let_in(cx);
         self.roll_at = Some(cx.now.time.after(ROLL_MS));
@@ -282,7 +311,7 @@ impl Room {
 
     pub fn up(&mut self, id: MemberId, link: LinkId, route: Route, cx: &mut Cx<'_>) {
         let Some(member) = self.members.get_mut(&id) else { return };
-        member.link = Some((link, route));
+        (member.link, member.no_way) = (Some((link, route)), false);
         let theirs = member.theirs.take();
         self.sound(SoundOrder::Member { member: id, link }, cx);
         if let Some(key) = theirs {
@@ -290,6 +319,14 @@ impl Room {
         }
         self.floor(FloorInput::Up(id), cx);
         self.tell(RoomEvent::Changed, cx);
+    }
+
+    /// A link to somebody was tried, and there was no way that the policy and both ends allow.
+    pub fn no_way(&mut self, id: MemberId, cx: &mut Cx<'_>) {
+        if let Some(member) = self.members.get_mut(&id) {
+            member.no_way = true;
+            self.tell(RoomEvent::Changed, cx);
+        }
     }
 
     pub fn routed(&mut self, id: MemberId, route: Route, cx: &mut Cx<'_>) {
@@ -335,6 +372,9 @@ impl Room {
         let Some(key) = self.sender.said() else { return };
         if let Some(member) = self.members.get_mut(&id) {
             (member.keyed, member.ever_keyed) = (true, true);
+            let known = member.key.map(|key| IdentityKey(*key.as_bytes()));
+            let room = self.known.len() < FAMILIAR;
+            self.changed |= known.filter(|_| room).is_some_and(|key| self.known.insert(key));
         }
         self.say(id, RoomWord::Key(key), cx);
     }
@@ -384,6 +424,8 @@ impl Room {
         if self.is_their_creator(id) && self.name.is_none() {
             self.name = hello.room.clone();
         }
+        // Whoever does not meet us under our secret, or put us out, does not say who they are.
+        self.waiting = None;
         let knocks = self.is_creator() && !self.lets_in(id);
         let Some(member) = self.members.get_mut(&id) else { return };
         member.hello = Some(hello);
@@ -394,7 +436,7 @@ impl Room {
     }
 
     /// Tells the user of a member once it is known and let in.
-    fn arrived(&mut self, id: MemberId, cx: &mut Cx<'_>) {
+    pub(super) fn arrived(&mut self, id: MemberId, cx: &mut Cx<'_>) {
         let lets_in = self.lets_in(id);
         let Some(member) = self.members.get_mut(&id) else { return };
         if lets_in && member.hello.is_some() && !std::mem::replace(&mut member.joined, true) {
@@ -439,72 +481,6 @@ impl Room {
         self.sweep(cx);
     }
 
-    /// The creator says what holds.
-    fn ruled(&mut self, mut rule: Rule, cx: &mut Cx<'_>) {
-        if rule.version <= self.rule.version {
-            return;
-        }
-        rule.out.truncate(RULED);
-        rule.admitted.truncate(RULED);
-        self.rule = rule;
-        if self.is_out(self.us, Some(self.own.public())) {
-            let key = IdentityKey(*self.own.public().as_bytes());
-            let banned = self.rule.out.iter().any(|out| out.banned == Some(key));
-            let end = if banned { RoomEnd::Banned } else { RoomEnd::Kicked };
-            return cx.fact(Fact::RoomOver(self.id, end));
-        }
-        self.obey(cx);
-    }
-
-    /// Puts out whoever is out, and lets in whoever is in.
-    fn obey(&mut self, cx: &mut Cx<'_>) {
-        let is_out = |(id, member): &(&MemberId, &Member)| self.is_out(**id, member.key);
-        let out: Vec<MemberId> = self.members.iter().filter(is_out).map(|(id, _)| *id).collect();
-        for id in out {
-            self.gone(id, cx);
-        }
-        self.let_in(cx);
-        let known: Vec<MemberId> = self.members.keys().copied().collect();
-        for id in known {
-            self.arrived(id, cx);
-        }
-        self.roll_at = Some(cx.now.time.after(ROLL_MS));
-    }
-
-    // What the creator does.
-
-    /// Changes what holds and says so. Everybody who is put out hears why.
-    pub fn rule(&mut self, change: impl FnOnce(&mut Rule), cx: &mut Cx<'_>) {
-        change(&mut self.rule);
-        self.rule.version = self.rule.version.saturating_add(1);
-        let (out, admitted) = (self.rule.out.len(), self.rule.admitted.len());
-        self.rule.out.drain(..out.saturating_sub(RULED));
-        self.rule.admitted.drain(..admitted.saturating_sub(RULED));
-        // Whoever still knocks is told nothing of the others.
-        let told = |(id, member): &(&MemberId, &Member)| {
-            member.paired && (self.lets_in(**id) || self.is_out(**id, member.key))
-        };
-        let told: Vec<MemberId> = self.members.iter().filter(told).map(|(id, _)| *id).collect();
-        for id in told {
-            self.say(id, RoomWord::Rule(self.rule.clone()), cx);
-        }
-        self.obey(cx);
-        self.tell(RoomEvent::Changed, cx);
-    }
-
-    /// Puts a member out.
-    pub fn put_out(&mut self, id: MemberId, banned: bool, cx: &mut Cx<'_>) {
-        let key = self.members.get(&id).and_then(|member| member.key).map(|key| IdentityKey(*key.as_bytes()));
-        let outcast = Outcast { member: id, banned: key.filter(|_| banned) };
-        self.rule(
-            |rule| {
-                rule.admitted.retain(|admitted| *admitted != id);
-                rule.out.push(outcast);
-            },
-            cx,
-        );
-    }
-
     // Who goes.
 
     /// Whether somebody with whom we have a session has one with this member.
@@ -514,7 +490,7 @@ impl Room {
     }
 
     /// A member is not there any more: nothing of ours is for it from now on.
-    fn gone(&mut self, id: MemberId, cx: &mut Cx<'_>) {
+    pub(super) fn gone(&mut self, id: MemberId, cx: &mut Cx<'_>) {
         let Some(member) = self.members.remove(&id) else { return };
         if member.paired {
             cx.fact(Fact::Shun(PeerId::Member(self.id, id)));

@@ -91,6 +91,7 @@ impl Room {
             Verified::Yes => self.verified.insert(key),
             Verified::No => self.verified.remove(&key),
         };
+        self.changed = true;
         self.tell(RoomEvent::Changed, cx);
         true
     }
@@ -170,7 +171,8 @@ impl Room {
     // How members are met.
 
     pub fn us(&self) -> Us<'_> {
-        Us::Member { id: self.us, own: &self.own, psk: &self.psk, terms: &self.terms }
+        let Self { us, own, psk, past, terms, .. } = self;
+        Us::Member { id: *us, own, psk, past, terms }
     }
 
     /// What is wanted of a member.
@@ -229,6 +231,7 @@ impl Room {
             (_, true, Some(_)) if !lets_in && self.is_creator() => Presence::Waiting,
             (_, _, Some(_)) if !lets_in => return None,
             (Some((_, route)), ..) => Presence::Here(route),
+            (None, _, Some(_)) if member.no_way => Presence::NoWay,
             (None, _, Some(_)) => Presence::Reaching,
             (None, _, None) => Presence::Heard,
         };

@@ -41,6 +41,12 @@ pub struct RoomRow {
     /// Members with whom people compared words.
     #[serde(index = 9)]
     pub verified: Vec<IdentityKey>,
+    /// The keys of handshakes under its secrets before this one, 32 bytes each, the newest first.
+    #[serde(index = 10, skip_serializing_if = "Option::is_none")]
+    pub past: Option<KeyBytes>,
+    /// Members who were let in: they are met also under a secret of before.
+    #[serde(index = 11, skip_serializing_if = "Vec::is_empty")]
+    pub known: Vec<IdentityKey>,
 }
 
 impl Row for RoomRow {

@@ -7,7 +7,7 @@ use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use sidetone_engine::floor::{Deny, Floor, FloorEvent, FloorInput, FloorOut, FloorState, Priority, SILENCE_MS};
 use sidetone_engine::{Claim, SoundOrder, Time};
-use sidetone_wire::floor::FloorWord;
+use sidetone_wire::floor::{Burst, DenyWhy, FloorDenied, FloorRequest, FloorWord, Grant, Held, Position};
 use sidetone_wire::id::MemberId;
 
 const BURST_MS: u64 = 10_000;
@@ -25,6 +25,7 @@ pub struct Tally {
     pub collisions: u64,
     pub queued: u64,
     pub splits: u64,
+    pub lies: u64,
 }
 
 #[derive(Clone)]
@@ -58,6 +59,8 @@ struct Phone {
     heard: u64,
     /// Counts what it was told to listen to.
     turn: u64,
+    /// It says whatever it likes, to each something else, and has no floor of its own.
+    lies: bool,
 }
 
 impl Phone {
@@ -77,6 +80,7 @@ impl Phone {
             listens: None,
             heard: 0,
             turn: 0,
+            lies: false,
         }
     }
 
@@ -152,7 +156,7 @@ impl World {
 
     /// One phone's floor takes a fact, and what it wants is done.
     fn give(&mut self, at: usize, input: FloorInput) {
-        if !self.phones[at].alive {
+        if !self.phones[at].alive || self.phones[at].lies {
             return;
         }
         let mut out = Vec::new();
@@ -355,7 +359,8 @@ impl World {
         for one in 0..self.phones.len() {
             let phone = &self.phones[one];
             assert!(!phone.speaks() || phone.listens.is_none(), "seed {seed}: {one} hears while it speaks");
-            assert!(phone.speaks() == (phone.alive && phone.talks.is_some()), "seed {seed}: sound follows the floor");
+            let sounds = phone.alive && phone.talks.is_some() && !phone.lies;
+            assert!(phone.speaks() == sounds, "seed {seed}: sound follows the floor");
             for other in one + 1..self.phones.len() {
                 let hear = self.side[one] == self.side[other];
                 if !(phone.speaks() && self.phones[other].speaks() && hear) {
@@ -444,6 +449,103 @@ impl World {
             _ => (0..self.phones.len()).for_each(|at| self.release(at)),
         }
     }
+}
+
+/// What a liar says: words of every kind, under any numbers.
+impl World {
+    fn lie(&mut self, liar: usize) {
+        let me = self.phones[liar].me;
+        let counter = match self.within(0, 3) {
+            0 => 0,
+            1 => u64::MAX,
+            2 => self.within(0, 1 << 40),
+            _ => self.within(0, 20),
+        };
+        let (priority, burst) = (self.within(0, 255) as u8 % 5, self.within(0, 12) as u32);
+        let claim = Claim { priority, counter, burst };
+        self.phones[liar].talks = self.one_in(2).then_some(claim);
+        for to in self.others(liar) {
+            let of = self.within(0, self.phones.len() as u64 - 1) as usize;
+            let of = if self.one_in(3) { MemberId([0xaa; 16]) } else { self.phones[of].me };
+            let word = match self.within(0, 9) {
+                0 | 1 => FloorWord::Taken(claim),
+                2 => FloorWord::Released(Burst { burst }),
+                3 => FloorWord::Request(FloorRequest { priority, counter }),
+                4 => FloorWord::Cancel(Default::default()),
+                5 => FloorWord::Queued(Position { position: priority }),
+                6 => FloorWord::Denied(FloorDenied { why: DenyWhy::QueueFull }),
+                7 => FloorWord::Granted(Grant { burst, to: of }),
+                8 => FloorWord::Held(Held { by: of, claim }),
+                _ => return self.later(1, Due::Sound(to, me, claim)),
+            };
+            self.say(liar, to, word);
+            self.tally.lies += 1;
+        }
+    }
+
+    /// Somebody puts the liars out: from then on nobody hears them.
+    fn expel_liars(&mut self) {
+        let liars: Vec<usize> = (0..self.phones.len()).filter(|at| self.phones[*at].lies).collect();
+        for liar in liars {
+            let member = self.phones[liar].me;
+            (self.phones[liar].alive, self.phones[liar].talks) = (false, None);
+            self.queue
+                .retain(|_, due| !matches!(due, Due::Word(_, from, _) | Due::Sound(_, from, _) if *from == member));
+            (0..self.phones.len()).for_each(|at| self.give(at, FloorInput::Gone(member)));
+        }
+    }
+}
+
+/// Lets a room with liars in it live: of those who do not lie two never speak at once for longer than a word travels, whatever
+/// is said to them, and once the liars are out all agree again.
+///
+/// # Panics
+///
+/// When that did not hold.
+pub fn live_among_liars(seed: u64) -> World {
+    let mut world = World::new(seed);
+    let liars = 1 + (seed % 3) as usize;
+    for _ in 0..liars {
+        // The phone that was there goes, and somebody else comes who lies.
+        let at = world.within(0, world.phones.len() as u64 - 1) as usize;
+        let member = world.phones[at].me;
+        (0..world.phones.len()).for_each(|other| world.give(other, FloorInput::Gone(member)));
+        world.phones[at] = Phone { lies: true, ..Phone::new(at, 200) };
+        let member = world.phones[at].me;
+        (0..world.phones.len())
+            .filter(|other| *other != at)
+            .for_each(|other| world.give(other, FloorInput::Up(member)));
+    }
+    for _ in 0..24 {
+        let pause = world.within(0, 2_500);
+        for _ in 0..pause / 100 {
+            world.run(100);
+            let liar = world.within(0, world.phones.len() as u64 - 1) as usize;
+            if world.phones[liar].lies && world.phones[liar].alive {
+                world.lie(liar);
+            }
+        }
+        let at = world.within(0, world.phones.len() as u64 - 1) as usize;
+        match world.within(0, 7) {
+            0..=2 => world.press(at),
+            3..=4 => world.release(at),
+            _ => (0..world.phones.len()).for_each(|at| {
+                if world.one_in(2) {
+                    world.press(at);
+                }
+            }),
+        }
+    }
+    world.expel_liars();
+    world.healed = world.now;
+    world.run(AGREE_MS);
+    world.assert_agreed();
+    (0..world.phones.len()).for_each(|at| world.release(at));
+    world.run(13_000);
+    for (at, phone) in world.phones.iter().enumerate().filter(|(_, phone)| !phone.lies) {
+        assert_eq!(phone.floor.state(), FloorState::Idle, "seed {seed}: {at} after all let go");
+    }
+    world
 }
 
 /// Lets a room live, and looks whether every promise held.

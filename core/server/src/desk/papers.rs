@@ -37,6 +37,13 @@ impl<B: Bus, S: Store> Desk<B, S> {
         Ok(Reply::Relays(self.credentials(now, &keys::hex(&tag))))
     }
 
+    /// Where STUN is, and nothing of relays.
+    pub(super) fn stun(&self) -> Relays {
+        let all = self.config.relays.iter().flat_map(|relays| &relays.urls);
+        let urls = all.filter(|url| url.starts_with("stun:")).cloned().collect();
+        Relays { urls, username: String::new(), password: String::new(), valid_ms: RELAYS_MS }
+    }
+
     /// Credentials under which the relay knows somebody as `tag`.
     pub(super) fn credentials(&self, now: Now, tag: &str) -> Relays {
         let Some(RelayTerms { urls, secret }) = &self.config.relays else {

@@ -177,11 +177,12 @@ impl<B: Bus, S: Store> Desk<B, S> {
     }
 
     /// The first of three gates: no credentials where the policy forbids relays, and only to members. The second is the
-    /// tag, which says what the policy is; the third are the phones.
+    /// tag, which says what the policy is; the third are the phones. Where STUN is they may know anyhow: what it tells a phone
+    /// is its own address.
     async fn room_relays(&mut self, now: Now, session: SessionId, room: RoomId) -> Result<Reply, Refusal> {
         let held = self.bus.held(session, room).await??;
         if held.relay == RelayRule::Forbidden {
-            return refuse(Code::RelayForbidden);
+            return Ok(Reply::Relays(self.stun()));
         }
         let tag = RelayTag::of(held.relay, held.name);
         Ok(Reply::Relays(self.credentials(now, tag.as_str())))
