@@ -4,6 +4,7 @@
 mod dice;
 mod files;
 mod link;
+mod nat;
 mod phone;
 mod room;
 mod server;
@@ -23,6 +24,7 @@ use sidetone_wire::id::{RoomId, TicketId, UnixMs};
 pub use dice::Dice;
 pub use files::{Batch, FileDue, Files, file};
 pub use link::Links;
+pub use nat::{Between, Nat};
 pub use phone::{Crash, Phone};
 pub use room::{Sound, name, push_to_talk};
 pub use server::Server;

@@ -1,7 +1,7 @@
 //! One-to-one calls between two or three phones, in virtual time.
 
-use proving::world::{Lies, World};
-use sidetone_engine::{CallState, Command, CommandError, EndReason, Event, Microphone};
+use proving::world::{Lies, Nat, World};
+use sidetone_engine::{CallState, Command, CommandError, EndReason, Event, Microphone, Reach, Relay, Route};
 
 fn friends() -> World {
     World::friends(7)
@@ -250,4 +250,43 @@ fn relays_are_asked_for_again_before_their_credentials_end() {
         assert_eq!(asked(&world), 2 * round, "and not again at once");
         world.run(700_000);
     }
+}
+
+/// Anna's and Ben's routes in a call between networks like these; none if they never hear each other.
+fn routes(one: Nat, other: Nat, relays_down: bool) -> Option<[Route; 2]> {
+    let mut world = friends();
+    world.links.between.nats = [(0, one), (1, other)].into();
+    world.links.between.relays_down = relays_down;
+    let call = world.call(0, 1);
+    assert!(world.run_until(10_000, |world| rings(world, 1)));
+    world.ask(1, Command::AnswerCall(call)).expect("it can be answered");
+    world.run(40_000);
+    if world.ended(0, call).is_some() {
+        assert_eq!(world.ended(0, call), Some(EndReason::ConnectionLost));
+        return None;
+    }
+    Some([0, 1].map(|phone| world.phones[phone].call().and_then(|view| view.route).expect("it is connected")))
+}
+
+#[test]
+fn a_call_takes_a_relay_where_routers_leave_no_other_way_and_fails_where_there_is_none() {
+    let direct = Some([Route::Direct(Reach::Internet); 2]);
+    assert_eq!(routes(Nat::Lan, Nat::Lan, false), Some([Route::Direct(Reach::Lan); 2]));
+    assert_eq!(routes(Nat::Home, Nat::Home, true), direct);
+    assert_eq!(routes(Nat::Open, Nat::Symmetric, true), direct);
+    let relayed = Some([Route::Relayed(Relay::Them), Route::Relayed(Relay::Us)]);
+    assert_eq!(routes(Nat::Home, Nat::Symmetric, false), relayed);
+    assert_eq!(routes(Nat::Blocked, Nat::Symmetric, false), Some([Route::Relayed(Relay::Both); 2]));
+    assert_eq!(routes(Nat::Blocked, Nat::Open, true), None);
+}
+
+#[test]
+fn a_call_and_a_text_get_through_where_half_of_all_packets_are_lost() {
+    let mut world = friends();
+    world.links.between.loss_one_in = 2;
+    let call = world.talk(0, 1);
+    world.say(0, 1, "do you hear me?");
+    assert!(world.run_until(60_000, |world| world.holds(1, 0, "do you hear me?")));
+    world.ask(0, Command::HangUp(call)).expect("it can be ended");
+    assert!(world.run_until(20_000, |world| world.ended(1, call) == Some(EndReason::PeerHungUp)));
 }

@@ -4,11 +4,13 @@
 uniffi::setup_scaffolding!("sidetone_testkit");
 
 mod bench;
+mod camera;
 mod server;
 mod tone;
 mod world;
 
 pub use bench::{UniffiSound, noop};
+pub use camera::{PatternCamera, TestPicture, read_pattern};
 pub use server::{TestProblem, TestServer};
 pub use tone::ToneMicrophone;
-pub use world::{ServerLies, SimCall, SimWorld};
+pub use world::{ServerLies, SimCall, SimFloor, SimNat, SimRoute, SimWorld};

@@ -4,8 +4,11 @@ use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use proving::world::{Lies, World};
-use sidetone_engine::{Answer, CallState, Command};
+use proving::world::{Lies, Nat, World, push_to_talk};
+use sidetone_engine::floor::{FloorState, Priority};
+use sidetone_engine::room::{Memory, RoomCommand};
+use sidetone_engine::{Answer, CallState, Command, Relay, Route};
+use sidetone_wire::id::RoomId;
 use sidetone_wire::record::Text;
 
 use crate::server::TestProblem;
@@ -39,6 +42,47 @@ pub enum SimCall {
     Reconnecting,
 }
 
+/// What a simulated phone's network does to whoever wants to reach it directly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum SimNat {
+    /// It is in one network with the others.
+    Lan,
+    /// It has an address of its own.
+    Open,
+    /// A router at home: it lets in whom the phone has written to.
+    Home,
+    /// Many mobile networks: nobody can know the phone's address before.
+    Symmetric,
+    /// Only a relay is reached: some offices and hotels.
+    Blocked,
+}
+
+/// How a call travels in a simulated world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum SimRoute {
+    /// From phone to phone.
+    Direct,
+    /// Through a relay of ours.
+    OurRelay,
+    /// Through a relay of theirs.
+    TheirRelay,
+    /// Through both.
+    BothRelays,
+}
+
+/// How the floor stands for a phone in the room of a simulated world.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum SimFloor {
+    /// Nobody speaks.
+    Free,
+    /// Somebody else speaks, or will.
+    Taken,
+    /// The phone waits for its turn.
+    Waiting,
+    /// The phone speaks.
+    Speaking,
+}
+
 /// A world of phones and one server. Nothing in it happens but by `advance` and what waits inside; nothing in it takes
 /// real time; the same seed and the same calls give the same log, to the byte.
 #[derive(uniffi::Object)]
@@ -48,6 +92,8 @@ pub struct SimWorld {
 
 struct Inside {
     world: World,
+    /// The room of the world, once it was opened.
+    room: Option<RoomId>,
     log: RefCell<Log>,
 }
 
@@ -66,7 +112,7 @@ impl SimWorld {
             return Err(TestProblem::new("a world has at most 16 phones"));
         }
         let world = World::new(seed, usize::try_from(phones).unwrap_or(0));
-        Ok(Arc::new(Self { inside: Mutex::new(Inside { world, log: RefCell::default() }) }))
+        Ok(Arc::new(Self { inside: Mutex::new(Inside { world, room: None, log: RefCell::default() }) }))
     }
 
     /// Switches a phone on and makes an account on it.
@@ -126,6 +172,100 @@ impl SimWorld {
             Some(CallState::Connected) => SimCall::Connected,
             Some(CallState::Reconnecting(_)) => SimCall::Reconnecting,
         })
+    }
+
+    /// How a phone's call travels; nothing while it does not.
+    pub fn call_route(&self, phone: u32) -> Result<Option<SimRoute>, TestProblem> {
+        self.with([phone], |inside, [phone]| {
+            inside.world.phones[phone].call().and_then(|call| call.route).map(|route| match route {
+                Route::Direct(_) => SimRoute::Direct,
+                Route::Relayed(Relay::Us) => SimRoute::OurRelay,
+                Route::Relayed(Relay::Them) => SimRoute::TheirRelay,
+                Route::Relayed(Relay::Both) => SimRoute::BothRelays,
+            })
+        })
+    }
+
+    /// Switches a phone on without an account: enough for a room.
+    pub fn switch_on(&self, phone: u32) -> Result<(), TestProblem> {
+        self.with([phone], |inside, [phone]| inside.world.switch_on(phone))
+    }
+
+    /// A phone opens the world's room, of push-to-talk; a new one if there was one.
+    pub fn open_room(&self, phone: u32) -> Result<(), TestProblem> {
+        self.with([phone], |inside, [phone]| {
+            inside.room = Some(inside.world.open_room(phone, push_to_talk(), Memory::Nothing));
+        })
+    }
+
+    /// A phone enters the world's room by a link that another, who is in it, gives.
+    pub fn join_room(&self, phone: u32, by: u32) -> Result<(), TestProblem> {
+        let joined = self.in_room([phone, by], |inside, room, [phone, by]| {
+            let invitation = inside.world.invitation(by, room);
+            inside.world.join_room(phone, invitation)
+        })?;
+        joined.map(drop).map_err(|error| TestProblem::new(format!("{error:?}")))
+    }
+
+    /// How many others a phone has a link to in the world's room.
+    pub fn room_links(&self, phone: u32) -> Result<u32, TestProblem> {
+        self.in_room([phone], |inside, room, [phone]| {
+            let view = inside.world.view(phone, room);
+            let here = |presence| matches!(presence, sidetone_engine::room::Presence::Here(_));
+            let count = view.map_or(0, |view| view.members.iter().filter(|member| here(member.presence)).count());
+            u32::try_from(count).unwrap_or(u32::MAX)
+        })
+    }
+
+    /// A phone's user holds the button down.
+    pub fn press(&self, phone: u32) -> Result<(), TestProblem> {
+        self.in_room([phone], |inside, room, [phone]| inside.world.press(phone, room, Priority::Normal))
+    }
+
+    /// A phone's user lets it go.
+    pub fn release(&self, phone: u32) -> Result<(), TestProblem> {
+        self.in_room([phone], |inside, room, [phone]| inside.world.let_go(phone, room))
+    }
+
+    /// A phone leaves the world's room.
+    pub fn leave_room(&self, phone: u32) -> Result<(), TestProblem> {
+        let left =
+            self.in_room([phone], |inside, room, [phone]| inside.world.ask_room(phone, RoomCommand::Leave(room)))?;
+        left.map(drop).map_err(|error| TestProblem::new(format!("{error:?}")))
+    }
+
+    /// How the floor stands for a phone.
+    pub fn floor(&self, phone: u32) -> Result<SimFloor, TestProblem> {
+        self.in_room([phone], |inside, room, [phone]| match inside.world.floor(phone, room) {
+            None | Some(FloorState::Idle) => SimFloor::Free,
+            Some(FloorState::Taken(_) | FloorState::Reserved(_)) => SimFloor::Taken,
+            Some(FloorState::Requesting | FloorState::Queued(_)) => SimFloor::Waiting,
+            Some(FloorState::Speaking) => SimFloor::Speaking,
+        })
+    }
+
+    /// Where a phone is, for links that are made from now on.
+    pub fn set_nat(&self, phone: u32, nat: SimNat) -> Result<(), TestProblem> {
+        let nat = match nat {
+            SimNat::Lan => Nat::Lan,
+            SimNat::Open => Nat::Open,
+            SimNat::Home => Nat::Home,
+            SimNat::Symmetric => Nat::Symmetric,
+            SimNat::Blocked => Nat::Blocked,
+        };
+        self.with([phone], |inside, [phone]| {
+            inside.world.links.between.nats.insert(phone, nat);
+        })
+    }
+
+    /// Whether there are relays, for links that are made from now on.
+    pub fn set_relays(&self, there: bool) -> Result<(), TestProblem> {
+        self.with([], |inside, []| inside.world.links.between.relays_down = !there)
+    }
+
+    /// From now on one packet between phones in so many is lost; 0 for none. What must arrive is sent again and comes late.
+    pub fn lose(&self, one_in: u64) -> Result<(), TestProblem> {
+        self.with([], |inside, []| inside.world.links.between.loss_one_in = one_in)
     }
 
     /// A phone's app dies, and starts again after at most twenty seconds.
@@ -197,6 +337,15 @@ impl SimWorld {
             done
         }));
         done.map_err(|_| TestProblem::new("that cannot be done in this world now"))
+    }
+
+    fn in_room<T, const N: usize>(
+        &self,
+        phones: [u32; N],
+        work: impl FnOnce(&mut Inside, RoomId, [usize; N]) -> T,
+    ) -> Result<T, TestProblem> {
+        let room = self.lock().room.ok_or_else(|| TestProblem::new("the world has no room"))?;
+        self.with(phones, |inside, phones| work(inside, room, phones))
     }
 
     fn command<const N: usize>(

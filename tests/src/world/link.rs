@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
-use sidetone_engine::{Down, LinkId, News, Order, Reach, Relay, Role, Route, Ways};
+use sidetone_engine::{Down, LinkId, News, Order, Role, Ways};
 use sidetone_wire::connect::{Address, Candidate, CandidateKind, Description, IceToken};
 use sidetone_wire::id::Fingerprint;
 
+use super::nat::Between;
 use super::phone::Stream;
 use super::{Batch, Due, FileDue, PhoneId, World};
 
@@ -24,6 +25,8 @@ pub struct Links {
     made: u32,
     /// How often a phone gathered its addresses.
     pub gathered: BTreeMap<PhoneId, u32>,
+    /// What is between the phones.
+    pub between: Between,
     /// Until when nothing passes between phones.
     pub outage_until: u64,
     /// Somebody between the phones shows a certificate of their own.
@@ -150,15 +153,13 @@ impl World {
         if self.now_ms < self.links.outage_until || !self.phones[key.0].online || !self.phones[other.0].online {
             return;
         }
+        let ways = |key: Key| self.links.ends.get(&key).map_or(Ways::Preferred, |end| end.ways);
+        let routes = self.links.between.route((key.0, ways(key)), (other.0, ways(other)));
+        let Some([our_route, their_route]) = routes else { return };
         let delay = self.dice.within(10, 80);
         let number = |world: &Self, key| world.links.ends.get(&key).map_or(0, |end: &End| end.number);
         let (ours, theirs) = (number(self, key), number(self, other));
-        let relayed = |key| self.links.ends.get(&key).is_some_and(|end: &End| end.ways == Ways::RelayOnly);
-        let route = match (relayed(key), relayed(other)) {
-            (false, false) => Route::Direct(Reach::Lan),
-            _ => Route::Relayed(Relay::Both),
-        };
-        for (end, partner, shown) in [(key, other, theirs), (other, key, ours)] {
+        for (end, partner, shown, route) in [(key, other, theirs, our_route), (other, key, ours, their_route)] {
             if let Some(end) = self.links.ends.get_mut(&end) {
                 end.up = Some(partner);
             }
@@ -177,7 +178,7 @@ impl World {
 
     fn send_record(&mut self, key: Key, bytes: Vec<u8>) {
         let partner = self.links.ends.get(&key).and_then(|end| end.up);
-        let delay = self.dice.within(5, 80);
+        let delay = self.dice.within(5, 80) + self.links.between.delay(&mut self.dice);
         if let Some(partner) = partner {
             self.deliver(partner, delay, News::Record(bytes));
         }
@@ -186,7 +187,7 @@ impl World {
     /// Chunks for the other end, after those that are already on their way there.
     pub(super) fn bulk(&mut self, phone: PhoneId, link: LinkId, batch: Batch) {
         let partner = self.links.ends.get(&(phone, link)).and_then(|end| end.up);
-        let delay = self.dice.within(5, 80);
+        let delay = self.dice.within(5, 80) + self.links.between.delay(&mut self.dice);
         let begin = self.now_ms.max(self.links.outage_until) + delay;
         let Some(end) = partner.and_then(|partner| self.links.ends.get_mut(&partner)) else { return };
         let at = end.bulk.next(begin);

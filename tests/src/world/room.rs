@@ -130,7 +130,8 @@ impl World {
 
     fn send_sound(&mut self, phone: PhoneId, room: RoomId, link: LinkId, bytes: Vec<u8>) {
         let Some((to, end)) = self.links.other_end(phone, link) else { return };
-        if self.now_ms >= self.links.outage_until && self.phones[to].online && self.phones[phone].online {
+        let lost = self.links.between.loses(&mut self.dice);
+        if !lost && self.now_ms >= self.links.outage_until && self.phones[to].online && self.phones[phone].online {
             let delay = self.dice.within(5, 80);
             self.later(delay, Due::Sound(to, end, room, bytes));
         }
