@@ -1,7 +1,10 @@
 //! One-to-one calls between two or three phones, in virtual time.
 
 use proving::world::{Lies, Nat, World};
-use sidetone_engine::{CallState, Command, CommandError, EndReason, Event, Microphone, Reach, Relay, Route};
+use sidetone_engine::{
+    CallState, Command, CommandError, Content, EndReason, Event, Microphone, Reach, Relay, Route, Shows, Wants,
+};
+use sidetone_wire::id::CallId;
 
 fn friends() -> World {
     World::friends(7)
@@ -179,6 +182,25 @@ fn a_mute_is_seen_by_the_other_side() {
     world.ask(0, Command::SetMicrophone(call, Microphone::Off)).expect("it can be muted");
     let seen = |world: &World| world.phones[1].call().is_some_and(|view| view.their_microphone == Microphone::Off);
     assert!(world.run_until(1_000, seen));
+}
+
+#[test]
+fn what_is_shown_is_seen_by_the_other_side_and_again_on_a_new_link() {
+    let mut world = friends();
+    let call = world.talk(0, 1);
+    let shows = Shows { camera: true, screen: Some(Content::Motion) };
+    world.ask(0, Command::Show(call, shows)).expect("the call is on");
+    world.ask(1, Command::Want(call, Wants { camera: 360, screen: 0 })).expect("the call is on");
+    let seen = |world: &World| world.phones[1].call().is_some_and(|view| view.their_shows == shows);
+    let wanted = |world: &World| world.phones[0].call().is_some_and(|view| view.their_wants.camera == 360);
+    assert!(world.run_until(1_000, |world| seen(world) && wanted(world)));
+    let shows = Shows { camera: false, screen: Some(Content::Text) };
+    world.outage(12_000);
+    assert!(world.run_until(5_000, |world| matches!(world.state(0), Some(CallState::Reconnecting(_)))));
+    world.ask(0, Command::Show(call, shows)).expect("the call is on");
+    let seen = |world: &World| world.phones[1].call().is_some_and(|view| view.their_shows == shows);
+    assert!(world.run_until(60_000, seen), "said again");
+    assert_eq!(world.ask(1, Command::Show(CallId([9; 16]), shows)), Err(CommandError::NoSuchCall));
 }
 
 #[test]

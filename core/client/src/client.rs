@@ -30,6 +30,7 @@ use crate::store::{Location, Store, StoreError, wipe};
 use crate::transfer::place::Shelf;
 use crate::transfer::pump::Pump;
 use crate::vault::{KeyVault, random};
+use crate::video::Video;
 
 /// News of the socket that may wait for the driver.
 const NEWS: usize = 64;
@@ -103,6 +104,7 @@ pub struct Client {
     finger: watch::Sender<Finger>,
     /// Taken once, before the audio starts.
     sound: Mutex<Option<(Microphone, Loudspeaker)>>,
+    video: Video,
     pub(crate) shelf: Option<Shelf>,
 }
 
@@ -141,10 +143,12 @@ impl Client {
         if let Some(shelf) = &shelf {
             shelf.sweep(engine.transfers().into_iter().map(|view| view.transfer));
         }
+        let video = Video::new(Arc::clone(media.figures()), Arc::clone(&queue));
+        let pictures = video.clone();
         let (files, from_files) = Pump::start(shelf.clone()).map_err(|_| OpenError::System)?;
         let (journal, routes) = (Journal::default(), BTreeMap::new());
         let (proofs, from_proofs) = mpsc::channel(1);
-        let inside = Inside { engine, store, journal, socket, links, media, files, proofs, routes };
+        let inside = Inside { engine, store, journal, socket, links, media, video: pictures, files, proofs, routes };
         let (news, from_socket) = mpsc::channel(NEWS);
         let ears = Ears {
             words: word_inbox,
@@ -177,7 +181,7 @@ impl Client {
         };
         std::thread::Builder::new().name("sidetone".into()).spawn(drive).map_err(|_| OpenError::System)?;
         let sound = Mutex::new(Some((microphone, speaker)));
-        Ok(Self { words, queue, stop, paused, alive, woken, moved, keeper, host, button, finger, sound, shelf })
+        Ok(Self { words, queue, stop, paused, alive, woken, moved, keeper, host, button, finger, sound, video, shelf })
     }
 
     /// Closes the client: ends a call, closes links and socket, lets go of the store. Returns when all of it is gone;
@@ -203,6 +207,11 @@ impl Client {
     /// The two ends of the sound, for the threads that the platform's audio runs on; `None` if they were taken.
     pub fn take_sound(&self) -> Option<(Microphone, Loudspeaker)> {
         self.sound.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take()
+    }
+
+    /// The pictures of the call that is on, for the threads on which the platform's encoder and decoder run.
+    pub fn video(&self) -> Video {
+        self.video.clone()
     }
 
     /// The next event; `None` once the client is closed.

@@ -43,6 +43,7 @@ use crate::room::Finger;
 use crate::socket::{Socket, SocketCounts, SocketNews};
 use crate::store::{Store, StoreError, Write};
 use crate::transfer::pump::{self, Pump};
+use crate::video::Video;
 
 pub mod links;
 
@@ -86,6 +87,8 @@ pub struct Inside {
     pub links: Links,
     /// The media thread.
     pub media: MediaThread,
+    /// The pictures of the call that is on.
+    pub video: Video,
     /// The file pump.
     pub files: Pump,
     /// Where work for searches is handed in.
@@ -450,21 +453,31 @@ impl Driver {
             MediaOrder::Start { link, send, receive } => {
                 self.inside.links.make_way(Some(link));
                 // Without the link the engine will soon hear that it is down.
-                if let Some(port) = self.inside.links.port(link) {
-                    media.begin(call, Box::new(port), send, receive);
+                if let Some((sound, pictures)) = self.inside.links.port(link).zip(self.inside.links.video(link)) {
+                    self.inside.video.begin(call, pictures, &send, &receive);
+                    media.begin(call, Box::new(sound), send, receive);
                 }
             }
             MediaOrder::Move { link } => {
                 self.inside.links.make_way(Some(link));
-                if let Some(port) = self.inside.links.port(link) {
-                    media.move_to(call, Box::new(port));
+                if let Some((sound, pictures)) = self.inside.links.port(link).zip(self.inside.links.video(link)) {
+                    self.inside.video.move_to(call, pictures);
+                    media.move_to(call, Box::new(sound));
                 }
             }
-            MediaOrder::SealWith(key) => media.seal_with(call, key),
-            MediaOrder::OpenWith(key) => media.open_with(call, key),
+            MediaOrder::SealWith(key) => {
+                self.inside.video.seal_with(call, &key);
+                media.seal_with(call, key);
+            }
+            MediaOrder::OpenWith(key) => {
+                self.inside.video.open_with(call, &key);
+                media.open_with(call, key);
+            }
+            MediaOrder::Show(shows) => self.inside.video.show(call, shows),
             MediaOrder::Microphone(Microphone::On) => media.mute(call, Muted::No),
             MediaOrder::Microphone(Microphone::Off) => media.mute(call, Muted::Yes),
             MediaOrder::Stop => {
+                self.inside.video.stop(call);
                 media.end(call);
                 self.inside.links.make_way(None);
             }
@@ -523,7 +536,8 @@ impl Driver {
 
     async fn free(mut self) {
         self.frames = None;
-        let Inside { links, media, store, files, .. } = self.inside;
+        let Inside { links, media, video, store, files, .. } = self.inside;
+        video.close();
         drop(media);
         links.close_all().await;
         files.close().await;

@@ -7,11 +7,12 @@ use sidetone_engine::CallView;
 use sidetone_engine::room::RoomEvent;
 use sidetone_engine::stranger::StrangerEvent;
 use sidetone_engine::transfer::view::TransferView;
-use sidetone_wire::id::{RoomId, UserId};
+use sidetone_wire::id::{CallId, RoomId, UserId};
 use sidetone_wire::record::MessageId;
 use tokio::sync::Notify;
 
 use crate::error::{Error, refused};
+use crate::video::VideoEvent;
 
 /// Events that wait for the app at most; what does not fit becomes one [`Event::Refresh`].
 pub const EVENTS: usize = 256;
@@ -57,6 +58,8 @@ pub enum Event {
     Announcement(String),
     /// What the user of this device prefers changed.
     Preferences,
+    /// What the encoder of a call's pictures should know.
+    Video(CallId, VideoEvent),
     /// Something in a room.
     Room(RoomId, RoomEvent),
     /// Something about a stranger.
@@ -96,6 +99,7 @@ impl Event {
     fn replaces(&self, older: &Self) -> bool {
         match (self, older) {
             (Self::Call(new), Self::Call(old)) => new.call == old.call,
+            (Self::Video(call, new), Self::Video(other, old)) => call == other && new.replaces(old),
             (Self::Transfer(new), Self::Transfer(old)) => new.transfer == old.transfer,
             (Self::Room(new, one @ (RoomEvent::Changed | RoomEvent::Loud(_))), Self::Room(old, other)) => {
                 new == old && std::mem::discriminant(one) == std::mem::discriminant(other)

@@ -44,6 +44,7 @@ mod keep;
 mod room;
 mod stranger;
 mod vault;
+mod video;
 
 pub use chat::{Chat, Found, Message, Reaction, SearchMark, What};
 pub use client::{Client, Config};
@@ -55,7 +56,7 @@ pub use keep::{
     Downloads, Export, ExportError, Exported, ImportError, Imported, ImportedIdentity, Part, ServerPart, Wiped, forget,
     import, salvage,
 };
-pub use link::{Bind, RoutePolicy};
+pub use link::{Bind, RoutePolicy, VideoStats};
 pub use media::{Loudspeaker, Microphone, SoundFigures};
 pub use room::{Guest, NewRoom};
 pub use sidetone_crypto::identity::PublicKey;
@@ -74,9 +75,11 @@ pub use sidetone_engine::stranger::{
 pub use sidetone_engine::transfer::row::{EndReason as TransferEnd, FilePolicy};
 pub use sidetone_engine::transfer::view::{PausedBy, TransferState, TransferView};
 pub use sidetone_engine::{
-    Account, Addresses, CallState, CallView, Cost, Direction, EndReason, Friend, Microphone as MicrophoneState, PeerId,
-    Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Standing, Storage, Theme, Time, Verified,
+    Account, Addresses, CallState, CallView, Content, Cost, Direction, EndReason, Friend,
+    Microphone as MicrophoneState, PeerId, Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Shows,
+    Standing, Storage, Theme, Time, Verified, Wants,
 };
+pub use sidetone_media::video::{Codec, FrameError, Kind as FrameKind, Pushed, Rotation, Track as Source};
 pub use sidetone_media::{Note, NoteRecorder};
 pub use sidetone_wire::encounter::{Language, Nickname};
 pub use sidetone_wire::id::{CallId, ItemSeq, LaneId, MatchId, MemberId, RoomId, TransferId, UserId};
@@ -88,3 +91,4 @@ pub use stranger::{BurnReport, Entering, Strangers};
 pub use transfer::Preview;
 pub use transfer::picture::{Decoded, Origin};
 pub use vault::{FileVault, FixedKey, KeyVault, VaultError};
+pub use video::{Video, VideoError, VideoEvent, VideoFrame};

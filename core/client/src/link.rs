@@ -1,8 +1,8 @@
 //! One link: the one peer connection to one peer, with records and sound on it.
 //!
 //! This module and its submodules alone know the WebRTC library; none of its types leaves them. A [`Link`] carries
-//! an ordered reliable channel of records, another of files and a two-way audio track that is agreed from the start and silent until
-//! something is sent, so that a call on an open link renegotiates nothing. It decides nothing: it is told by the
+//! an ordered reliable channel of records, another of files, and a two-way track each for sound and pictures, agreed from the
+//! start and silent until something is sent, so that a call on an open link renegotiates nothing. It decides nothing: it is told by the
 //! engine what to open and whom to believe, and answers with [`News`].
 //!
 //! # Signaling
@@ -39,10 +39,12 @@ mod steady;
 mod stream;
 mod template;
 mod traffic;
+mod video;
 
 pub use bulk::{BULK_BYTES, BulkClosed, BulkNews, BulkPath, BulkPort, BytesPerSecond};
 pub use description::{Candidate, Description, Malformed};
 pub use media::{Inbound, MediaPort};
+pub use video::{VideoPort, VideoStats};
 
 use description::{Kind, Protocol};
 use life::{Life, Order};
@@ -299,6 +301,7 @@ pub struct Link {
     orders: mpsc::Sender<Order>,
     outgoing: Outgoing,
     media: MediaPort,
+    video: VideoPort,
     bulk: BulkPort,
     pace: Arc<Pace>,
     policy: RoutePolicy,
@@ -318,6 +321,7 @@ impl Link {
         let pace = Arc::new(Pace::new());
         let (outgoing, queue) = records::queue();
         let (media, sound) = media::port();
+        let (video, pictures) = video::port();
         let (bulk, pump) = bulk::port();
         let (orders, inbox) = mpsc::channel(ORDERS);
         let (stop, stopped) = oneshot::channel();
@@ -331,13 +335,15 @@ impl Link {
                 Ok(peer) => {
                     // Nobody waiting any more is noticed by `stopped`.
                     let _ = built.send(Ok(()));
-                    Life::new(&settings, peer, news, inbox, task_pace, pulse).live(queue, sound, pump, stopped).await;
+                    Life::new(&settings, peer, news, inbox, task_pace, pulse)
+                        .live(queue, sound, pictures, pump, stopped)
+                        .await;
                 }
                 Err(error) => drop(built.send(Err(error))),
             }
         });
         ready.await.map_err(|_| LinkError::Setup("the task ended".into()))??;
-        Ok(Self { orders, outgoing, media, bulk, pace, policy, stop: Some(stop), task: Some(task) })
+        Ok(Self { orders, outgoing, media, video, bulk, pace, policy, stop: Some(stop), task: Some(task) })
     }
 
     /// Takes the peer's description; one that is older than what is in force is ignored.
@@ -381,6 +387,12 @@ impl Link {
     #[must_use]
     pub fn media(&self) -> MediaPort {
         self.media.clone()
+    }
+
+    /// The port for pictures, cheap to clone.
+    #[must_use]
+    pub fn video(&self) -> VideoPort {
+        self.video.clone()
     }
 
     /// The port for files, cheap to clone.

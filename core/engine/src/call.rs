@@ -22,6 +22,47 @@ pub struct CallView {
     pub microphone: Microphone,
     /// Theirs.
     pub their_microphone: Microphone,
+    /// What we show.
+    pub shows: Shows,
+    /// What they show.
+    pub their_shows: Shows,
+    /// What they want to see of it.
+    pub their_wants: Wants,
+}
+
+/// Which pictures one side of a call shows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Shows {
+    /// Whether its camera is on.
+    pub camera: bool,
+    /// Whether its screen is shared, and what is on it.
+    pub screen: Option<Content>,
+}
+
+/// What is on a shared screen: what to give up first when the path is thin.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Content {
+    /// Writing: sharp rather than smooth.
+    #[default]
+    Text,
+    /// A film or a game: smooth rather than sharp.
+    Motion,
+}
+
+/// How large pictures are of use to a viewer, in lines; 0 for none at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Wants {
+    /// The camera.
+    pub camera: u16,
+    /// The screen.
+    pub screen: u16,
+}
+
+impl Default for Wants {
+    /// As large as they are.
+    fn default() -> Self {
+        Self { camera: u16::MAX, screen: u16::MAX }
+    }
 }
 
 /// Who called.

@@ -7,7 +7,7 @@ use sidetone_wire::frame::Frame;
 use sidetone_wire::id::{CallId, RoomId, TransferId, UserId};
 use sidetone_wire::record::MessageId;
 
-use crate::call::CallView;
+use crate::call::{CallView, Shows};
 use crate::input::{Ask, LinkId, Microphone};
 use crate::room::RoomEvent;
 use crate::row::{Change, Place};
@@ -117,6 +117,8 @@ pub enum MediaOrder {
     },
     /// Whether the microphone is heard.
     Microphone(Microphone),
+    /// Which of our pictures go out.
+    Show(Shows),
     /// Stop and forget the keys.
     Stop,
 }

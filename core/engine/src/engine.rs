@@ -535,6 +535,8 @@ impl Engine {
             Command::DeclineCall(call) => self.calls.decline(ask, call, cx),
             Command::HangUp(call) => self.calls.hang_up(ask, call, cx),
             Command::SetMicrophone(call, microphone) => self.calls.set_microphone(ask, call, microphone, cx),
+            Command::Show(call, shows) => self.calls.show(ask, call, shows, cx),
+            Command::Want(call, wants) => self.calls.want(ask, call, wants, cx),
             other => self.files(ask, other, cx),
         }
     }

@@ -7,6 +7,7 @@ use sidetone_wire::id::{CallId, Fingerprint, MatchId, MemberId, RoomId, TicketId
 use sidetone_wire::record::{MessageId, Reactions, Text};
 use zeroize::Zeroizing;
 
+use crate::call::{Shows, Wants};
 use crate::preferences::Preference;
 use crate::room::RoomCommand;
 use crate::sound::SoundNews;
@@ -148,6 +149,10 @@ pub enum Command {
     HangUp(CallId),
     /// Let the other side hear us, or not.
     SetMicrophone(CallId, Microphone),
+    /// Show the other side pictures, or no longer.
+    Show(CallId, Shows),
+    /// Say which pictures of the other side are of use.
+    Want(CallId, Wants),
     /// Offer a file to a friend, now or when they are there.
     OfferFile(UserId, Box<NewFile>),
     /// Take a file that was offered.

@@ -34,7 +34,7 @@ mod time;
 pub mod transfer;
 mod view;
 
-pub use call::{CallState, CallView, Direction, EndReason};
+pub use call::{CallState, CallView, Content, Direction, EndReason, Shows, Wants};
 pub use effect::{AccountEvent, Answer, CommandError, Effect, Event, MediaOrder, Order, Role, Scope, SenderKey, Ways};
 pub use engine::Engine;
 pub use input::{

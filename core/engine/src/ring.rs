@@ -6,15 +6,17 @@ use sidetone_crypto::sframe::BaseKey;
 use sidetone_wire::account::Empty;
 use sidetone_wire::id::{CallId, KeyBytes};
 use sidetone_wire::limits::RING_MS;
-use sidetone_wire::record::{self, CallWord, Ended, MediaKey, Record, Why, Word};
+use sidetone_wire::record::{CallWord, Ended, MediaKey, Record, Why, Word};
 
-use crate::call::{CallState, CallView, Direction, EndReason};
+use crate::call::{CallState, CallView, Direction, EndReason, Shows, Wants};
 use crate::cx::{Cx, Fact};
 use crate::effect::{Answer, CommandError, Effect, Event, MediaOrder, SenderKey};
 use crate::input::{Ask, LinkId, Microphone, PeerId, Route};
 use crate::row::CallEntry;
 use crate::stranger::{StrangerCall, StrangerEvent};
 use crate::time::Time;
+
+mod devices;
 
 /// From the answer to the first link.
 const CONNECT_MS: u64 = 30_000;
@@ -44,6 +46,10 @@ struct Call {
     keys: Keys,
     microphone: Microphone,
     their_microphone: Microphone,
+    shows: Shows,
+    their_shows: Shows,
+    wants: Wants,
+    their_wants: Wants,
     /// When both could speak for the first time.
     since: Option<Time>,
 }
@@ -181,15 +187,6 @@ impl Calls {
         cx.answer(ask, Ok(Answer::Done));
     }
 
-    pub fn set_microphone(&mut self, ask: Ask, id: CallId, microphone: Microphone, cx: &mut Cx<'_>) {
-        let Some(call) = self.find(id) else { return cx.answer(ask, Err(CommandError::NoSuchCall)) };
-        call.microphone = microphone;
-        cx.effect(Effect::Media(id, MediaOrder::Microphone(microphone)));
-        call.say_microphone(cx);
-        call.tell(cx);
-        cx.answer(ask, Ok(Answer::Done));
-    }
-
     /// The account is left, or the app ends.
     pub fn leave(&mut self, cx: &mut Cx<'_>) {
         self.end(EndReason::SignedOut, Some(Why::HungUp), cx);
@@ -280,6 +277,8 @@ impl Calls {
             Word::Answer(_) => call.answered(cx),
             Word::Key(key) => call.key(&key, cx),
             Word::Microphone(state) => call.their_microphone(state, cx),
+            Word::Shows(shows) => call.their_shows(shows, cx),
+            Word::Wants(wants) => call.their_wants(wants, cx),
             Word::End(ended) => self.ended(ended.why, cx),
         }
     }
@@ -407,6 +406,10 @@ impl Call {
             keys,
             microphone,
             their_microphone,
+            shows: Shows::default(),
+            their_shows: Shows::default(),
+            wants: Wants::default(),
+            their_wants: Wants::default(),
             since: None,
         }
     }
@@ -428,6 +431,9 @@ impl Call {
             state: self.state(ended),
             microphone: self.microphone,
             their_microphone: self.their_microphone,
+            shows: self.shows,
+            their_shows: self.their_shows,
+            their_wants: self.their_wants,
         }
     }
 
@@ -440,6 +446,9 @@ impl Call {
             route: self.link.map(|(_, route)| route),
             microphone: self.microphone,
             their_microphone: self.their_microphone,
+            shows: self.shows,
+            their_shows: self.their_shows,
+            their_wants: self.their_wants,
         })
     }
 
@@ -510,18 +519,6 @@ impl Call {
         }
     }
 
-    fn their_microphone(&mut self, state: record::Microphone, cx: &mut Cx<'_>) {
-        let state = if state.on { Microphone::On } else { Microphone::Off };
-        if std::mem::replace(&mut self.their_microphone, state) != state {
-            self.tell(cx);
-        }
-    }
-
-    fn say_microphone(&self, cx: &mut Cx<'_>) {
-        let on = self.microphone == Microphone::On;
-        self.word(Word::Microphone(record::Microphone { on }), cx);
-    }
-
     fn forget_keys(&mut self) {
         let generation = self.keys.generation;
         self.keys = Keys { generation, ..Keys::default() };
@@ -565,9 +562,7 @@ impl Call {
             cx.effect(Effect::Media(self.id, MediaOrder::Start { link, send, receive }));
             self.since.get_or_insert(cx.now.time);
             self.enter(Stage::Connected, None, cx);
-            if self.microphone == Microphone::Off {
-                self.say_microphone(cx);
-            }
+            self.say_devices(cx);
         }
     }
 

@@ -10,7 +10,7 @@ use sidetone_wire::record::Text;
 pub use sidetone_wire::stranger::{Media, Reason};
 use zeroize::Zeroizing;
 
-use crate::call::{CallState, Direction};
+use crate::call::{CallState, Direction, Shows, Wants};
 use crate::effect::CommandError;
 use crate::input::{Microphone, Route};
 use crate::room::Age;
@@ -322,6 +322,12 @@ pub struct StrangerCall {
     pub microphone: Microphone,
     /// Theirs.
     pub their_microphone: Microphone,
+    /// Which pictures we show.
+    pub shows: Shows,
+    /// Which they show.
+    pub their_shows: Shows,
+    /// What they want to see of ours.
+    pub their_wants: Wants,
 }
 
 /// A message to or from a stranger.

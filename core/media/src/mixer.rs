@@ -172,6 +172,11 @@ impl Mixer {
         self.active
     }
 
+    /// RTP timestamp of what the next pull plays of one speaker; see [`Playout::playing`].
+    pub fn playing(&self, speaker: Speaker) -> Option<u32> {
+        self.seat(speaker)?.playout.playing()
+    }
+
     /// The counts of one speaker; `None` for somebody not in.
     pub fn stats(&self, speaker: Speaker) -> Option<PlayoutStats> {
         self.seat(speaker).map(|seat| seat.playout.stats())

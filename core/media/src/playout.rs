@@ -204,6 +204,14 @@ impl Playout {
         self.meter.push(out);
     }
 
+    /// RTP timestamp of the sample that the next pull begins with, as nearly as stretched time can tell; `None` before
+    /// anything was heard.
+    pub fn playing(&self) -> Option<u32> {
+        self.newest?;
+        // RTP timestamps are the lower half of those that never wrap.
+        Some((self.next_timestamp - self.queue.len() as i64) as u32)
+    }
+
     /// Counts and delays up to now.
     pub fn stats(&self) -> PlayoutStats {
         PlayoutStats {

@@ -281,6 +281,10 @@ tagged! {
         5 => End(Ended),
         /// The microphone's state, for the other side's screen.
         6 => Microphone(Microphone),
+        /// Which pictures the sender shows.
+        7 => Shows(Shows),
+        /// Which pictures the sender wants to see, and how large.
+        8 => Wants(Wants),
     }
 }
 
@@ -301,6 +305,31 @@ pub struct Microphone {
     /// False when muted.
     #[serde(index = 0)]
     pub on: bool,
+}
+
+/// Which pictures are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Shows {
+    /// A camera's.
+    #[serde(index = 0)]
+    pub camera: bool,
+    /// A screen's.
+    #[serde(index = 1)]
+    pub screen: bool,
+    /// The screen moves: smooth rather than sharp.
+    #[serde(index = 2)]
+    pub motion: bool,
+}
+
+/// The most lines that are of use to a viewer: 0 for no picture at all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Wants {
+    /// Of the camera.
+    #[serde(index = 0)]
+    pub camera: u16,
+    /// Of the screen.
+    #[serde(index = 1)]
+    pub screen: u16,
 }
 
 /// Why a call is over, as its sender sees it.

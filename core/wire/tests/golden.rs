@@ -249,6 +249,8 @@ fn records() -> Vec<Record> {
         call(Word::Key(MediaKey { generation: 1, base: KeyBytes::new(&[4; 33]).expect("short") })),
         call(Word::End(Ended { why: Why::Busy })),
         call(Word::Microphone(Microphone { on: false })),
+        call(Word::Shows(Shows { camera: true, screen: true, motion: false })),
+        call(Word::Wants(Wants { camera: 360, screen: 0 })),
         Record::Bye(Empty::default()),
         Record::Typing(Empty::default()),
         Record::Wanted(Empty::default()),

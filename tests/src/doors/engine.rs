@@ -389,6 +389,8 @@ impl Phone {
                 let base = BaseKey::from_seed([detail; 32]).to_bytes();
                 Word::Key(MediaKey { generation: detail.into(), base: KeyBytes::new(&base).expect("short") })
             }
+            3 if detail & 6 == 2 => Word::Shows(record::Shows { camera: detail & 1 == 1, screen: true, motion: false }),
+            3 if detail & 6 == 4 => Word::Wants(record::Wants { camera: detail.into(), screen: 0 }),
             3 => Word::Microphone(record::Microphone { on: detail & 1 == 1 }),
             _ => Word::End(Ended { why: Why::HungUp }),
         };

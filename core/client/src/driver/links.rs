@@ -13,7 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::convert::{self, Remote};
-use crate::link::{Bind, BulkPort, BytesPerSecond, Link, LinkError, MediaPort, News, RoutePolicy, Settings, Watch};
+use crate::link::{
+    Bind, BulkPort, BytesPerSecond, Link, LinkError, MediaPort, News, RoutePolicy, Settings, VideoPort, Watch,
+};
 use crate::socket::Traffic;
 
 /// News that may wait: of all links together, and of each.
@@ -154,6 +156,14 @@ impl Links {
     pub fn port(&self, id: LinkId) -> Option<MediaPort> {
         match &self.slots.get(&id)?.stage {
             Stage::Open(link) => Some(link.media()),
+            Stage::Opening(..) => None,
+        }
+    }
+
+    /// Where a link's pictures go in and out.
+    pub fn video(&self, id: LinkId) -> Option<VideoPort> {
+        match &self.slots.get(&id)?.stage {
+            Stage::Open(link) => Some(link.video()),
             Stage::Opening(..) => None,
         }
     }

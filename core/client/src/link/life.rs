@@ -6,7 +6,6 @@ use std::sync::atomic::AtomicUsize;
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
-use webrtc::media_stream::track_remote::TrackRemote;
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCIceConnectionState, RTCSessionDescription};
 
 use super::bulk::{self, Bulk, Ends};
@@ -18,7 +17,8 @@ use super::pulse::Pulse;
 use super::quic::Nest;
 use super::records::Queue;
 use super::template::{self, Half};
-use super::traffic::{listen, receive, speak, transmit};
+use super::traffic::{Tracks, listen, receive, speak, transmit};
+use super::video::{self, Pictures};
 use super::{CONNECT_LIMIT, DownReason, HANDSHAKE_LIMIT, News, Role, Route, Settings};
 
 /// How long gathering may take: of a server that does not answer the library does not tell.
@@ -157,11 +157,12 @@ impl Life {
         self,
         mut queue: Queue,
         sound: Sound,
+        pictures: Pictures,
         mut files: Bulk,
         mut stopped: oneshot::Receiver<()>,
     ) {
         let Self { shared, inbox, facts, ice } = self;
-        let (heard_in, heard) = mpsc::channel(1);
+        let (tracks, heard, seen) = Tracks::new();
         let mut broken = false;
         let end = tokio::select! {
             _ = &mut stopped => End::Owner,
@@ -169,12 +170,14 @@ impl Life {
                 broken = true;
                 End::Down(DownReason::Broken)
             }
-            end = Talk::new(&shared, inbox, facts, ice, heard_in).run() => end,
+            end = Talk::new(&shared, inbox, facts, ice, tracks).run() => end,
             end = receive(&shared) => end,
             end = transmit(&shared, &mut queue) => end,
             end = bulk::carry(&shared, &mut files) => end,
             () = speak(&shared, &sound) => End::Owner,
             () = listen(heard, &sound) => End::Owner,
+            () = video::show(&shared, &pictures) => End::Owner,
+            () = video::watch(seen, &pictures) => End::Owner,
         };
         // The library gives up on a handshake that fails too often or that the peer gives up; whoever notices first.
         let shaking = shared.pace.phases().path.is_some() && !shared.is_up();
@@ -183,6 +186,7 @@ impl Life {
             end => end,
         };
         drop(queue);
+        drop(pictures);
         drop(files);
         shared.nest.end().await;
         shared.pace.leave();
@@ -217,7 +221,7 @@ struct Talk<'a> {
     inbox: mpsc::Receiver<Order>,
     facts: mpsc::Receiver<Fact>,
     ice: watch::Receiver<RTCIceConnectionState>,
-    heard: mpsc::Sender<Arc<dyn TrackRemote>>,
+    tracks: Tracks,
     stage: Stage,
     generation: u32,
     /// Candidates that came before their description.
@@ -237,7 +241,7 @@ impl<'a> Talk<'a> {
         inbox: mpsc::Receiver<Order>,
         facts: mpsc::Receiver<Fact>,
         ice: watch::Receiver<RTCIceConnectionState>,
-        heard: mpsc::Sender<Arc<dyn TrackRemote>>,
+        tracks: Tracks,
     ) -> Self {
         let stage = match shared.role {
             Role::Offer => Stage::AwaitAnswer,
@@ -248,7 +252,7 @@ impl<'a> Talk<'a> {
             inbox,
             facts,
             ice,
-            heard,
+            tracks,
             stage,
             generation: 0,
             early: Vec::new(),
@@ -313,9 +317,8 @@ impl<'a> Talk<'a> {
             Fact::Candidate(candidate) => self.shared.tell(News::Candidate(candidate)).await,
             Fact::Gathered => self.gathered().await,
             Fact::Stray => Err(End::Down(DownReason::Breach)),
-            Fact::Sound(track) => {
-                // A second track while the first is heard is no part of any agreement.
-                let _ = self.heard.try_send(track);
+            Fact::Track(kind, track) => {
+                self.tracks.begin(kind, track);
                 Ok(())
             }
         }

@@ -59,8 +59,8 @@ const RELAY_WAIT: Duration = Duration::from_secs(1);
 pub(super) enum Fact {
     Candidate(Candidate),
     Gathered,
-    /// The peer's sound has begun.
-    Sound(Arc<dyn TrackRemote>),
+    /// The peer's sound or pictures have begun.
+    Track(RtpCodecKind, Arc<dyn TrackRemote>),
     /// The peer opened a channel or a track nobody agreed on.
     Stray,
 }
@@ -71,6 +71,7 @@ pub(super) struct Peer {
     pub(super) channel: Arc<dyn DataChannel>,
     pub(super) bulk: Arc<dyn DataChannel>,
     pub(super) sound: Arc<TrackLocalStaticRTP>,
+    pub(super) pictures: Arc<TrackLocalStaticRTP>,
     pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) ice: watch::Receiver<RTCIceConnectionState>,
     pub(super) ended: Arc<Notify>,
@@ -91,12 +92,15 @@ impl Peer {
         let mut codecs = MediaEngine::default();
         let opus = RTCRtpCodecParameters { rtp_codec: opus(), payload_type: template::OPUS };
         codecs.register_codec(opus, RtpCodecKind::Audio).map_err(setup)?;
+        let pictures = RTCRtpCodecParameters { rtp_codec: pictures(), payload_type: template::PICTURES };
+        codecs.register_codec(pictures, RtpCodecKind::Video).map_err(setup)?;
         let connection = PeerConnectionBuilder::new()
             .with_runtime(Arc::new(Paced { pace, pulse, way: way_in, ended: Arc::clone(&ended) }))
             .with_configuration(configuration(settings, &certificate)?)
             .with_setting_engine(engine(settings.policy, settings.watch))
             .with_media_engine(codecs)
-            // No NACK, no reports: sound repairs itself, and its loss is measured where it is played.
+            // No NACK, no reports: sound repairs itself, and its loss is measured where it is played; pictures report of
+            // themselves.
             .with_interceptor_registry(Registry::new())
             .with_handler(Arc::new(reporter))
             .with_udp_addrs(addresses(&settings.bind))
@@ -107,8 +111,9 @@ impl Peer {
             .map_err(setup)?;
         let connection: Box<dyn PeerConnection> = Box::new(connection);
         match furnish(&*connection, settings.role).await {
-            Ok(Channels { records, files, sound }) => {
-                Ok(Self { connection, channel: records, bulk: files, sound, facts, ice, ended, certificate, way })
+            Ok(Channels { records, files, sound, pictures }) => {
+                let (channel, bulk) = (records, files);
+                Ok(Self { connection, channel, bulk, sound, pictures, facts, ice, ended, certificate, way })
             }
             Err(error) => {
                 // The library's task outlives a connection that is only dropped.
@@ -172,30 +177,40 @@ fn opus() -> RTCRtpCodec {
     }
 }
 
+fn pictures() -> RTCRtpCodec {
+    RTCRtpCodec {
+        mime_type: format!("video/{}", template::PICTURES_NAME),
+        clock_rate: 90_000,
+        channels: 0,
+        sdp_fmtp_line: String::new(),
+        rtcp_feedback: vec![],
+    }
+}
+
 /// What passes a connection.
 struct Channels {
     records: Arc<dyn DataChannel>,
     files: Arc<dyn DataChannel>,
     sound: Arc<TrackLocalStaticRTP>,
+    pictures: Arc<TrackLocalStaticRTP>,
 }
 
 async fn furnish(connection: &dyn PeerConnection, role: Role) -> webrtc::error::Result<Channels> {
-    let encoding = RTCRtpEncodingParameters {
-        rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(template::sound_ssrc(role)), ..Default::default() },
-        codec: opus(),
-        ..Default::default()
-    };
-    let sound = Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(
-        "sound".into(),
-        "sound".into(),
-        "sound".into(),
-        RtpCodecKind::Audio,
-        vec![encoding],
-    )));
-    connection.add_track(Arc::clone(&sound) as Arc<dyn TrackLocal>).await?;
+    let sound = track("sound", RtpCodecKind::Audio, template::sound_ssrc(role), opus());
+    let pictures = track("pictures", RtpCodecKind::Video, template::pictures_ssrc(role), pictures());
+    for track in [&sound, &pictures] {
+        connection.add_track(Arc::clone(track) as Arc<dyn TrackLocal>).await?;
+    }
     let records = channel(connection, "records", RECORDS).await?;
     let files = channel(connection, "files", FILES).await?;
-    Ok(Channels { records, files, sound })
+    Ok(Channels { records, files, sound, pictures })
+}
+
+fn track(name: &str, kind: RtpCodecKind, ssrc: u32, codec: RTCRtpCodec) -> Arc<TrackLocalStaticRTP> {
+    let rtp_coding_parameters = RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() };
+    let encoding = RTCRtpEncodingParameters { rtp_coding_parameters, codec, ..Default::default() };
+    let (stream, track, label) = (name.into(), name.into(), name.into());
+    Arc::new(TrackLocalStaticRTP::new(MediaStreamTrack::new(stream, track, label, kind, vec![encoding])))
 }
 
 async fn channel(
@@ -363,6 +378,6 @@ impl PeerConnectionEventHandler for Reporter {
     }
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
-        self.tell(Fact::Sound(track));
+        self.tell(Fact::Track(track.kind().await, track));
     }
 }

@@ -10,11 +10,24 @@ pub(super) const OPUS: u8 = 111;
 /// How Opus is described, here and to the library.
 pub(super) const OPUS_FORMAT: &str = "minptime=10;useinbandfec=1";
 
+/// RTP payload type of pictures and of reports about them, on every link; the payload's first byte tells which.
+pub(super) const PICTURES: u8 = 96;
+/// What it is called, here and to the library: no codec, for what is inside is sealed.
+pub(super) const PICTURES_NAME: &str = "sidetone";
+
 /// The SSRC of an end's sound. Keys are fresh per link and a link has two ends, so nothing is gained by chance.
 pub(super) fn sound_ssrc(role: Role) -> u32 {
     match role {
         Role::Offer => 0x5344_0001,
         Role::Answer => 0x5344_0002,
+    }
+}
+
+/// The SSRC of an end's pictures.
+pub(super) fn pictures_ssrc(role: Role) -> u32 {
+    match role {
+        Role::Offer => 0x5344_0003,
+        Role::Answer => 0x5344_0004,
     }
 }
 
@@ -27,8 +40,8 @@ pub(super) enum Half {
 
 /// The text for `remote`, the end with role `role`, as one half of an exchange (RFC 8866, RFC 9429).
 ///
-/// Its media sections are those the library writes itself: sound with mid 0, then the data channels. Video tracks
-/// belong between the two, one section each, with further SSRCs; more data channels need no more text.
+/// Its media sections are those the library writes itself: sound with mid 0, pictures with mid 1, then the data channels.
+/// More data channels need no more text.
 pub(super) fn session(remote: &Description, role: Role, half: Half) -> String {
     // The answering end starts the DTLS handshake, whoever offers a restart later.
     let setup = match (half, role) {
@@ -49,14 +62,18 @@ pub(super) fn session(remote: &Description, role: Role, half: Half) -> String {
         let colon = if place == 0 { "" } else { ":" };
         write!(text, "{colon}{byte:02X}").expect("writing to a String cannot fail");
     }
-    let ssrc = sound_ssrc(role);
+    let (ssrc, pictures) = (sound_ssrc(role), pictures_ssrc(role));
     write!(
         text,
-        "\r\na=group:BUNDLE 0 1\r\n\
+        "\r\na=group:BUNDLE 0 1 2\r\n\
          m=audio 9 UDP/TLS/RTP/SAVPF {OPUS}\r\n{transport}a=mid:0\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
          a=rtpmap:{OPUS} opus/48000/2\r\na=fmtp:{OPUS} {OPUS_FORMAT}\r\n\
          a=ssrc:{ssrc} cname:sound\r\na=ssrc:{ssrc} msid:sound sound\r\na=msid:sound sound\r\na=sendrecv\r\n\
-         m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{transport}a=mid:1\r\na=sendrecv\r\n\
+         m=video 9 UDP/TLS/RTP/SAVPF {PICTURES}\r\n{transport}a=mid:1\r\na=rtcp-mux\r\na=rtcp-rsize\r\n\
+         a=rtpmap:{PICTURES} {PICTURES_NAME}/90000\r\n\
+         a=ssrc:{pictures} cname:pictures\r\na=ssrc:{pictures} msid:pictures pictures\r\n\
+         a=msid:pictures pictures\r\na=sendrecv\r\n\
+         m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{transport}a=mid:2\r\na=sendrecv\r\n\
          a=sctp-port:5000\r\na=max-message-size:{RECORD_BYTES}\r\n"
     )
     .expect("writing to a String cannot fail");

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use rtc::rtp;
+use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::sync::{mpsc, watch};
 use webrtc::data_channel::DataChannelEvent;
 use webrtc::media_stream::track_local::TrackLocal;
@@ -147,6 +148,32 @@ async fn room(shared: &Shared, length: usize) -> webrtc::error::Result<()> {
     }
 }
 
+/// A track of the peer, once it begins.
+pub(super) type Remote = Arc<dyn TrackRemote>;
+
+/// Where the peer's tracks go.
+pub(super) struct Tracks {
+    heard: mpsc::Sender<Remote>,
+    seen: mpsc::Sender<Remote>,
+}
+
+impl Tracks {
+    /// With where sound and pictures come out.
+    pub(super) fn new() -> (Self, mpsc::Receiver<Remote>, mpsc::Receiver<Remote>) {
+        let ((heard, hear), (seen, see)) = (mpsc::channel(1), mpsc::channel(1));
+        (Self { heard, seen }, hear, see)
+    }
+
+    /// A track began. A second one of a kind is no part of any agreement.
+    pub(super) fn begin(&self, kind: RtpCodecKind, track: Remote) {
+        let _ = match kind {
+            RtpCodecKind::Audio => self.heard.try_send(track),
+            RtpCodecKind::Video => self.seen.try_send(track),
+            _ => return,
+        };
+    }
+}
+
 pub(super) async fn speak(shared: &Shared, sound: &Sound) {
     loop {
         let frame = sound.next().await;
@@ -169,7 +196,7 @@ pub(super) async fn speak(shared: &Shared, sound: &Sound) {
     }
 }
 
-pub(super) async fn listen(mut tracks: mpsc::Receiver<Arc<dyn TrackRemote>>, sound: &Sound) {
+pub(super) async fn listen(mut tracks: mpsc::Receiver<Remote>, sound: &Sound) {
     while let Some(track) = tracks.recv().await {
         while let Some(event) = track.poll().await {
             let TrackRemoteEvent::OnRtpPacket(packet) = event else { continue };

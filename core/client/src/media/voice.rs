@@ -467,6 +467,11 @@ impl Talk {
 
     fn play(&mut self, now_us: u64, speaker: &mut Producer<i16>, figures: &Figures) {
         fill(speaker, figures, |block| self.mixer.pull(now_us, block));
+        if let Some(next) = self.mixer.playing(THEM) {
+            // What lies in the ring is played before it.
+            let waiting = speaker.buffer().capacity() - speaker.slots();
+            figures.note_played(clock::micros(), next.wrapping_sub(waiting as u32));
+        }
     }
 
     fn measure(&mut self, now_us: u64, figures: &Figures) {
@@ -495,7 +500,9 @@ impl Mouth {
         }
         let timestamp = self.timestamp.wrapping_add(frame.timestamp);
         let marker = self.next_timestamp != Some(timestamp);
-        self.next_timestamp = Some(timestamp.wrapping_add(960));
+        let after = timestamp.wrapping_add(960);
+        self.next_timestamp = Some(after);
+        figures.note_captured(clock::micros(), after);
         // The pool's memory comes back when the link has sent what lies in it.
         if self.pool.capacity() < self.sealed.len() {
             self.pool.reserve(POOL);

@@ -24,6 +24,8 @@ pub struct Downlink {
     /// What came and was not told of yet, by number on the link.
     came: BTreeMap<i64, u64>,
     newest: Option<(i64, u64)>,
+    /// Whether any of it was a picture's: reports are not reported of alone.
+    fresh: bool,
     /// The first number the next report tells of.
     untold: i64,
     reported_us: u64,
@@ -40,15 +42,27 @@ impl Downlink {
     pub fn insert(&mut self, now_us: u64, sequence: u16, timestamp: u32, payload: &Bytes) -> Received {
         let Some(&[track, high, low]) = payload.first_chunk() else { return Received::Malformed };
         let Some(track) = Track::read(track) else { return Received::Malformed };
-        let Some(number) = self.number(sequence) else { return Received::Astray };
-        if number >= self.untold && self.came.len() < TOLD {
+        if !self.passed(now_us, sequence) {
+            return Received::Astray;
+        }
+        self.fresh = true;
+        self.received += payload.len() as u64;
+        self.tracks[track as usize].insert(now_us, u16::from_be_bytes([high, low]), timestamp, payload.slice(3..))
+    }
+
+    /// Notes that a packet came which is no part of a track; whether its number can belong to this stream.
+    pub fn passed(&mut self, now_us: u64, sequence: u16) -> bool {
+        let Some(number) = self.number(sequence) else { return false };
+        if number >= self.untold {
             self.came.insert(number, now_us);
+        }
+        if self.came.len() > TOLD {
+            self.came.pop_first();
         }
         if self.newest.is_none_or(|(newest, _)| number > newest) {
             self.newest = Some((number, now_us));
         }
-        self.received += payload.len() as u64;
-        self.tracks[track as usize].insert(now_us, u16::from_be_bytes([high, low]), timestamp, payload.slice(3..))
+        true
     }
 
     fn number(&mut self, sequence: u16) -> Option<i64> {
@@ -95,7 +109,7 @@ impl Downlink {
         }
         report.again.truncate(ASKED);
         let urgent = report.keys.contains(&true) || !report.again.is_empty();
-        let due = !self.came.is_empty() && self.reported_us + EVERY_US <= now_us;
+        let due = self.fresh && self.reported_us + EVERY_US <= now_us;
         if !urgent && !due {
             return None;
         }
@@ -108,6 +122,7 @@ impl Downlink {
         self.untold = self.told_until(now_us, first);
         report.arrivals = (first..self.untold).map(|number| self.came.get(&number).copied()).collect();
         self.came = self.came.split_off(&self.untold);
+        self.fresh = !self.came.is_empty();
         Some(report)
     }
 
@@ -125,7 +140,7 @@ impl Downlink {
 
     /// When [`Downlink::report`] or [`Downlink::next`] may have something though no packet came.
     pub fn deadline_us(&self) -> Option<u64> {
-        let report = (!self.came.is_empty()).then_some(self.reported_us + EVERY_US);
+        let report = self.fresh.then_some(self.reported_us + EVERY_US);
         self.tracks.iter().filter_map(Receiver::deadline_us).chain(report).min()
     }
 }

@@ -167,17 +167,31 @@ impl<E: Estimator> Uplink<E> {
         payload.extend_from_slice(&packet.payload);
         let bytes = (payload.len() + OVERHEAD) as u32;
         self.sent.push_back(Sent { number: self.next, at_us: now_us, bytes, told: false });
-        if self.sent.len() > REMEMBERED {
-            self.sent.pop_front().filter(|sent| !sent.told).inspect(|sent| self.open -= u64::from(sent.bytes));
-        }
         if self.open == 0 {
             self.heard_us = Some(now_us);
         }
         self.open += u64::from(bytes);
+        self.trim();
         self.tried_us = now_us;
         let sequence = self.next as u16;
         self.next += 1;
         Some(Outgoing { sequence, timestamp: packet.timestamp, last: packet.last, payload: payload.into() })
+    }
+
+    /// The number of a packet that is no part of a track: it is told of by nobody and steers nothing.
+    pub fn stamp(&mut self) -> u16 {
+        let sequence = self.next as u16;
+        self.sent.push_back(Sent { number: self.next, at_us: 0, bytes: 0, told: true });
+        self.next += 1;
+        self.trim();
+        sequence
+    }
+
+    fn trim(&mut self) {
+        while self.sent.len() > REMEMBERED || self.sent.front().is_some_and(|sent| sent.told) {
+            let sent = self.sent.pop_front().filter(|sent| !sent.told);
+            self.open -= sent.map_or(0, |sent| u64::from(sent.bytes));
+        }
     }
 
     /// Takes what the receiver told; the tracks that need a key frame come back, by number.
@@ -222,9 +236,7 @@ impl<E: Estimator> Uplink<E> {
             sent.told = true;
             self.open -= u64::from(sent.bytes);
         }
-        while self.sent.front().is_some_and(|sent| sent.told) {
-            self.sent.pop_front();
-        }
+        self.trim();
         if let Some(sent_us) = last {
             let whole_us = now_us.saturating_sub(sent_us).saturating_sub(report.held_us);
             if self.window_us + WINDOW_US <= now_us {

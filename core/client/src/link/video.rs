@@ -1,0 +1,318 @@
+//! The port through which pictures pass a link, and the link's end of it.
+//!
+//! Frames are sealed and cut before they come here, and leave as whole sealed frames. Here is the pace: what may leave when,
+//! what is asked for again, what the path bears. See [`sidetone_media::video`].
+//!
+//! # When a queue is full
+//! Frames out: dropped up to the next key frame, which the answer of [`VideoPort::push`] says. Frames in that nobody takes:
+//! the oldest goes, and a key frame is asked for.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use bytes::Bytes;
+use rtc::rtp;
+use sidetone_media::video::{
+    Assembled, DelayEstimator, Downlink, Kind, Pushed, ReceiverStats, Report, SEALED_BYTES, SenderStats, Track, Uplink,
+};
+use tokio::sync::{Notify, mpsc};
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_remote::TrackRemoteEvent;
+
+use super::life::Shared;
+use super::template::{self, PICTURES};
+use super::traffic::Remote;
+use crate::vault::random;
+
+/// The first byte of a payload that is a report; other payloads begin with the number of their track.
+const REPORT: u8 = 0x80;
+/// Frames that may wait to be taken, and their bytes.
+const FRAMES: usize = 32;
+const FRAME_BYTES: usize = 2 * SEALED_BYTES;
+/// Packets sent under one lock.
+const PACKETS: usize = 16;
+
+/// What passed of a track.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct VideoStats {
+    /// On its way out.
+    pub sent: SenderStats,
+    /// On its way in.
+    pub received: ReceiverStats,
+}
+
+struct State {
+    uplink: Uplink<DelayEstimator>,
+    downlink: Downlink,
+    frames: VecDeque<(Track, Assembled)>,
+    waiting: usize,
+    keys: [bool; 2],
+    closed: bool,
+}
+
+struct Inner {
+    origin: Instant,
+    state: Mutex<State>,
+    out: Notify,
+    seen: Notify,
+}
+
+impl Inner {
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // A panic under this lock has ended the link's task; what it left is still sound enough to be read.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Where frames are handed in and taken out; clones share the same queues.
+#[derive(Clone)]
+pub struct VideoPort {
+    inner: Arc<Inner>,
+}
+
+impl std::fmt::Debug for VideoPort {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("VideoPort")
+    }
+}
+
+impl VideoPort {
+    /// Hands in a sealed frame in the parts that [`sidetone_media::video::split`] makes.
+    pub fn push(&self, track: Track, kind: Kind, timestamp: u32, parts: &[Bytes]) -> Pushed {
+        let pushed = self.inner.state().uplink.push(track, kind, timestamp, parts);
+        self.inner.out.notify_one();
+        pushed
+    }
+
+    /// Takes the oldest whole frame of the peer.
+    #[must_use]
+    pub fn take(&self) -> Option<(Track, Assembled)> {
+        let mut state = self.inner.state();
+        let (track, frame) = state.frames.pop_front()?;
+        state.waiting -= frame.bytes.len();
+        Some((track, frame))
+    }
+
+    /// Returns when there may be a frame, a wish for a key frame, or another target; meant for one waiting task at a time.
+    /// `false` once the link is gone.
+    pub async fn news(&self) -> bool {
+        if self.inner.state().closed {
+            return false;
+        }
+        self.inner.seen.notified().await;
+        !self.inner.state().closed
+    }
+
+    /// Which tracks the peer wants a key frame of, by number; asked once.
+    #[must_use]
+    pub fn keys_wanted(&self) -> [bool; 2] {
+        std::mem::take(&mut self.inner.state().keys)
+    }
+
+    /// A frame of this track could not be used: the peer is asked for a key frame.
+    pub fn need_key(&self, track: Track) {
+        self.inner.state().downlink.need_key(track);
+        self.inner.out.notify_one();
+    }
+
+    /// Whether a track is sent: two share what the path bears.
+    pub fn set_active(&self, track: Track, active: bool) {
+        self.inner.state().uplink.set_active(track, active);
+    }
+
+    /// What an encoder of this track should make, in bits a second.
+    #[must_use]
+    pub fn encoder_bps(&self, track: Track) -> u64 {
+        self.inner.state().uplink.encoder_bps(track)
+    }
+
+    /// What the path bears for both tracks, in bits a second.
+    #[must_use]
+    pub fn target_bps(&self) -> u64 {
+        self.inner.state().uplink.target_bps()
+    }
+
+    /// Takes no more than this of the path, in bits a second.
+    pub fn set_limit_bps(&self, limit_bps: u64) {
+        self.inner.state().uplink.set_limit_bps(limit_bps);
+    }
+
+    /// How long a track's queue would take, in microseconds.
+    #[must_use]
+    pub fn queue_us(&self, track: Track) -> u64 {
+        self.inner.state().uplink.queue_us(track)
+    }
+
+    /// What was counted of a track.
+    #[must_use]
+    pub fn stats(&self, track: Track) -> VideoStats {
+        let state = self.inner.state();
+        VideoStats { sent: state.uplink.stats(track), received: state.downlink.stats(track) }
+    }
+}
+
+/// The link's end of the port.
+pub(super) struct Pictures {
+    inner: Arc<Inner>,
+}
+
+pub(super) fn port() -> (VideoPort, Pictures) {
+    let state = State {
+        uplink: Uplink::new(DelayEstimator::new(), u16::from_be_bytes(random())),
+        downlink: Downlink::new(),
+        frames: VecDeque::new(),
+        waiting: 0,
+        keys: [false; 2],
+        closed: false,
+    };
+    let (out, seen) = (Notify::new(), Notify::new());
+    let inner = Arc::new(Inner { origin: Instant::now(), state: Mutex::new(state), out, seen });
+    (VideoPort { inner: Arc::clone(&inner) }, Pictures { inner })
+}
+
+impl Drop for Pictures {
+    fn drop(&mut self) {
+        let mut state = self.inner.state();
+        state.closed = true;
+        state.frames.clear();
+        state.waiting = 0;
+        drop(state);
+        self.inner.seen.notify_one();
+    }
+}
+
+/// A packet on its way to the library.
+struct Leaving {
+    sequence: u16,
+    timestamp: u32,
+    marker: bool,
+    payload: Bytes,
+}
+
+impl Pictures {
+    /// What may leave now, and when there may be more.
+    fn due(&self, leaving: &mut Vec<Leaving>) -> Option<u64> {
+        let now_us = self.inner.now_us();
+        let mut state = self.inner.state();
+        let state = &mut *state;
+        if let Some(report) = state.downlink.report(now_us) {
+            let mut payload = vec![REPORT];
+            payload.extend(report.write());
+            let sequence = state.uplink.stamp();
+            leaving.push(Leaving { sequence, timestamp: 0, marker: false, payload: payload.into() });
+        }
+        while leaving.len() < PACKETS {
+            let Some(packet) = state.uplink.poll(now_us) else { break };
+            let (sequence, timestamp, marker) = (packet.sequence, packet.timestamp, packet.last);
+            leaving.push(Leaving { sequence, timestamp, marker, payload: packet.payload });
+        }
+        if collect(state, now_us) {
+            self.inner.seen.notify_one();
+        }
+        if leaving.len() == PACKETS {
+            return Some(0);
+        }
+        let due = state.uplink.deadline_us(now_us).into_iter().chain(state.downlink.deadline_us()).min();
+        due.map(|due_us| due_us.saturating_sub(now_us))
+    }
+
+    fn heard(&self, packet: &rtp::Packet) {
+        let now_us = self.inner.now_us();
+        let mut state = self.inner.state();
+        let state = &mut *state;
+        let sequence = packet.header.sequence_number;
+        let news = match packet.payload.split_first() {
+            Some((&REPORT, report)) => {
+                state.downlink.passed(now_us, sequence);
+                let Some(report) = Report::read(report) else { return };
+                let keys = state.uplink.report(now_us, &report);
+                for (kept, wanted) in state.keys.iter_mut().zip(keys) {
+                    *kept |= wanted;
+                }
+                if let Some(round_trip_us) = state.uplink.round_trip_us() {
+                    state.downlink.set_round_trip_us(round_trip_us);
+                }
+                true
+            }
+            _ => {
+                state.downlink.insert(now_us, sequence, packet.header.timestamp, &packet.payload);
+                collect(state, now_us)
+            }
+        };
+        if news {
+            self.inner.seen.notify_one();
+        }
+        self.inner.out.notify_one();
+    }
+}
+
+/// Takes whole frames out of the downlink; whether there were any.
+fn collect(state: &mut State, now_us: u64) -> bool {
+    let mut any = false;
+    while let Some((track, frame)) = state.downlink.next(now_us) {
+        any = true;
+        state.waiting += frame.bytes.len();
+        state.frames.push_back((track, frame));
+        while state.frames.len() > FRAMES || state.waiting > FRAME_BYTES {
+            let Some((track, lost)) = state.frames.pop_front() else { break };
+            state.waiting -= lost.bytes.len();
+            state.downlink.need_key(track);
+        }
+    }
+    any
+}
+
+/// Sends what is due, until the link ends.
+pub(super) async fn show(shared: &Shared, pictures: &Pictures) {
+    let mut up = shared.up.subscribe();
+    if up.wait_for(|up| *up).await.is_err() {
+        return;
+    }
+    let ssrc = template::pictures_ssrc(shared.role);
+    let mut leaving = Vec::with_capacity(PACKETS + 1);
+    loop {
+        let wait_us = pictures.due(&mut leaving);
+        for Leaving { sequence, timestamp, marker, payload } in leaving.drain(..) {
+            let header = rtp::header::Header {
+                version: 2,
+                marker,
+                payload_type: PICTURES,
+                sequence_number: sequence,
+                timestamp,
+                ssrc,
+                ..Default::default()
+            };
+            if let Err(error) = shared.peer.pictures.write_rtp(rtp::Packet { header, payload }).await {
+                tracing::trace!(%error, "a packet of a picture was not sent");
+            }
+        }
+        match wait_us {
+            Some(0) => tokio::task::yield_now().await,
+            Some(wait_us) => {
+                let rest = std::time::Duration::from_micros(wait_us);
+                let _ = tokio::time::timeout(rest, pictures.inner.out.notified()).await;
+            }
+            None => pictures.inner.out.notified().await,
+        }
+    }
+}
+
+/// Takes what comes, until the link ends.
+pub(super) async fn watch(mut tracks: mpsc::Receiver<Remote>, pictures: &Pictures) {
+    while let Some(track) = tracks.recv().await {
+        while let Some(event) = track.poll().await {
+            match event {
+                TrackRemoteEvent::OnRtpPacket(packet) if packet.header.payload_type == PICTURES => {
+                    pictures.heard(&packet)
+                }
+                _ => {}
+            }
+        }
+    }
+    std::future::pending().await
+}

@@ -1,0 +1,162 @@
+//! Pictures between two real phones and the real server, on loopback.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use proving::real::{Card, Duo, until};
+use sidetone::{
+    CallId, Codec, Content, Event, FrameError, FrameKind, Pushed, Rotation, Shows, Source, VideoError, VideoEvent,
+    VideoFrame, Wants,
+};
+
+const PATIENCE: Duration = Duration::from_secs(30);
+const BOTH: Shows = Shows { camera: true, screen: Some(Content::Text) };
+
+fn frame(source: Source, number: u64, length: usize) -> VideoFrame {
+    let kind = if number.is_multiple_of(30) { FrameKind::Key } else { FrameKind::Delta };
+    let bytes = (0..length as u64).map(|place| (place.wrapping_mul(31) ^ number) as u8).collect();
+    let (codec, rotation) = match source {
+        Source::Camera => (Codec::H264, Rotation::Quarter),
+        Source::Screen => (Codec::Av1, Rotation::None),
+    };
+    let captured_us = 7_000_000 + number * 33_333;
+    VideoFrame { source, codec, kind, rotation, layer: 3, width: 1_280, height: 720, captured_us, bytes }
+}
+
+/// Pushes frames of both sources at their pace and takes what comes at the other end, until `enough` of each came.
+async fn pass(duo: &Duo, from: usize, lengths: &[usize], enough: usize) -> BTreeMap<(bool, u64), VideoFrame> {
+    let (sender, receiver) = (duo.phones[from].video(), duo.phones[1 - from].video());
+    let mut came = BTreeMap::new();
+    let mut pace = tokio::time::interval(Duration::from_micros(33_333));
+    let mut number = 0;
+    let passing = async {
+        loop {
+            tokio::select! {
+                _ = pace.tick() => {
+                    for source in Source::ALL {
+                        let length = lengths[number as usize % lengths.len()];
+                        sender.push(&frame(source, number, length)).expect("it is shown");
+                    }
+                    number += 1;
+                }
+                frame = receiver.next() => {
+                    came.insert((frame.source == Source::Screen, frame.captured_us), frame);
+                }
+            }
+            let count = |screen| came.keys().filter(|(is, _)| *is == screen).count();
+            if count(false) >= enough && count(true) >= enough {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, passing).await.expect("pictures come");
+    came
+}
+
+async fn told(duo: &Duo, phone: usize, what: &str, so: impl Fn(&Event) -> bool) {
+    let telling = async {
+        loop {
+            let event = duo.phones[phone].next_event().await.unwrap_or_else(|| panic!("closed before {what}"));
+            if so(&event) {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(PATIENCE, telling).await.unwrap_or_else(|_| panic!("{what} never came"));
+}
+
+async fn shows(duo: &Duo, call: CallId) {
+    duo.phones[0].show(call, BOTH).await.expect("the call is on");
+    until(&duo.phones[1], "the other side's pictures", || async {
+        let calls = duo.phones[1].calls().await.expect("open");
+        calls.into_iter().find(|view| view.their_shows == BOTH)
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn camera_and_screen_arrive_bit_for_bit_and_in_order() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    let call = duo.talk().await;
+    shows(&duo, call).await;
+    let lengths = [1, 700, 1_159, 1_160, 1_161, 4_000, 9_000];
+    let came = pass(&duo, 0, &lengths, 60).await;
+    for ((screen, captured_us), seen) in &came {
+        let source = if *screen { Source::Screen } else { Source::Camera };
+        let number = (captured_us - 7_000_000) / 33_333;
+        assert_eq!(*seen, frame(source, number, lengths[number as usize % lengths.len()]));
+    }
+    let stats = duo.phones[1].video().stats(Source::Camera).expect("a call is on");
+    assert!(stats.received.frames >= 60 && stats.received.gaps == 0, "{stats:?}");
+    duo.hang_up(call).await;
+    assert_eq!(duo.phones[0].video().push(&frame(Source::Camera, 0, 9)), Err(VideoError::NoCall));
+    duo.part().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frame_of_a_megabyte_arrives_whole() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    let call = duo.talk().await;
+    shows(&duo, call).await;
+    let video = duo.phones[0].video();
+    let large = frame(Source::Screen, 0, 1 << 20);
+    assert_eq!(video.push(&large), Ok(Pushed::Queued));
+    let seen = tokio::time::timeout(PATIENCE, duo.phones[1].video().next()).await.expect("it comes");
+    assert!(seen == large, "it came otherwise than it went");
+    duo.part().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_encoder_must_not_push_is_refused_and_the_track_goes_on() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    let video = duo.phones[0].video();
+    assert_eq!(video.push(&frame(Source::Camera, 0, 9)), Err(VideoError::NoCall));
+    let call = duo.talk().await;
+    assert_eq!(video.push(&frame(Source::Camera, 0, 9)), Err(VideoError::NotShown));
+    shows(&duo, call).await;
+    assert_eq!(video.push(&frame(Source::Camera, 1, 9)), Err(VideoError::Frame(FrameError::NeedsKey)));
+    assert_eq!(video.push(&frame(Source::Camera, 0, 0)), Err(VideoError::Frame(FrameError::Empty)));
+    assert_eq!(video.push(&frame(Source::Camera, 0, (1 << 20) + 1)), Err(VideoError::Frame(FrameError::TooLarge)));
+    assert_eq!(video.push(&frame(Source::Camera, 0, 9)), Ok(Pushed::Queued));
+    let other = VideoFrame { codec: Codec::Vp8, ..frame(Source::Camera, 1, 9) };
+    assert_eq!(video.push(&other), Err(VideoError::Frame(FrameError::Codec)));
+    assert_eq!(video.push(&frame(Source::Camera, 1, 9)), Ok(Pushed::Queued));
+    duo.part().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_encoder_is_told_its_rate_and_that_a_viewer_needs_a_key_frame() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    let call = duo.talk().await;
+    shows(&duo, call).await;
+    told(&duo, 0, "a rate", |event| matches!(event, Event::Video(_, VideoEvent::Bitrate(Source::Camera, 50_000..))))
+        .await;
+    // More than the path bears is dropped, and a key frame is wanted; nobody is told twice in 300 ms.
+    let video = duo.phones[0].video();
+    let dropped = (0..500).filter(|number| video.push(&frame(Source::Camera, *number, 60_000)) == Ok(Pushed::Dropped));
+    assert!(dropped.count() > 400, "a queue without end");
+    let wanted = |event: &Event| *event == Event::Video(call, VideoEvent::KeyframeWanted(Source::Camera));
+    let since = Instant::now();
+    told(&duo, 0, "a wish for a key frame", wanted).await;
+    assert!(since.elapsed() < PATIENCE);
+    duo.phones[1].want(call, Wants { camera: 180, screen: 0 }).await.expect("the call is on");
+    until(&duo.phones[0], "what they want", || async {
+        let calls = duo.phones[0].calls().await.expect("open");
+        calls.into_iter().find(|view| view.their_wants == Wants { camera: 180, screen: 0 })
+    })
+    .await;
+    duo.part().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn pictures_are_shown_with_their_sound() {
+    let duo = Duo::meet(["ada", "ben"]).await;
+    let _cards = [Card::plug(&duo.phones[0]), Card::plug(&duo.phones[1])];
+    let call = duo.talk().await;
+    shows(&duo, call).await;
+    duo.hears(1, 50).await;
+    pass(&duo, 0, &[5_000], 30).await;
+    let behind_us = duo.phones[1].video().behind_us(Source::Camera).expect("there is sound");
+    assert!(behind_us.abs() <= 45_000, "{behind_us} us from the sound");
+    duo.part().await;
+}
