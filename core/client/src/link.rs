@@ -436,6 +436,16 @@ impl Link {
         }
     }
 
+    /// Closes the link as [`Link::close`] does, once the peer has the records that were sent, for which it waits a third of a
+    /// second at most.
+    pub async fn part(mut self) {
+        if let Some(stop) = self.stop.take() {
+            // A task that is gone hears nothing, and is waited for below.
+            let _ = stop.send(());
+        }
+        self.close().await;
+    }
+
     fn order(&self, order: Order) -> Result<(), Refused> {
         self.orders.try_send(order).map_err(|refused| match refused {
             mpsc::error::TrySendError::Full(_) => Refused::Full,

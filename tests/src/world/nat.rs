@@ -30,11 +30,13 @@ pub enum Nat {
 impl Nat {
     /// Whether phones behind these find a way without a relay.
     fn meets(self, other: Self) -> bool {
-        match (self, other) {
-            (Self::Blocked, _) | (_, Self::Blocked) => false,
-            (Self::Symmetric, Self::Symmetric | Self::Home) | (Self::Home, Self::Symmetric) => false,
-            _ => true,
-        }
+        !matches!(
+            (self, other),
+            (Self::Blocked, _)
+                | (_, Self::Blocked)
+                | (Self::Symmetric, Self::Symmetric | Self::Home)
+                | (Self::Home, Self::Symmetric)
+        )
     }
 }
 

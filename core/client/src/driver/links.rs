@@ -214,7 +214,13 @@ impl Links {
     /// Closes every link and waits until they are gone.
     pub async fn close_all(mut self) {
         let ids: Vec<LinkId> = self.slots.keys().copied().collect();
-        ids.into_iter().for_each(|id| self.close(id));
+        for id in ids {
+            match self.slots.remove(&id).map(|slot| slot.stage) {
+                Some(Stage::Opening(_, task)) => task.abort(),
+                Some(Stage::Open(link)) => drop(self.closing.spawn(link.part())),
+                None => {}
+            }
+        }
         let all = async { while self.closing.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(FAREWELL, all).await;
     }

@@ -17,7 +17,7 @@ use super::pulse::Pulse;
 use super::quic::Nest;
 use super::records::Queue;
 use super::template::{self, Half};
-use super::traffic::{Tracks, listen, receive, speak, transmit};
+use super::traffic::{Tracks, last_words, listen, receive, speak, transmit};
 use super::video::{self, Pictures};
 use super::{CONNECT_LIMIT, DownReason, HANDSHAKE_LIMIT, News, Role, Route, Settings};
 
@@ -163,9 +163,12 @@ impl Life {
     ) {
         let Self { shared, inbox, facts, ice } = self;
         let (tracks, heard, seen) = Tracks::new();
-        let mut broken = false;
+        let (mut broken, mut parting) = (false, false);
         let end = tokio::select! {
-            _ = &mut stopped => End::Owner,
+            said = &mut stopped => {
+                parting = said.is_ok();
+                End::Owner
+            }
             () = shared.peer.ended.notified() => {
                 broken = true;
                 End::Down(DownReason::Broken)
@@ -185,6 +188,9 @@ impl Life {
             End::Down(DownReason::Broken) if shaking => End::Down(DownReason::Unauthenticated),
             end => end,
         };
+        if parting && shared.is_up() {
+            last_words(&shared, &mut queue).await;
+        }
         drop(queue);
         drop(pictures);
         drop(files);

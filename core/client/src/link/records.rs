@@ -72,6 +72,11 @@ impl Queue {
         self.records.recv().await
     }
 
+    /// The next record, if one waits.
+    pub(super) fn waiting(&mut self) -> Option<Vec<u8>> {
+        self.records.try_recv().ok()
+    }
+
     /// Gives the room of a record back, once it is in the window.
     pub(super) fn passed(&self, length: usize) {
         self.level.bytes.fetch_sub(length, Ordering::AcqRel);

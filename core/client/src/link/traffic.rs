@@ -29,6 +29,9 @@ const CREDIT_BYTES: usize = 640 * 1024;
 const RECORD_COST: usize = 64;
 /// What the answering end says first.
 const READY: &str = "ready";
+/// How long a peer may take to acknowledge what was said last, and how often that is looked at.
+const LAST_WORDS: Duration = Duration::from_millis(330);
+const LOOK: Duration = Duration::from_millis(3);
 /// How long to trust that room in the window will be told.
 const WINDOW_PATIENCE: Duration = Duration::from_millis(50);
 
@@ -129,6 +132,24 @@ pub(super) async fn transmit(shared: &Shared, queue: &mut Queue) -> End {
         queue.passed(length);
     }
     End::Owner
+}
+
+/// Sends what still waits, and gives the peer a moment to take it: what is under way when a link is closed is lost.
+pub(super) async fn last_words(shared: &Shared, queue: &mut Queue) {
+    let channel = &shared.peer.channel;
+    let said = async {
+        while let Some(record) = queue.waiting() {
+            if channel.send(BytesMut::from(Bytes::from(record))).await.is_err() {
+                return;
+            }
+        }
+        // Nobody tells when the last of it was acknowledged.
+        let mut look = tokio::time::interval(LOOK);
+        while channel.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0) {
+            look.tick().await;
+        }
+    };
+    let _ = tokio::time::timeout(LAST_WORDS, said).await;
 }
 
 /// Waits until the window has room for a record and the peer has credit, and takes both.
