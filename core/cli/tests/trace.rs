@@ -64,7 +64,12 @@ fn written(trace: &Path) -> BTreeSet<String> {
         if line.contains(") = -1 ") || line.contains("resumed>") || opens && !writes {
             continue;
         }
-        found.insert(line.split('"').nth(1).unwrap_or(line).to_owned());
+        match line.split('"').nth(1) {
+            Some(path) => drop(found.insert(path.to_owned())),
+            // Everything else that strace writes is no call.
+            None if line.contains("io_uring_setup(") => drop(found.insert(line.to_owned())),
+            None => {}
+        }
     }
     found
 }

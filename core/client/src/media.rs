@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 
 mod figures;
 mod header;
+mod reserve;
 mod room;
 mod voice;
 

@@ -5,9 +5,9 @@ use crate::level::Meter;
 
 /// Samples kept from before a press at most: 250 ms.
 pub const PRE_ROLL_SAMPLES: usize = 12_000;
-/// Samples kept from before a press at least: 20 ms, one packet. A listener who has so much at once need not wait for the
-/// first packet to fill, and more would make late who speaks after the press.
-pub const LEAD_SAMPLES: usize = 960;
+/// Samples kept from before a press at least: 10 ms, half a packet. So the first packet leaves 10 ms after the press with the
+/// first 10 ms of speech in it; more would be silence to be played before it, less would be waited for.
+pub const LEAD_SAMPLES: usize = 480;
 /// Samples that a press may wait for leave to speak: 1 s. Beyond that the oldest go.
 const WAIT_SAMPLES: usize = 48_000;
 const CAPACITY: usize = PRE_ROLL_SAMPLES + WAIT_SAMPLES;
@@ -17,7 +17,7 @@ const LEAD_BLOCKS: u64 = (LEAD_SAMPLES / PULL_SAMPLES) as u64;
 
 /// The microphone while nobody hears it: the last moments are kept, so that a burst can begin before the press.
 ///
-/// A burst begins where speech began, but at most 250 ms and at least 20 ms before the press: whoever pressed first and
+/// A burst begins where speech began, but at most 250 ms and at least 10 ms before the press: whoever pressed first and
 /// spoke then is not made late by silence, and whoever spoke first is heard from the first syllable. Allocates once.
 pub struct PreRoll {
     ring: Box<[i16]>,

@@ -16,12 +16,24 @@ use sidetone_engine::Claim;
 /// The most bytes a header has.
 pub const HEADER_MAX: usize = 16;
 
+/// Packets of a burst that carry its claim, from the first: half a second.
+const CLAIMED: u32 = 25;
+/// After that, one in so many.
+const CLAIMED_AGAIN: u32 = 25;
+/// And so many after a pause: who listens may have given the speaker up.
+pub const AFTER_PAUSE: u32 = 3;
+
 const END: u8 = 1;
 const CLAIM: u8 = 2;
 const BURST: u8 = 4;
 const SPEAKING: u8 = 8;
 const KNOWN: u8 = END | CLAIM | BURST | SPEAKING;
 const SILENCE: u8 = 127;
+
+/// Whether a packet carries the claim because of its number in the burst.
+pub fn is_claimed(packet: u32) -> bool {
+    packet < CLAIMED || packet.is_multiple_of(CLAIMED_AGAIN)
+}
 
 /// A burst as a packet tells of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,14 +21,11 @@ use sidetone_wire::id::{MemberId, RoomId};
 use sidetone_wire::limits::MEMBERS;
 
 use super::figures::Figures;
-use super::header::{Burst, HEADER_MAX, Header};
+use super::header::{AFTER_PAUSE, Burst, HEADER_MAX, Header, is_claimed};
+use super::reserve::Reserve;
 use super::voice::{self, Feed, LOSS_STEP_PERMILLE, PACKETS, POOL, Port, SEAL, TRACK};
 use crate::vault::random;
 
-/// Packets of a burst that carry its claim, from the first: half a second.
-const CLAIMED: u32 = 25;
-/// After that, one in so many.
-const CLAIMED_AGAIN: u32 = 25;
 /// How often the end of a burst is said, and how far apart.
 const ENDS: u8 = 3;
 const ENDS_APART_US: u64 = 20_000;
@@ -53,6 +50,7 @@ pub struct RoomVoice {
     mouth: Mouth,
     ear: Ear,
     speech: Speech,
+    reserve: Reserve,
     levels_us: u64,
     levels_told: bool,
     busy_us: u64,
@@ -76,6 +74,8 @@ struct Mouth {
     next_timestamp: Option<u32>,
     claim: Option<Claim>,
     packets: u32,
+    /// Packets that carry the claim because of a pause before them.
+    repeats: u32,
     loss: u8,
     plain: Vec<u8>,
     sealed: Vec<u8>,
@@ -132,6 +132,7 @@ impl RoomVoice {
             next_timestamp: None,
             claim: None,
             packets: 0,
+            repeats: 0,
             loss: 0,
             plain: Vec::with_capacity(HEADER_MAX + MAX_PAYLOAD),
             sealed: Vec::with_capacity(HEADER_MAX + MAX_PAYLOAD + SEAL),
@@ -156,6 +157,7 @@ impl RoomVoice {
             mouth,
             ear,
             speech: if mode == Mode::Open { Speech::Says } else { Speech::Quiet },
+            reserve: Reserve::new(mode),
             levels_us: now_us,
             levels_told: false,
             busy_us: now_us,
@@ -219,9 +221,11 @@ impl RoomVoice {
         if let Some((microphone, speaker)) = devices {
             self.say(now_us, microphone, figures);
             // Silence waiting for the speaker would make the next burst late.
-            if self.is_heard() {
+            let heard = self.is_heard();
+            self.reserve.turn(now_us, heard, figures.speaker_missing.load(Relaxed));
+            if heard {
                 let ear = &mut self.ear;
-                voice::fill(speaker, figures, |block| ear.pull(now_us, block));
+                voice::fill(speaker, figures, self.reserve.samples(), |block| ear.pull(now_us, block));
             }
         }
         self.measure(now_us, figures);
@@ -409,7 +413,8 @@ impl Mouth {
         let claim = self.claim?;
         let packet = self.packets;
         self.packets = packet.saturating_add(1);
-        let claimed = pause || packet < CLAIMED || packet.is_multiple_of(CLAIMED_AGAIN);
+        self.repeats = if pause { AFTER_PAUSE } else { self.repeats.saturating_sub(1) };
+        let claimed = self.repeats > 0 || is_claimed(packet);
         Some(if claimed { Burst::Claimed(claim) } else { Burst::Numbered(claim.burst) })
     }
 

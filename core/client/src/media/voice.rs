@@ -39,7 +39,7 @@ pub(super) const POOL: usize = 32 * 1024;
 /// The most that sealing adds.
 pub(super) const SEAL: usize = 64;
 /// Samples of reserve for the speaker beyond one pull: one turn of the thread.
-const RESERVE: usize = 240;
+pub(super) const RESERVE: usize = 240;
 /// Blocks made in one turn at most.
 const BURST: usize = 8;
 /// Packets taken in one turn at most: what a link holds.
@@ -336,9 +336,14 @@ pub(super) fn drain(microphone: &mut Consumer<i16>, mut take: impl FnMut(&[i16])
     any
 }
 
-/// Fills the speaker's ring as far as the app's pulls need.
-pub(super) fn fill(speaker: &mut Producer<i16>, figures: &Figures, mut make: impl FnMut(&mut [i16; PULL_SAMPLES])) {
-    let wanted = PULL_SAMPLES.max(figures.largest_pull.load(Relaxed) as usize) + RESERVE;
+/// Fills the speaker's ring as far as the app's pulls need, and with so much in reserve.
+pub(super) fn fill(
+    speaker: &mut Producer<i16>,
+    figures: &Figures,
+    reserve: usize,
+    mut make: impl FnMut(&mut [i16; PULL_SAMPLES]),
+) {
+    let wanted = PULL_SAMPLES.max(figures.largest_pull.load(Relaxed) as usize) + reserve;
     let mut block = [0; PULL_SAMPLES];
     for _ in 0..BURST {
         let waiting = speaker.buffer().capacity() - speaker.slots();
@@ -466,7 +471,7 @@ impl Talk {
     }
 
     fn play(&mut self, now_us: u64, speaker: &mut Producer<i16>, figures: &Figures) {
-        fill(speaker, figures, |block| self.mixer.pull(now_us, block));
+        fill(speaker, figures, RESERVE, |block| self.mixer.pull(now_us, block));
         if let Some(next) = self.mixer.playing(THEM) {
             // What lies in the ring is played before it.
             let waiting = speaker.buffer().capacity() - speaker.slots();
