@@ -6,6 +6,7 @@ use crate::client::RawClient;
 use crate::error::SidetoneError;
 use crate::id::{CallId, UserId};
 use crate::room::{Floor, RoomView};
+use crate::stranger::StrangerCall;
 
 /// A call at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
@@ -229,11 +230,13 @@ impl From<sidetone::Route> for Route {
     }
 }
 
-/// What the phone's sound should be set to for these calls and rooms. A call comes first.
+/// What the phone's sound should be set to for these calls, rooms and this call with a stranger. A call comes first.
 #[uniffi::export]
-pub fn audio_intent(calls: &[CallView], rooms: &[RoomView]) -> AudioIntent {
-    let wants = |view: &CallView| match view.state {
-        CallState::Ringing => view.direction == CallDirection::Outgoing,
+pub fn audio_intent(calls: &[CallView], rooms: &[RoomView], stranger: Option<StrangerCall>) -> AudioIntent {
+    let calls = calls.iter().map(|view| (&view.state, view.direction));
+    let mut calls = calls.chain(stranger.iter().map(|view| (&view.state, view.direction)));
+    let wants = |(state, direction): (&CallState, CallDirection)| match state {
+        CallState::Ringing => direction == CallDirection::Outgoing,
         CallState::Ended { .. } => false,
         CallState::Connecting | CallState::Connected | CallState::Reconnecting { .. } => true,
     };
@@ -242,7 +245,7 @@ pub fn audio_intent(calls: &[CallView], rooms: &[RoomView]) -> AudioIntent {
         Some(Floor::Requesting | Floor::Queued { .. } | Floor::Speaking) => true,
         Some(Floor::Idle | Floor::Taken { .. } | Floor::Reserved { .. }) => false,
     };
-    if calls.iter().any(wants) {
+    if calls.any(wants) {
         AudioIntent::Call
     } else if rooms.iter().any(speaks) {
         AudioIntent::Talk

@@ -5,7 +5,7 @@ use sidetone::PeerId;
 use crate::calls::Route;
 use crate::client::RawClient;
 use crate::error::SidetoneError;
-use crate::id::{CallId, MemberId, RoomId, UserId};
+use crate::id::{CallId, MatchId, MemberId, RoomId, UserId};
 
 /// What a client did since it was opened. It tells numbers, no content.
 #[derive(Debug, Clone, PartialEq, uniffi::Record)]
@@ -63,6 +63,11 @@ pub enum LinkPeer {
         room: RoomId,
         /// Who.
         member: MemberId,
+    },
+    /// A stranger.
+    Stranger {
+        /// The match.
+        id: MatchId,
     },
     /// Somebody whom this list does not know yet.
     Other,
@@ -135,6 +140,7 @@ impl From<sidetone::LinkRoute> for LinkFigures {
         let peer = match link.peer {
             PeerId::Friend(user) => LinkPeer::Friend { user: user.into() },
             PeerId::Member(room, member) => LinkPeer::Member { room: room.into(), member: member.into() },
+            PeerId::Stranger(id) => LinkPeer::Stranger { id: id.into() },
             #[allow(unreachable_patterns, reason = "the client may learn of others")]
             _ => LinkPeer::Other,
         };

@@ -110,6 +110,22 @@ pub enum ErrorCode {
     OtherServer = 95,
     /// Not a number and two or three words of the list: let the user listen and type again.
     NotASpokenCode = 96,
+    /// The match is over, or never was: show the lobby.
+    NoSuchMatch = 120,
+    /// There is no link to the stranger yet, or not now: try again in a moment.
+    StrangerNotReached = 121,
+    /// Searching or with a stranger already: skip or end first.
+    WithStranger = 122,
+    /// A nickname, language or interest that cannot be shown, or too many: let the user correct it.
+    BadEntry = 123,
+    /// This space is for adults: the user has to say to be one.
+    StrangersAdultsOnly = 124,
+    /// The server wants more work than a phone does, or it took too long: try later.
+    TooMuchWork = 125,
+    /// Larger than what strangers may send each other or show the operator.
+    StrangerTooLarge = 126,
+    /// The server does not believe the report: nothing to do.
+    ReportRefused = 127,
 
     /// Not the address of a server, or one elsewhere without TLS: a mistake in the app.
     ServerAddress = 201,
@@ -242,7 +258,7 @@ impl SidetoneError {
 
 impl ErrorCode {
     /// Every code there is, in the order of their numbers.
-    pub(crate) const ALL: [Self; 77] = [
+    pub(crate) const ALL: [Self; 85] = [
         Self::Unknown,
         Self::Offline,
         Self::SignedOut,
@@ -295,6 +311,14 @@ impl ErrorCode {
         Self::UnknownPolicy,
         Self::OtherServer,
         Self::NotASpokenCode,
+        Self::NoSuchMatch,
+        Self::StrangerNotReached,
+        Self::WithStranger,
+        Self::BadEntry,
+        Self::StrangersAdultsOnly,
+        Self::TooMuchWork,
+        Self::StrangerTooLarge,
+        Self::ReportRefused,
         Self::ServerAddress,
         Self::Certificate,
         Self::BindAddress,

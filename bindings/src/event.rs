@@ -5,6 +5,7 @@ use crate::error::SidetoneError;
 use crate::files::Transfer;
 use crate::id::{MessageId, RoomId, UserId};
 use crate::room::RoomEvent;
+use crate::stranger::StrangerEvent;
 
 /// Something the app may want to show. What is kept is the truth and events are hints: whoever missed one reads again.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
@@ -75,6 +76,11 @@ pub enum Event {
         /// What.
         event: RoomEvent,
     },
+    /// Something about a stranger.
+    Stranger {
+        /// What.
+        event: StrangerEvent,
+    },
     /// The operator's word.
     Announcement {
         /// As the operator wrote it: show it as text.
@@ -108,6 +114,7 @@ impl From<sidetone::Event> for Event {
             Told::Typing(peer) => Self::Typing { peer: peer.into() },
             Told::Call(view) => Self::Call { view: view.into() },
             Told::Room(room, event) => Self::Room { room: room.into(), event: event.into() },
+            Told::Stranger(event) => Self::Stranger { event: event.into() },
             Told::Announcement(text) => Self::Announcement { text },
             Told::Refresh => Self::Refresh,
             Told::Stopped(error) => Self::Stopped { error: error.into() },

@@ -36,6 +36,8 @@ id! {
     RoomId(sidetone::RoomId, 16);
     /// Somebody in one room, made anew at each entry.
     MemberId(sidetone::MemberId, 16);
+    /// Two strangers who met.
+    MatchId(sidetone::MatchId, 16);
     /// The public half of a person's key.
     PublicKey(sidetone::PublicKey, 32);
 }
@@ -84,6 +86,12 @@ impl RoomId {
 impl MemberId {
     pub(crate) fn inner(&self) -> Result<sidetone::MemberId, SidetoneError> {
         self.parse().map(sidetone::MemberId)
+    }
+}
+
+impl MatchId {
+    pub(crate) fn inner(&self) -> Result<sidetone::MatchId, SidetoneError> {
+        self.parse().map(sidetone::MatchId)
     }
 }
 

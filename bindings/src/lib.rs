@@ -30,6 +30,8 @@ mod preferences;
 mod room;
 mod rooms;
 mod search;
+mod stranger;
+mod strangers;
 mod vault;
 
 pub use account::{AccountView, AddressRule, ReceiptRule};
@@ -45,7 +47,7 @@ pub use error::{ErrorCode, SidetoneError, UserAction};
 pub use event::Event;
 pub use files::{FilePolicy, FilePreview, ImageOrigin, Transfer, TransferFailure, TransferStage};
 pub use friends::{Comparison, Friend, Standing};
-pub use id::{CallId, MemberId, MessageId, PublicKey, RoomId, TransferId, UserId};
+pub use id::{CallId, MatchId, MemberId, MessageId, PublicKey, RoomId, TransferId, UserId};
 pub use keep::{
     ExportReport, ImportReport, ImportedIdentity, ServerExport, StorePart, WipeReport, forget_data, import_data,
     salvage_data,
@@ -64,4 +66,8 @@ pub use room::{
 };
 pub use rooms::usual_policy;
 pub use search::Search;
+pub use stranger::{
+    BurnReport, HeldCount, ReportReason, SearchFailure, Stranger, StrangerCall, StrangerContent, StrangerEnd,
+    StrangerEntry, StrangerEvent, StrangerImage, StrangerMedia, StrangerMessage, StrangerView,
+};
 pub use vault::{KeyVault, VaultProblem};

@@ -51,6 +51,14 @@ impl RawNote {
     }
 }
 
+impl RawNote {
+    /// Ends it and gives it out.
+    pub(crate) fn finish(&self) -> Result<sidetone::Note, SidetoneError> {
+        let empty = || SidetoneError::of(ErrorCode::NoteEmpty);
+        port::take_note(self.sound.value).ok_or_else(empty)?.finish().map_err(|_| empty())
+    }
+}
+
 impl Drop for RawNote {
     fn drop(&mut self) {
         drop(port::take_note(self.sound.value));
@@ -63,10 +71,7 @@ impl RawClient {
     /// or was sent before.
     pub fn send_voice_note(&self, peer: UserId, note: Arc<RawNote>) -> Arc<Operation> {
         self.attempt(move |client| async move {
-            let peer = peer.inner()?;
-            let empty = || SidetoneError::of(ErrorCode::NoteEmpty);
-            let spoken = port::take_note(note.sound.value).ok_or_else(empty)?;
-            let transfer = client.send_voice_note(peer, spoken.finish().map_err(|_| empty())?).await?;
+            let transfer = client.send_voice_note(peer.inner()?, note.finish()?).await?;
             Ok(Outcome::Transfer { transfer: transfer.into() })
         })
     }

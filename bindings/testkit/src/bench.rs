@@ -32,3 +32,37 @@ impl UniffiSound {
 /// A call that does nothing.
 #[uniffi::export]
 pub fn noop() {}
+
+/// An event as large as those of a client mostly are.
+#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
+pub struct BenchEvent {
+    /// An id.
+    pub peer: String,
+    /// A number.
+    pub position: u64,
+}
+
+/// So many events at once, as a client gives them.
+#[uniffi::export]
+pub async fn bench_batch(count: u32) -> Vec<BenchEvent> {
+    (0..u64::from(count)).map(event).collect()
+}
+
+/// Who is told of one event at a time: what a client does not do.
+#[uniffi::export(with_foreign)]
+pub trait BenchListener: Send + Sync {
+    /// An event.
+    fn told(&self, event: BenchEvent);
+}
+
+/// Tells so many events, one by one, from a thread of the library's; returns when all were told.
+#[uniffi::export]
+pub fn bench_tell(listener: Arc<dyn BenchListener>, count: u32) {
+    let tell = move || (0..u64::from(count)).for_each(|position| listener.told(event(position)));
+    // A thread that cannot be had, or a listener that throws, shows in the figures.
+    let _ = std::thread::Builder::new().spawn(tell).map(std::thread::JoinHandle::join);
+}
+
+fn event(position: u64) -> BenchEvent {
+    BenchEvent { peer: "00112233445566778899aabbccddeeff".to_owned(), position }
+}

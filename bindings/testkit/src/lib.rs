@@ -9,7 +9,7 @@ mod server;
 mod tone;
 mod world;
 
-pub use bench::{UniffiSound, noop};
+pub use bench::{BenchEvent, BenchListener, UniffiSound, bench_batch, bench_tell, noop};
 pub use camera::{PatternCamera, TestPicture, read_pattern};
 pub use server::{TestProblem, TestServer};
 pub use tone::ToneMicrophone;

@@ -9,6 +9,7 @@ final class Board: Sendable {
     let transfers = Latest<[Transfer]>([])
     let audio = Latest(AudioIntent.idle)
     let rooms = Latest<[RoomView]>([])
+    let stranger = Latest<StrangerView>(.lobby(parted: nil))
     private let known = Known()
     private let stays = Stays()
 
@@ -35,12 +36,17 @@ final class Board: Sendable {
                 friends.set(try await raw.friends())
                 transfers.set(try await raw.transfers())
                 try await readRooms(raw, afresh: true)
+                stranger.set(try await raw.stranger())
                 try await readCalls(raw)
             case .friend, .message, .online, .offline: friends.set(try await raw.friends())
             case .call: try await readCalls(raw)
             // These change nothing in the room's view.
             case .room(_, .loud), .room(_, .text), .room(_, .reaction), .room(_, .muteAsked): break
             case .room: try await readRooms(raw)
+            case .stranger(.typing): break
+            case .stranger:
+                stranger.set(try await raw.stranger())
+                settleSound()
             case .transfer: transfers.set(try await raw.transfers())
             case .marks, .typing, .announcement, .stopped, .amended, .chat, .preferences: break
             }
@@ -51,7 +57,7 @@ final class Board: Sendable {
         let now = try await raw.calls()
         now.forEach(known.changed)
         calls.set(now)
-        audio.set(audioIntent(calls: now, rooms: rooms.value))
+        settleSound()
     }
 
     private func readRooms(_ raw: RawClient, afresh: Bool = false) async throws {
@@ -61,7 +67,11 @@ final class Board: Sendable {
         // Events were missed: the word with which a room ended may be among them.
         if afresh { before.subtracting(now.map(\.room)).forEach { stays.over($0, .lost) } }
         rooms.set(now)
-        audio.set(audioIntent(calls: calls.value, rooms: now))
+        settleSound()
+    }
+
+    private func settleSound() {
+        audio.set(audioIntent(calls: calls.value, rooms: rooms.value, stranger: stranger.value.stranger?.call))
     }
 
     func finish() {
@@ -72,6 +82,7 @@ final class Board: Sendable {
         transfers.finish()
         audio.finish()
         rooms.finish()
+        stranger.finish()
         known.finish()
         stays.finish()
     }

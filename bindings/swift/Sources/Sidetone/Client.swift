@@ -6,7 +6,7 @@ import Foundation
 /// `Latest` values, which always hold the truth; `events` tells what happened meanwhile.
 public final class Client: Sendable {
     let raw: RawClient
-    private let board = Board()
+    let board = Board()
     private let told = Told<Event>()
     private let pump: Task<Void, Never>
 
@@ -64,6 +64,9 @@ public final class Client: Sendable {
 
     /// The rooms we are in.
     public var rooms: Latest<[RoomView]> { board.rooms }
+
+    /// Random chat with somebody unknown.
+    public var strangers: Strangers { Strangers(client: self) }
 
     /// Calls that begin to ring here, from now on, each once.
     public var incoming: AsyncStream<Call> {

@@ -32,6 +32,8 @@ func one(_ count: Int, _ body: () -> Void) -> Double {
         return (ContinuousClock.now - began) / .microseconds(1) / Double(count)
     }.min()!
 }
+let empty = UnsafeRawBufferPointer(start: frame.baseAddress, count: 0)
+let none = one(20_000) { _ = client.sound.push(empty) }
 let port = one(20_000) {
     _ = client.sound.push(UnsafeRawBufferPointer(frame))
     _ = client.sound.pull(frame)
@@ -40,11 +42,27 @@ let objects = one(5_000) {
     _ = uniffi.push(pcm: bytes)
     _ = uniffi.pull()
 }
+
+final class Listener: BenchListener {
+    func told(event: BenchEvent) {}
+}
+
 let call = one(20_000) { noop() }
 let raw = try RawClient.open(options: options, vault: Vault())
-let awaited = try await cost(500) { _ = try await raw.calls() }
-func number(_ value: Double) -> String { String(format: "%.2f", value) }
-print("swift: a 20 ms frame each way \(number(port)) us by the media port, \(number(objects)) us by UniFFI")
-print("swift: an empty call \(number(call)) us, an awaited one (also a batch of events) \(number(awaited)) us")
+let awaited = try await cost(1_000) { _ = try await raw.calls() }
+let batch = await cost(500) { _ = await benchBatch(count: 64) } / 64
+let alone = await cost(1_000) { _ = await benchBatch(count: 1) }
+let listener = Listener()
+let called = one(20) { benchTell(listener: listener, count: 64) } / 64
+func tell(_ what: String, _ chosen: Double, _ how: String, _ others: (Double, String)...) {
+    let rest = others.map { String(format: ", %.2f us ", $0.0) + $0.1 + String(format: " (%.1f times)", $0.0 / chosen) }
+    print("swift: \(what) \(String(format: "%.2f", chosen)) us \(how)\(rest.joined())")
+}
+tell(
+    "a 20 ms frame each way", port, "by the media port", (objects, "through UniFFI objects"),
+    (none, "a C call that does nothing"))
+tell("a call", none, "raw C", (call, "through UniFFI"), (awaited, "awaited, with an answer of no record"))
+tell(
+    "an event", batch, "in a batch of 64", (alone, "pulled alone"), (called, "by callback from a thread of the library's"))
 await raw.shutDown()
 await client.close()

@@ -4,17 +4,17 @@ import XCTest
 @testable import Sidetone
 
 final class FilesTests: XCTestCase {
-    func testAFileArrivesWholeAtAFriendWhoTakesIt() async throws {
+    private func folder() throws -> String {
         let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
         try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-        let anna = try await Phones.registered(store: folder + "/anna.db")
-        let ben = try await Phones.registered(store: folder + "/ben.db")
-        let bens = try await anna.befriend(ben.name())
-        let annas = try await ben.friends.until { !$0.isEmpty }[0].user
-        try await ben.accept(annas)
-        for phone in [anna, ben] {
-            try await phone.friends.until { $0.contains { $0.standing == .friend && $0.online } }
-        }
+        return folder
+    }
+
+    func testAFileArrivesWholeAtAFriendWhoTakesIt() async throws {
+        let folder = try folder()
+        let duo = try await Phones.friends(folder: folder)
+        let (anna, ben) = (duo.anna, duo.ben)
+        let (annas, bens) = (duo.annaId, duo.benId)
         let bytes = Data((0..<3_000_000).map { UInt8(truncatingIfNeeded: $0 * 31) })
         try bytes.write(to: URL(fileURLWithPath: folder + "/minutes.bin"))
         try await ben.preferAcceptBelow(bytes: 0)
@@ -43,5 +43,49 @@ final class FilesTests: XCTestCase {
         same(try await code { try await duo.anna.cancelFile(TransferId(hex: "?")) }, .notAnId)
         try FileManager.default.removeItem(at: text)
         await duo.close()
+    }
+
+    func testAVoiceNoteIsSpokenSentOnceAndShownBeforeItIsHere() async throws {
+        let folder = try folder()
+        let duo = try await Phones.friends(folder: folder)
+        let note = try VoiceNote()
+        let voice = try Recording.voice("anna").samples
+        for at in 0..<30 {
+            same(Array(voice[4_800 * at..<4_800 * (at + 1)]).withUnsafeBytes(note.push), 9_600)
+        }
+        same(note.view?.durationMs, 3_000)
+        same([UInt8](repeating: 0, count: 961).withUnsafeBytes(note.push), Sound.length)
+        same(note.push(UnsafeRawBufferPointer(start: nil, count: 0)), 0)
+        let id = try await duo.anna.chat(with: duo.benId).sendVoiceNote(note)
+        XCTAssertNil(note.view)
+        same([UInt8](repeating: 0, count: 960).withUnsafeBytes(note.push), Sound.closed)
+        same(try await code { try await duo.anna.chat(with: duo.benId).sendVoiceNote(note) }, .noteEmpty)
+        let his = duo.ben.chat(with: duo.annaId)
+        try await his.latest().until {
+            if case .file(_, _, _, .voiceNote) = $0.first?.content { true } else { false }
+        }
+        let shown = try await his.preview(id)
+        same(shown.durationMs, 3_000)
+        XCTAssertTrue(shown.waveform.contains { $0 > 20 })
+        try await patient {
+            while try await his.transfer(id)?.stage != .received { try await Task.sleep(for: .milliseconds(5)) }
+        }
+        let path = try await his.transfer(id)!.path!
+        same(try Data(contentsOf: URL(fileURLWithPath: path)).prefix(4), Data("OggS".utf8))
+        let silent = try VoiceNote()
+        same(try await code { try await duo.anna.chat(with: duo.benId).sendVoiceNote(silent) }, .noteEmpty)
+        let many = try (0..<16).map { _ in try VoiceNote() }
+        same(try await code { try VoiceNote() }, .system)
+        same(many.count, 16)
+        await duo.close()
+        try FileManager.default.removeItem(atPath: folder)
+    }
+
+    func testWhichFilesAreTakenIsTheUsersChoice() async throws {
+        let phone = try await Phones.registered()
+        let policy = FilePolicy(acceptBelow: 1_000, limit: 2_000)
+        try await phone.setFilePolicy(policy)
+        same(try await phone.filePolicy(), policy)
+        await phone.close()
     }
 }

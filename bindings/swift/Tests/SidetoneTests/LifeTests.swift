@@ -115,6 +115,59 @@ final class LifeTests: XCTestCase {
         same(try await code { try await phone.chats() }, .closed)
     }
 
+    func testWhatWasTakenAlongIsBroughtToAnotherPhone() async throws {
+        let folder = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        let duo = try await Phones.friends(folder: folder)
+        try await duo.anna.chat(with: duo.benId).send("do not forget me")
+        let name = try await duo.anna.name()
+        let out = folder + "/out"
+        same(try await code { try await duo.anna.exportData(to: out, passphrase: "") }, .passphrase)
+        let exported = try await duo.anna.exportData(to: out, passphrase: "a long passphrase")
+        XCTAssertGreaterThan(exported.rows, 2)
+        await duo.close()
+        let (store, vault) = (folder + "/new.db", FixedVault(Data(repeating: 9, count: 32)))
+        func bring(_ from: String, _ passphrase: String? = nil) async throws -> ImportReport {
+            try await Client.importData(from: from, into: store, vault: vault, passphrase: passphrase)
+        }
+        same(try await code { try await bring(out, "another") }, .wrongPassphrase)
+        same(try await code { try await bring(folder + "/nothing") }, .importFolder)
+        same(try await bring(out, "a long passphrase").identity, .restored)
+        same(try await code { try await bring(out, "a long passphrase") }, .notEmpty)
+        same(try await Client.salvageData(of: store, vault: vault, to: folder + "/saved").damaged, 0)
+        try FileManager.default.createDirectory(atPath: folder + "/bad", withIntermediateDirectories: true)
+        try Data("{}".utf8).write(to: URL(fileURLWithPath: folder + "/bad/sidetone-export.json"))
+        same(try await code { try await bring(folder + "/bad") }, .notAnExport)
+        let phone = try await Client.open(Phones.options(store: store), vault: vault)
+        try await phone.online.until { $0 }
+        let texts = try await phone.chat(with: duo.benId).history().map(\.text)
+        XCTAssertTrue(texts.contains("do not forget me"))
+        try await phone.signIn(name: name, password: "password of \(name)")
+        await phone.close()
+        try await Client.forgetData(in: store, vault: vault, part: .messages)
+        let wrong = FixedVault()
+        same(try await code { try await Client.forgetData(in: store, vault: wrong, part: .cache) }, .storeWrongKey)
+        let again = try await Client.open(Phones.options(store: store), vault: vault)
+        let rest = try await again.chat(with: duo.benId).history()
+        XCTAssertTrue(rest.isEmpty)
+        same(try await again.name(), name)
+        await again.close()
+        try FileManager.default.removeItem(atPath: folder)
+    }
+
+    func testNumbersTellWhatAClientDid() async throws {
+        let duo = try await Phones.friends()
+        let (hers, _) = try await duo.talk()
+        let told = try await duo.anna.diagnostics()
+        same(told.sockets, 1)
+        same(told.malformedFrames, 0)
+        XCTAssertTrue(told.signalingSent > 0 && told.signalingReceived > 0)
+        same(told.links.map(\.peer), [.friend(user: duo.benId)])
+        same(told.calls[0].call, hers.id)
+        XCTAssertTrue(told.calls[0].phases.contains { $0.name == "connected" && $0.ms > 0 })
+        await duo.close()
+    }
+
     func testClosingTwiceIsClosingOnce() async throws {
         let phone = try await Phones.bare()
         await phone.close()

@@ -54,8 +54,9 @@ enum Phones {
     }
 
     /// Two friends.
-    static func friends(server: String = url) async throws -> Duo {
-        let (anna, ben) = (try await registered(server: server), try await registered(server: server))
+    static func friends(server: String = url, folder: String? = nil) async throws -> Duo {
+        let anna = try await registered(server: server, store: folder.map { $0 + "/anna.db" })
+        let ben = try await registered(server: server, store: folder.map { $0 + "/ben.db" })
         let bens = try await anna.befriend(ben.name())
         let annas = try await ben.friends.until { $0.contains { $0.standing == .askedUs } }[0].user
         try await ben.accept(annas)

@@ -39,7 +39,6 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     private val intent = MutableStateFlow(AudioIntent.IDLE)
     private val known = ConcurrentHashMap<CallId, Call>()
     private val entered = ConcurrentHashMap<RoomId, Room>()
-    private val pump: Job = scope.launch { pull() }
 
     /** What happened, in order. Who collects too slowly misses the oldest; the state flows never lie. */
     public val events: SharedFlow<Event> = told.asSharedFlow()
@@ -68,8 +67,14 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** Calls that begin to ring here. */
     public val incoming: Flow<Call> = calls.ringing().map { view -> of(view) }
 
+    /** Random chat with somebody unknown. */
+    public val strangers: Strangers = Strangers(this)
+
     /** Where the sound goes in and out. */
     public val sound: Sound = Sound(raw.sound().value)
+
+    // Last: it uses what is above.
+    private val pump: Job = scope.launch { pull() }
 
     /** Ends everything and returns when all of it is gone; again is harmless. Nothing is told afterwards. */
     public suspend fun close() {
@@ -318,12 +323,17 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
                 everybody.value = raw.friends()
                 theTransfers.value = raw.transfers()
                 readRooms(afresh = true)
+                strangers.changed(raw.stranger())
                 readCalls()
             }
             Subject.FRIENDS -> everybody.value = raw.friends()
             Subject.TRANSFERS -> theTransfers.value = raw.transfers()
             Subject.CALLS -> readCalls()
             Subject.ROOMS -> readRooms()
+            Subject.STRANGER -> {
+                strangers.changed(raw.stranger())
+                settleSound()
+            }
             Subject.NOTHING -> Unit
         }
     } catch (_: SidetoneException) {
@@ -334,7 +344,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
         val now = raw.calls()
         now.forEach { of(it).changed(it) }
         theCalls.value = now
-        intent.value = audioIntent(now, theRooms.value)
+        settleSound()
     }
 
     private suspend fun readRooms(afresh: Boolean = false) {
@@ -344,7 +354,11 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
         if (afresh) (before - now.mapTo(HashSet()) { it.room }).forEach { entered.remove(it)?.over(RoomEnd.LOST) }
         now.forEach { of(it).changed(it) }
         theRooms.value = now
-        intent.value = audioIntent(theCalls.value, now)
+        settleSound()
+    }
+
+    private fun settleSound() {
+        intent.value = audioIntent(theCalls.value, theRooms.value, strangers.stranger?.call)
     }
 
     public companion object {
@@ -383,13 +397,14 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     }
 }
 
-private enum class Subject { ALL, FRIENDS, CALLS, ROOMS, TRANSFERS, NOTHING }
+private enum class Subject { ALL, FRIENDS, CALLS, ROOMS, STRANGER, TRANSFERS, NOTHING }
 
 private fun subject(event: Event): Subject = when (event) {
     is Event.SignedIn, is Event.SignedOut, is Event.Revoked, is Event.Refresh -> Subject.ALL
     is Event.Friend, is Event.Message, is Event.Online, is Event.Offline -> Subject.FRIENDS
     is Event.Call -> Subject.CALLS
     is Event.Transfer -> Subject.TRANSFERS
+    is Event.Stranger -> if (event.event is StrangerEvent.Typing) Subject.NOTHING else Subject.STRANGER
     is Event.Room -> when (event.event) {
         // These change nothing in the room's view.
         is RoomEvent.Loud, is RoomEvent.Text, is RoomEvent.Reaction, is RoomEvent.MuteAsked -> Subject.NOTHING

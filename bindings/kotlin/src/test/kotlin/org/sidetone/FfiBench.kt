@@ -4,7 +4,11 @@ import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty
+import org.sidetone.testkit.BenchEvent
+import org.sidetone.testkit.BenchListener
 import org.sidetone.testkit.UniffiSound
+import org.sidetone.testkit.benchBatch
+import org.sidetone.testkit.benchTell
 import org.sidetone.testkit.noop
 import java.nio.ByteBuffer
 
@@ -18,18 +22,31 @@ class FfiBench {
         (System.nanoTime() - began) / 1_000.0 / count
     }
 
+    private fun tell(what: String, chosen: Double, how: String, vararg others: kotlin.Pair<Double, String>) {
+        val rest = others.joinToString("") { (cost, name) -> ", %.2f us %s (%.1f times)".format(cost, name, cost / chosen) }
+        println("kotlin: $what %.2f us $how$rest".format(chosen))
+    }
+
     @Test
     fun `what it costs`() = runBlocking {
         val duo = Phones.friends()
         val (hers, _) = duo.talk()
-        val frame = ByteBuffer.allocateDirect(1_920)
-        val (bytes, uniffi) = ByteArray(1_920) to UniffiSound()
+        val (frame, nothing) = ByteBuffer.allocateDirect(1_920) to ByteBuffer.allocateDirect(0)
+        val (bytes, uniffi, none) = Triple(ByteArray(1_920), UniffiSound(), Sound(0u))
+        val raw = cost(20_000) { none.push(nothing) }
         val port = cost(20_000) { duo.anna.sound.push(frame); duo.anna.sound.pull(frame) }
         val objects = cost(2_000) { uniffi.push(bytes); uniffi.pull() }
+        tell("a 20 ms frame each way", port, "by the media port", objects to "through UniFFI objects", raw to "a C call that does nothing")
         val call = cost(20_000) { noop() }
-        val await = cost(500) { duo.anna.core().calls() }
-        println("kotlin: a 20 ms frame each way %.2f us by the media port, %.2f us by UniFFI: %.0f times".format(port, objects, objects / port))
-        println("kotlin: an empty call %.2f us, an awaited one (also a batch of events) %.1f us".format(call, await))
+        val await = cost(1_000) { duo.anna.core().calls() }
+        tell("a call", raw, "raw C", call to "through UniFFI", await to "awaited, with an answer of one record")
+        val batch = cost(500) { benchBatch(64u) } / 64
+        val alone = cost(1_000) { benchBatch(1u) }
+        val listener = object : BenchListener {
+            override fun told(event: BenchEvent) = Unit
+        }
+        val called = cost(20) { benchTell(listener, 64u) } / 64
+        tell("an event", batch, "in a batch of 64", alone to "pulled alone", called to "by callback from a thread of the library's")
         hers.hangUp()
         duo.close()
         assertTrue(port * 10 <= objects, "the media port costs more than a tenth of UniFFI")

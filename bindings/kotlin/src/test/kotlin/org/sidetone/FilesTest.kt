@@ -1,20 +1,23 @@
 package org.sidetone
 
+import kotlinx.coroutines.delay
 import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertThrows
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import java.io.File
+import java.nio.ByteBuffer
+import java.nio.ByteOrder
+import kotlin.time.Duration.Companion.milliseconds
 
 class FilesTest {
     @Test
     fun `a file arrives whole at a friend who takes it`(@TempDir folder: File) = check {
-        val (anna, ben) = Phones.registered(store = File(folder, "anna.db").path) to Phones.registered(store = File(folder, "ben.db").path)
-        val bens = anna.befriend(ben.name())
-        val annas = ben.friends.until { it.isNotEmpty() }.first().user
-        ben.accept(annas)
-        for (phone in listOf(anna, ben)) phone.friends.until { all -> all.any { it.standing == Standing.FRIEND && it.online } }
+        val duo = Phones.friends(folder = folder)
+        val (anna, ben) = duo.anna to duo.ben
+        val (annas, bens) = duo.annaId to duo.benId
         val file = File(folder, "minutes.bin").apply { writeBytes(ByteArray(3_000_000) { (it * 31).toByte() }) }
         ben.preferAcceptBelow(0u)
         val id = anna.chat(bens).sendFile(file.path, "application/x-minutes")
@@ -39,5 +42,46 @@ class FilesTest {
         assertEquals(ErrorCode.NOT_AN_ID, failure { duo.anna.cancelFile(TransferId("?")) })
         assertTrue(duo.anna.transfers.value.isEmpty())
         duo.close()
+    }
+
+    @Test
+    fun `a voice note is spoken sent once and shown before it is here`(@TempDir folder: File) = check {
+        val duo = Phones.friends(folder = folder)
+        val note = VoiceNote()
+        val voice = Recording.voice("anna").samples
+        val block = ByteBuffer.allocateDirect(9_600).order(ByteOrder.nativeOrder())
+        for (at in 0 until 30) {
+            for (i in 0 until 4_800) block.putShort(2 * i, voice[4_800 * at + i])
+            assertEquals(9_600, note.push(block))
+        }
+        assertEquals(3_000u, note.view!!.durationMs)
+        assertEquals(Sound.LENGTH, note.push(ByteBuffer.allocateDirect(961)))
+        assertThrows(IllegalArgumentException::class.java) { note.push(ByteBuffer.allocate(960)) }
+        val id = duo.anna.chat(duo.benId).sendVoiceNote(note)
+        assertEquals(null, note.view)
+        assertEquals(Sound.CLOSED, note.push(block))
+        assertEquals(ErrorCode.NOTE_EMPTY, failure { duo.anna.chat(duo.benId).sendVoiceNote(note) })
+        val his = duo.ben.chat(duo.annaId)
+        his.latest().until { all -> (all.firstOrNull()?.content as? MessageContent.File)?.kind == FileKind.VOICE_NOTE }
+        val shown = his.preview(id)
+        assertEquals(3_000u to true, shown.durationMs to shown.waveform.any { it > 20 })
+        while (his.transfer(id)?.stage !is TransferStage.Received) delay(5.milliseconds)
+        assertEquals("OggS", String(File(his.transfer(id)!!.path!!).readBytes().copyOf(4)))
+        val silent = VoiceNote()
+        assertEquals(ErrorCode.NOTE_EMPTY, failure { duo.anna.chat(duo.benId).sendVoiceNote(silent) })
+        val many = List(16) { VoiceNote() }
+        assertEquals(ErrorCode.SYSTEM, failure { VoiceNote() })
+        (many + note + silent).forEach { it.close() }
+        note.close()
+        assertEquals(null, note.view)
+        duo.close()
+    }
+
+    @Test
+    fun `which files are taken is the user's choice`() = check {
+        val phone = Phones.registered()
+        phone.setFilePolicy(FilePolicy(1_000u, 2_000u))
+        assertEquals(FilePolicy(1_000u, 2_000u), phone.filePolicy())
+        phone.close()
     }
 }

@@ -6,6 +6,7 @@ import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
 import org.sidetone.testkit.TestServer
+import java.io.File
 import java.util.concurrent.atomic.AtomicInteger
 import org.junit.jupiter.api.Assertions.fail
 import kotlin.time.Duration.Companion.seconds
@@ -51,8 +52,9 @@ object Phones {
     }
 
     /** Two friends. */
-    suspend fun friends(server: String = url): Duo {
-        val (anna, ben) = registered(server) to registered(server)
+    suspend fun friends(server: String = url, folder: File? = null): Duo {
+        fun store(name: String) = folder?.let { File(it, name).path }
+        val (anna, ben) = registered(server, store("anna.db")) to registered(server, store("ben.db"))
         val bens = anna.befriend(ben.name())
         val annas = ben.friends.until { all -> all.any { it.standing == Standing.ASKED_US } }.first().user
         ben.accept(annas)

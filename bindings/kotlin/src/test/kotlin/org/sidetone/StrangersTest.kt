@@ -1,0 +1,139 @@
+package org.sidetone
+
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.async
+import kotlinx.coroutines.cancelAndJoin
+import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.filterIsInstance
+import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.launch
+import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
+import java.nio.ByteBuffer
+import kotlin.time.Duration.Companion.milliseconds
+
+class StrangersTest {
+    private fun entry(name: String, ask: Boolean = false) =
+        StrangerEntry(nickname = name, language = "en", interests = listOf("chess"), media = StrangerMedia.VOICE, adult = true, ask = ask)
+
+    private suspend fun together(vararg phones: Client) {
+        for (phone in phones) phone.strangers.view.until { it is StrangerView.With && it.stranger.nickname != null && it.stranger.route != null }
+    }
+
+    private suspend fun meet(): Pair<Client, Client> {
+        val (anna, ben) = Phones.bare() to Phones.bare()
+        anna.strangers.enter(entry("Anna"))
+        ben.strangers.enter(entry("Ben"))
+        together(anna, ben)
+        return anna to ben
+    }
+
+    @Test
+    fun `two who look for somebody talk and leave nothing behind`() = check {
+        val (anna, ben) = meet()
+        val stranger = anna.strangers.stranger!!
+        assertEquals(listOf("Ben", "en", listOf("chess")), listOf(stranger.nickname, stranger.language, stranger.common))
+        assertTrue(stranger.route is Route.Relayed && !stranger.ourAddressShown && !stranger.theirAddressShown)
+        anna.strangers.say("hello")
+        val note = VoiceNote()
+        val second = ByteBuffer.allocateDirect(96_000).apply { repeat(96_000) { put((it * 7).toByte()) }; flip() }
+        assertEquals(96_000, note.push(second))
+        ben.strangers.sendNote(note)
+        note.close()
+        while (ben.strangers.messages().none { it.content == StrangerContent.Text("hello") }) delay(5.milliseconds)
+        while (anna.strangers.messages().none { it.theirs && it.whole && it.content is StrangerContent.VoiceNote }) delay(5.milliseconds)
+        val sound = anna.strangers.messages().first { it.theirs }
+        assertEquals("OggS", String(anna.strangers.note(sound.number).copyOf(4)))
+        assertEquals(ErrorCode.FILE_MALFORMED, failure { anna.strangers.sendImage(ByteArray(100)) })
+        anna.strangers.compareWords()
+        val words = anna.strangers.view.until { (it as? StrangerView.With)?.stranger?.words != null }
+        ben.strangers.view.until { (it as? StrangerView.With)?.stranger?.words == (words as StrangerView.With).stranger.words }
+        val gone = async(start = CoroutineStart.UNDISPATCHED) { ben.strangers.events.filterIsInstance<StrangerEvent.Ended>().first() }
+        val report = anna.strangers.end()
+        assertEquals(report.held, report.erased)
+        assertTrue(report.held.texts == 1u && report.held.notes == 1u && report.held.keys > 0u && report.held.links == 1u, "$report")
+        assertTrue(report.tookUs!! < 5_000_000u)
+        val ended = gone.await()
+        assertEquals(StrangerEnd.THEY_LEFT to ended.burned.held, ended.reason to ended.burned.erased)
+        assertEquals(StrangerView.Lobby(stranger.id), anna.strangers.view.until { it is StrangerView.Lobby })
+        assertTrue(anna.strangers.messages().isEmpty())
+        assertEquals(ErrorCode.NO_SUCH_MATCH, failure { anna.strangers.say("again?") })
+        anna.strangers.report(stranger.id, ReportReason.SPAM)
+        assertEquals(ErrorCode.NOT_AN_ID, failure { anna.strangers.report(MatchId("?"), ReportReason.SPAM) })
+        listOf(anna, ben).forEach { it.close() }
+    }
+
+    @Test
+    fun `a stranger is called and heard`() = check {
+        val (anna, ben) = meet()
+        anna.strangers.call()
+        ben.strangers.view.until { (it as? StrangerView.With)?.stranger?.call?.state is CallState.Ringing }
+        ben.strangers.answer()
+        for (phone in listOf(anna, ben)) {
+            phone.strangers.view.until { (it as? StrangerView.With)?.stranger?.call?.state is CallState.Connected }
+            phone.audio.until { it == AudioIntent.CALL }
+        }
+        Card(anna.sound, Recording.voice("anna")).use { herCard ->
+            Card(ben.sound, Recording.voice("ben")).use { hisCard ->
+                while (hisCard.hears(herCard) < 0.75) delay(200.milliseconds)
+            }
+        }
+        anna.strangers.hangUp()
+        for (phone in listOf(anna, ben)) phone.audio.until { it == AudioIntent.IDLE }
+        assertEquals(ErrorCode.NO_SUCH_CALL, failure { ben.strangers.hangUp() })
+        listOf(anna, ben).forEach { it.close() }
+    }
+
+    @Test
+    fun `who asks first decides about whom was found`() = check {
+        val (anna, ben) = Phones.bare() to Phones.bare()
+        anna.strangers.enter(entry("Anna", ask = true))
+        ben.strangers.enter(entry("Ben"))
+        val found = anna.strangers.view.until { it is StrangerView.Found } as StrangerView.Found
+        assertEquals(listOf("chess"), found.common)
+        anna.strangers.accept()
+        together(anna, ben)
+        ben.strangers.block()
+        anna.strangers.view.until { it !is StrangerView.With }
+        listOf(anna, ben).forEach { it.close() }
+    }
+
+    @Test
+    fun `a search that is cancelled is over`() = check {
+        val phone = Phones.bare()
+        val search = launch { phone.strangers.enter(entry("Anna")) }
+        kotlinx.coroutines.yield()
+        search.cancelAndJoin()
+        phone.strangers.view.until { it is StrangerView.Lobby }
+        phone.strangers.enter(entry("Anna"))
+        assertEquals(ErrorCode.WITH_STRANGER, failure { phone.strangers.enter(entry("Anna")) })
+        phone.strangers.view.until { it is StrangerView.Searching }
+        phone.strangers.end()
+        phone.strangers.view.until { it is StrangerView.Lobby }
+        phone.close()
+    }
+
+    @Test
+    fun `what nobody could be shown is refused`() = check {
+        val phone = Phones.bare()
+        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(entry("")) })
+        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(entry("x".repeat(1_000_000))) })
+        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(entry("Anna").copy(language = "no language")) })
+        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(entry("Anna").copy(interests = List(100) { "$it" })) })
+        assertEquals(ErrorCode.NO_SUCH_MATCH, failure { phone.strangers.accept() })
+        assertEquals(ErrorCode.NO_SUCH_MATCH, failure { phone.strangers.call() })
+        phone.close()
+        assertEquals(ErrorCode.CLOSED, failure { phone.strangers.enter(entry("Anna")) })
+        assertEquals(ErrorCode.CLOSED, failure { phone.strangers.end() })
+    }
+
+    @Test
+    fun `who closes in the middle burns at both ends`() = check {
+        val (anna, ben) = meet()
+        anna.strangers.say("hello")
+        anna.close()
+        ben.strangers.view.until { it is StrangerView.Lobby || it is StrangerView.Searching }
+        ben.close()
+    }
+}
