@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi android ios
+.PHONY: demo demo-keep demo-room demo-strangers test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -19,6 +19,11 @@ demo-keep: tools
 demo-room: tools
 	$(CARGO) build --release --locked --package sidetone-cli
 	./target/release/sidetone demo room $(DEMO)
+
+# Fifty people and ten bots among strangers, two of them watched in full: make demo-strangers DEMO="--json FILE --seconds S"
+demo-strangers: tools
+	$(CARGO) build --release --locked --package sidetone-cli
+	./target/release/sidetone demo strangers $(DEMO)
 
 # SIDETONE_VECTORS may name a folder with more published vectors than the repository holds.
 test: tools

@@ -3,8 +3,8 @@
 use proving::world::{World, entry};
 use sidetone_engine::room::Age;
 use sidetone_engine::stranger::{
-    Accept, Attachment, AttachmentKind, Consent, Entry, Held, Leaving, Reason, SearchEnd, StrangerCommand,
-    StrangerContent, StrangerEnd, StrangerEvent, StrangerView,
+    Accept, Attachment, AttachmentKind, Consent, Entry, Leaving, Reason, SearchEnd, StrangerCommand, StrangerContent,
+    StrangerEnd, StrangerEvent, StrangerView,
 };
 use sidetone_engine::{Answer, CallState, Command, CommandError, Event, Route};
 use sidetone_wire::id::MatchId;
@@ -334,14 +334,4 @@ fn a_complaint_is_heard_also_after_it_ended() {
     let late = order(&mut world, 0, StrangerCommand::Report(id, Reason::Spam, vec![]));
     assert_eq!(late, Err(CommandError::NoSuchMatch));
     assert_eq!(world.lobby_of(0), StrangerView::Lobby(None));
-}
-
-#[test]
-fn a_thousand_strangers_leave_nothing_behind() {
-    let mut world = World::lobby(14, 2);
-    let id = world.meet(0, 1);
-    world.leave_stranger(0, Leaving::End);
-    world.run(1_000);
-    assert_eq!(world.strangers_ended(1)[0].0, id);
-    assert_eq!(world.strangers_ended(1)[0].2.held.bytes, Held::default().bytes);
 }

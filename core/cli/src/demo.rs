@@ -17,6 +17,7 @@ mod room;
 mod script;
 mod search;
 pub mod stage;
+mod strangers;
 
 use figures::{Figures, Promise};
 use script::{Setting, WHO};
@@ -50,6 +51,8 @@ enum Part {
     Keep(keep::Args),
     /// Eight phones in one push-to-talk room.
     Room(room::Args),
+    /// Fifty people and ten bots among strangers, two of them watched in full.
+    Strangers(strangers::Args),
 }
 
 /// Plays, prints, writes; gives whether everything promised held.
@@ -61,6 +64,7 @@ pub async fn run(args: Args) -> Result<bool, Trouble> {
     match args.part {
         Some(Part::Keep(args)) => return keep::run(args).await,
         Some(Part::Room(args)) => return room::run(&args).await,
+        Some(Part::Strangers(args)) => return strangers::run(&args).await,
         None => {}
     }
     let voices = voices(&args)?;

@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub mod admin;
 pub mod demo;
+pub mod guest;
 pub mod leak;
 pub mod member;
 pub mod phone;
@@ -57,6 +58,11 @@ enum Command {
     /// A phone in a room that obeys orders on standard input.
     #[command(hide = true)]
     Member(member::Args),
+    /// Talk with somebody unknown, without an account and without a trace.
+    Strangers(terminal::stranger::Args),
+    /// A phone among strangers that obeys orders on standard input.
+    #[command(hide = true)]
+    Guest(guest::Args),
     /// A phone that obeys orders on standard input.
     #[command(hide = true)]
     Phone(phone::Args),
@@ -80,6 +86,8 @@ pub fn run() -> ExitCode {
             Command::Echo(args) => terminal::echo::run(args).await.map(|()| true),
             Command::Room(args) => terminal::room::run(args).await.map(|()| true),
             Command::Member(args) => member::run(args).await.map(|()| true),
+            Command::Strangers(args) => terminal::stranger::run(args).await.map(|()| true),
+            Command::Guest(args) => guest::run(args).await.map(|()| true),
             Command::Phone(args) => phone::run(args).await.map(|()| true),
         }
     });

@@ -18,6 +18,7 @@ pub mod call;
 pub mod chat;
 pub mod echo;
 pub mod room;
+pub mod stranger;
 
 /// How long the server may take to answer.
 const PATIENCE: Duration = Duration::from_secs(10);

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sidetone_crypto::identity::PublicKey;
 use sidetone_crypto::safety::{Comparison, SafetyCode, SafetyNumber};
+use sidetone_engine::stranger::StrangerView;
 use sidetone_engine::{
     Account, Addresses, Answer, CallView, Command, Cost, Engine, Friend, Microphone as Heard, Password, Receipts,
     Verified,
@@ -115,7 +116,12 @@ impl Client {
     ///
     /// [`OpenError`]; nothing is left running.
     pub fn open(config: Config) -> Result<Self, OpenError> {
-        let server = Server::parse(&config.server, config.plain, &config.roots)?;
+        let mut server = Server::parse(&config.server, config.plain, &config.roots)?;
+        if let Bind::Only(only) = &config.bind
+            && let [local] = only.as_slice()
+        {
+            server = server.from(*local);
+        }
         if let Some(path) = &config.store {
             wipe::finish(path).map_err(|_| StoreError::Unopenable)?;
         }
@@ -148,7 +154,19 @@ impl Client {
         let (files, from_files) = Pump::start(shelf.clone()).map_err(|_| OpenError::System)?;
         let (journal, routes) = (Journal::default(), BTreeMap::new());
         let (proofs, from_proofs) = mpsc::channel(1);
-        let inside = Inside { engine, store, journal, socket, links, media, video: pictures, files, proofs, routes };
+        let inside = Inside {
+            engine,
+            store,
+            journal,
+            socket,
+            links,
+            media,
+            video: pictures,
+            files,
+            proofs,
+            receipts: crate::receipt::Receipts::default(),
+            routes,
+        };
         let (news, from_socket) = mpsc::channel(NEWS);
         let ears = Ears {
             words: word_inbox,
@@ -238,12 +256,16 @@ impl Client {
     }
 
     /// Tells that the app is not seen any more and may be ended at any moment: returns when the journal of the store is
-    /// in its file.
+    /// in its file. A stranger is left.
     ///
     /// # Errors
     ///
     /// [`Error::Closed`], [`Error::Storage`].
     pub async fn on_background(&self) -> Result<(), Error> {
+        // Nobody sees what a stranger says any more, and what is in memory may be frozen with it.
+        if self.strangers().view().await? != StrangerView::Lobby(None) {
+            self.strangers().end().await?;
+        }
         self.look(|inside| inside.store.tidy()).await?.map_err(Error::Storage)
     }
 

@@ -39,6 +39,7 @@ use crate::event::{Event, Queue};
 use crate::journal::{Journal, Phase};
 use crate::link;
 use crate::media::{MediaThread, Port};
+use crate::receipt::Receipts;
 use crate::room::Finger;
 use crate::socket::{Socket, SocketCounts, SocketNews};
 use crate::store::{Store, StoreError, Write};
@@ -89,6 +90,8 @@ pub struct Inside {
     pub media: MediaThread,
     /// The pictures of the call that is on.
     pub video: Video,
+    /// What passed with whom.
+    pub receipts: Receipts,
     /// The file pump.
     pub files: Pump,
     /// Where work for searches is handed in.
@@ -293,6 +296,7 @@ impl Driver {
     fn link(&mut self, id: LinkId, news: FromLink) -> Result<(), StoreError> {
         let news = match news {
             FromLink::Opened(link) => {
+                self.inside.receipts.made(id, link.meter());
                 if self.inside.links.opened(id, link).is_err() {
                     self.give_up(id);
                 }
@@ -321,11 +325,13 @@ impl Driver {
             link::News::Candidate(_) => Phase::Gathered,
             link::News::Up { route, .. } | link::News::Route(route) => {
                 inside.routes.insert(id, *route);
+                inside.receipts.routed(clock::micros(), id, convert::route(route));
                 Phase::LinkUp
             }
             link::News::Record(record) => return inside.links.records().received(record.len()),
             link::News::Down(_) => {
                 inside.routes.remove(&id);
+                inside.receipts.closed(clock::micros(), id, inside.socket.traffic.total());
                 return inside.links.gone(id);
             }
             link::News::Gathered | link::News::Interrupted | link::News::Restored => return,
@@ -411,11 +417,16 @@ impl Driver {
     fn order(&mut self, id: LinkId, order: Order) {
         match &order {
             Order::Open { .. } => {
+                let signaling = self.inside.socket.traffic.total();
+                self.inside.receipts.open(self.now_us, id, signaling);
                 if let Some(friend) = id.peer.friend() {
                     self.inside.journal.link(self.now_us, friend, Phase::LinkOpened);
                 }
             }
-            Order::Close => drop(self.inside.routes.remove(&id)),
+            Order::Close => {
+                self.inside.routes.remove(&id);
+                self.inside.receipts.closed(self.now_us, id, self.inside.socket.traffic.total());
+            }
             _ => {}
         }
         if let Err(GivenUp) = self.inside.links.obey(id, order) {
@@ -513,6 +524,7 @@ impl Driver {
                 if event == Told::Preferences {
                     self.inside.links.prefer(self.inside.engine.preferences().routes);
                 }
+                self.inside.receipts.told(self.now_us, &event, self.inside.socket.traffic.total());
                 self.queue.push(Event::from(event));
             }
             _ => {}

@@ -41,6 +41,7 @@ mod error;
 mod event;
 mod journal;
 mod keep;
+mod receipt;
 mod room;
 mod stranger;
 mod vault;
@@ -58,6 +59,7 @@ pub use keep::{
 };
 pub use link::{Bind, RoutePolicy, VideoStats};
 pub use media::{Loudspeaker, Microphone, SoundFigures};
+pub use receipt::{Kept, Receipt, Travelled, With};
 pub use room::{Guest, NewRoom};
 pub use sidetone_crypto::identity::PublicKey;
 pub use sidetone_crypto::room::{self as room_policy, Policy};

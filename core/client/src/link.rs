@@ -26,6 +26,7 @@ use tokio::task::JoinHandle;
 mod bulk;
 mod certificate;
 pub mod description;
+mod ledger;
 mod life;
 mod media;
 mod pace;
@@ -43,6 +44,7 @@ mod video;
 
 pub use bulk::{BULK_BYTES, BulkClosed, BulkNews, BulkPath, BulkPort, BytesPerSecond};
 pub use description::{Candidate, Description, Malformed};
+pub use ledger::{Passed, Ways as Passing};
 pub use media::{Inbound, MediaPort};
 pub use video::{VideoPort, VideoStats};
 
@@ -295,6 +297,18 @@ pub struct Phases {
     pub up: Option<Duration>,
 }
 
+/// Counts what passes a link.
+#[derive(Debug, Clone)]
+pub struct Meter(Arc<Pace>);
+
+impl Meter {
+    /// What passed so far.
+    #[must_use]
+    pub fn read(&self) -> Passed {
+        self.0.ledger().read()
+    }
+}
+
 /// One peer connection; dropping it closes it in the background.
 #[derive(Debug)]
 pub struct Link {
@@ -425,6 +439,12 @@ impl Link {
     #[must_use]
     pub fn bytes_sent(&self) -> u64 {
         self.pace.sent()
+    }
+
+    /// What counts what passes this link; it may be read after the link is gone.
+    #[must_use]
+    pub fn meter(&self) -> Meter {
+        Meter(Arc::clone(&self.pace))
     }
 
     /// Closes the link, telling the peer, and returns when its sockets and tasks are gone.

@@ -40,6 +40,10 @@ pub const IDLE_TURN: Duration = Duration::from_millis(10);
 pub const RING_SAMPLES: usize = 9_600;
 /// News of rooms that may wait for the driver.
 const NEWS: usize = 64;
+/// The app's blocks are no longer than this.
+const LAST_BLOCK: Duration = Duration::from_millis(40);
+/// Of the thread's stack: more than the codec takes.
+const SCRUBBED: usize = 256 * 1024;
 /// Orders that may wait.
 const ORDERS: usize = 32;
 /// Behind by more than this, the thread gives lost time up instead of running after it.
@@ -62,6 +66,8 @@ impl Wanted {
 /// The app's microphone goes in here, from whichever thread the platform calls.
 pub struct Microphone {
     ring: Producer<i16>,
+    /// Whether something was pushed since it was erased last.
+    spoken: bool,
     figures: Arc<Figures>,
     wanted: Arc<Wanted>,
 }
@@ -70,10 +76,16 @@ impl Microphone {
     /// Takes samples (mono, 48 kHz) and says how many; without a call none are wanted and 0 is the answer.
     ///
     /// Wait-free: it neither locks nor waits nor allocates.
+    ///
+    /// Once nothing is wanted any more, the next push, be it of nothing, erases what was spoken.
     pub fn push(&mut self, samples: &[i16]) -> usize {
         if !self.wanted.microphone.load(Relaxed) {
+            if std::mem::take(&mut self.spoken) {
+                erase(&mut self.ring);
+            }
             return 0;
         }
+        self.spoken = true;
         let (_, rest) = self.ring.push_partial_slice(samples);
         self.figures.microphone_dropped.fetch_add(rest.len() as u64, Relaxed);
         samples.len() - rest.len()
@@ -144,8 +156,12 @@ impl MediaThread {
         let thread = std::thread::Builder::new()
             .name("sidetone-media".into())
             .spawn(move || run(voice, &inbox, &flags, &told))?;
-        let microphone =
-            Microphone { ring: into_microphone, figures: Arc::clone(&figures), wanted: Arc::clone(&wanted) };
+        let microphone = Microphone {
+            ring: into_microphone,
+            spoken: false,
+            figures: Arc::clone(&figures),
+            wanted: Arc::clone(&wanted),
+        };
         let speaker = Loudspeaker { ring: from_speaker, figures: Arc::clone(&figures), wanted };
         Ok((Self { orders, thread: Some(thread), figures, news: Some(news) }, microphone, speaker))
     }
@@ -238,6 +254,18 @@ impl Drop for MediaThread {
     }
 }
 
+/// Overwrites the samples that were read from a ring by its other end.
+pub(crate) fn erase(ring: &mut Producer<i16>) {
+    // A chunk begins as silence; given up, its slots stay free.
+    drop(ring.write_chunk(ring.slots()));
+}
+
+/// Overwrites what calls before this one left on the stack: sound among it.
+#[inline(never)]
+fn scrub() {
+    std::hint::black_box(&mut [0_u8; SCRUBBED]);
+}
+
 fn run(mut voice: Voice, inbox: &Receiver<Order>, wanted: &Wanted, news: &mpsc::Sender<(RoomId, SoundNews)>) {
     while let Ok(order) = inbox.recv() {
         if obey(&mut voice, order) == Then::Quit {
@@ -245,6 +273,8 @@ fn run(mut voice: Voice, inbox: &Receiver<Order>, wanted: &Wanted, news: &mpsc::
         }
         let quit = talk(&mut voice, inbox, wanted, news);
         wanted.set(false, false);
+        voice.erase();
+        scrub();
         if quit == Then::Quit {
             return;
         }
@@ -315,7 +345,15 @@ fn obey(voice: &mut Voice, order: Order) -> Then {
         Order::Stop(call) => voice.stop_call(call),
         Order::Room(room, order, port) => voice.obey(Instant::now(), room, order, port),
         Order::Press(room, pressed) => voice.press(room, pressed),
-        Order::Mark(done) => drop(done.send(())),
+        Order::Mark(done) => {
+            if !voice.is_talking() {
+                // A block that the app was about to hand in or take out when the call ended.
+                std::thread::sleep(LAST_BLOCK);
+                voice.erase();
+            }
+            // Who does not wait any more does not want to know.
+            let _ = done.send(());
+        }
         Order::Quit => return Then::Quit,
     }
     Then::GoOn

@@ -5,6 +5,7 @@
 //! server ends the session with `overflow`. Frames out ([`FRAMES`]): the server takes nothing any more; the driver
 //! drops the sender, which closes this socket and opens another.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -14,7 +15,7 @@ use sidetone_wire::account::{Code, Empty, Refusal};
 use sidetone_wire::frame::Frame;
 use sidetone_wire::limits::{FRAME_BYTES, IDLE_MS, PING_MS};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
@@ -263,9 +264,26 @@ fn pause(refusal: Refusal) -> Duration {
 trait Stream: AsyncRead + AsyncWrite + Unpin + Send {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send> Stream for S {}
 
+/// Connects from one of the addresses of this device.
+async fn from(local: IpAddr, server: &Server) -> std::io::Result<TcpStream> {
+    let mut failed = std::io::ErrorKind::NotFound.into();
+    for to in tokio::net::lookup_host((server.host.as_str(), server.port)).await? {
+        let socket = if to.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        let bound = if to.is_ipv4() == local.is_ipv4() { socket.bind((local, 0).into()) } else { Ok(()) };
+        match async { bound.map(|()| socket.connect(to))?.await }.await {
+            Ok(stream) => return Ok(stream),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
 /// The error says at which step it failed, and nothing about where.
 async fn connect(server: &Server, counts: &SocketCounts) -> Result<WebSocketStream<Box<dyn Stream>>, &'static str> {
-    let tcp = TcpStream::connect((server.host.as_str(), server.port)).await.map_err(|_| "tcp")?;
+    let tcp = match server.local {
+        None => TcpStream::connect((server.host.as_str(), server.port)).await.map_err(|_| "tcp")?,
+        Some(local) => from(local, server).await.map_err(|_| "tcp")?,
+    };
     tcp.set_nodelay(true).map_err(|_| "tcp")?;
     let counted = Counted::new(tcp, Arc::clone(&counts.traffic));
     let stream: Box<dyn Stream> = match &server.tls {

@@ -19,6 +19,7 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
+use super::ledger::Ledger;
 use super::pulse::Pulse;
 use super::socket::{Socket, Way};
 use super::{CONNECT_LIMIT, Phases, RelayedBy, Route};
@@ -62,6 +63,7 @@ pub(super) struct Pace {
     wakeups: AtomicU64,
     /// Bytes of UDP payload that left.
     sent: AtomicU64,
+    ledger: Ledger,
     /// Microseconds after `epoch` at which each [`Milestone`] was first reached; 0 is not yet.
     reached: [AtomicU64; 3],
 }
@@ -85,6 +87,7 @@ impl Pace {
             relayed: AtomicBool::new(false),
             wakeups: AtomicU64::new(0),
             sent: AtomicU64::new(0),
+            ledger: Ledger::default(),
             reached: [const { AtomicU64::new(0) }; 3],
         }
     }
@@ -145,6 +148,11 @@ impl Pace {
     /// So many bytes left.
     pub(super) fn left(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// What passes, by what it is for.
+    pub(super) fn ledger(&self) -> &Ledger {
+        &self.ledger
     }
 
     /// Something else than a path check passed.

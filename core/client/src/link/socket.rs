@@ -132,7 +132,9 @@ impl Socket {
     }
 
     fn send(&self, transmit: &Transmit<'_>) -> io::Result<()> {
-        self.io.try_io(Interest::WRITABLE, || self.offload.0.try_send(UdpSockRef::from(&self.io), transmit))
+        self.io.try_io(Interest::WRITABLE, || self.offload.0.try_send(UdpSockRef::from(&self.io), transmit))?;
+        self.pace.ledger().sent(transmit.destination, transmit.contents, transmit.segment_size);
+        Ok(())
     }
 
     /// Reads the kernel's queue. Only who reads may call this: the socket remembers one waker.
@@ -152,6 +154,10 @@ impl Socket {
                 Ok(count) => {
                     // A packet without content has a stride of 0, by which nobody could step.
                     meta.iter_mut().take(count).for_each(|meta| meta.stride = meta.stride.max(1));
+                    for (buf, meta) in bufs.iter().zip(meta.iter()).take(count) {
+                        let bytes = buf.get(..meta.len).unwrap_or_default();
+                        self.pace.ledger().received(meta.addr, bytes, meta.stride);
+                    }
                     return Poll::Ready(Ok(count));
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}

@@ -113,7 +113,8 @@ pub struct Voice {
     microphone: Consumer<i16>,
     speaker: Producer<i16>,
     figures: Arc<Figures>,
-    talk: Option<Talk>,
+    /// On the heap, so that what is dropped is freed, and with it erased.
+    talk: Option<Box<Talk>>,
     /// The last one has the devices.
     rooms: Vec<RoomVoice>,
     /// What the user wants of the microphone in which call.
@@ -249,7 +250,7 @@ impl Voice {
         let mut talk = Talk::new(call, fed_us, sealer, opener, port)?;
         talk.capture.set_muted(self.muted_in(call));
         discard(&mut self.microphone);
-        self.talk = Some(talk);
+        self.talk = Some(Box::new(talk));
         Ok(())
     }
 
@@ -292,6 +293,12 @@ impl Voice {
     /// Ends the sound of this call; that of another goes on.
     pub fn stop_call(&mut self, call: CallId) {
         self.talk.take_if(|talk| talk.call == call);
+    }
+
+    /// Overwrites what was spoken and not taken, and what was played.
+    pub fn erase(&mut self) {
+        discard(&mut self.microphone);
+        super::erase(&mut self.speaker);
     }
 
     /// Moves what there is to move at this moment. Takes no lock, waits for nothing, and allocates nothing once the

@@ -41,6 +41,8 @@ pub struct Server {
     pub(super) port: u16,
     pub(super) request: Uri,
     pub(super) tls: Option<(Arc<ClientConfig>, ServerName<'static>)>,
+    /// The address of this device to speak to it from, if it is on this device too.
+    pub(super) local: Option<IpAddr>,
 }
 
 impl std::fmt::Debug for Server {
@@ -74,7 +76,14 @@ impl Server {
         let scheme = if secure { "wss" } else { "ws" };
         let request = format!("{scheme}://{authority}{PATH}").parse().map_err(|_| ServerError::Malformed)?;
         let tls = if secure { Some((config(roots)?, name)) } else { None };
-        Ok(Self { host, port, request, tls })
+        Ok(Self { host, port, request, tls, local: None })
+    }
+
+    /// A server on this device is spoken to from this loopback address: several phones of one machine are several addresses.
+    #[must_use]
+    pub fn from(self, local: IpAddr) -> Self {
+        let local = (local.is_loopback() && is_loopback(&self.host)).then_some(local);
+        Self { local, ..self }
     }
 
     /// As links and codes call it: `host`, or `host:port` where the port is not that of https.

@@ -417,3 +417,71 @@ pub(super) fn changed(cx: &mut Cx<'_>) {
 pub(super) fn leaving() -> StrangerWord {
     StrangerWord::Leaving(Empty::default())
 }
+
+#[cfg(test)]
+mod tests {
+    use sidetone_wire::encounter::{Got, Nickname};
+
+    use super::*;
+    use crate::cx::Dice;
+    use crate::input::Relay;
+    use crate::room::Age;
+    use crate::stranger::{Accept, Media};
+    use crate::time::Now;
+
+    fn entry() -> Entry {
+        Entry {
+            nickname: Nickname::parse("moth").expect("a nickname"),
+            language: None,
+            interests: Vec::new(),
+            media: Media::Text,
+            age: Age::Unknown,
+            accept: Accept::AtOnce,
+        }
+    }
+
+    fn hello(same: Option<Nonce>) -> StrangerWord {
+        let nickname = Nickname::parse("wren").expect("a nickname");
+        StrangerWord::Hello(StrangerHello { nickname, language: None, same })
+    }
+
+    /// A session begins, its link is up, and the stranger says hello.
+    fn session(talk: &mut Talk, number: u8, same: Option<Nonce>, cx: &mut Cx<'_>) -> Result<(), StrangerEnd> {
+        talk.paired([number; 32], Zeroizing::new([number + 100; 32]));
+        let link = LinkId { peer: talk.peer(), number: u64::from(number) };
+        talk.up(&entry(), link, Route::Relayed(Relay::Both), cx);
+        talk.heard(hello(same), cx)
+    }
+
+    #[test]
+    fn one_who_comes_in_the_place_of_the_stranger_is_noticed() {
+        let (mut dice, mut effects) = (Dice::new([1; 32]), Vec::new());
+        let mut cx = Cx::new(Now::default(), &mut dice, &mut effects);
+        let (id, first) = (MatchId([1; 16]), true);
+        let begun = || {
+            let (common, report) = (Vec::new(), Zeroizing::new(Vec::new()));
+            Begun { id, first, common, report, pen: None, their_pen: None }
+        };
+        let got = StrangerWord::Got(Got { number: 1, bytes: 0 });
+        for (shown, outcome) in [
+            (Some(Nonce(sameness(&[101; 32], &[2; 32], !first))), Ok(())),
+            (None, Err(StrangerEnd::Imposter)),
+            (Some(Nonce([0; 32])), Err(StrangerEnd::Imposter)),
+            // Our own proof, thrown back at us.
+            (Some(Nonce(sameness(&[101; 32], &[2; 32], first))), Err(StrangerEnd::Imposter)),
+            // That of another session.
+            (Some(Nonce(sameness(&[101; 32], &[1; 32], !first))), Err(StrangerEnd::Imposter)),
+        ] {
+            let mut talk = Talk::new(begun(), Time(0));
+            assert_eq!(session(&mut talk, 1, None, &mut cx), Ok(()));
+            assert_eq!(talk.heard(got.clone(), &mut cx), Ok(()));
+            talk.unpaired(&mut cx);
+            assert_eq!(session(&mut talk, 2, shown, &mut cx), outcome);
+        }
+        // Who never heard our hello cannot prove anything, and need not.
+        let mut talk = Talk::new(begun(), Time(0));
+        assert_eq!(session(&mut talk, 1, None, &mut cx), Ok(()));
+        talk.unpaired(&mut cx);
+        assert_eq!(session(&mut talk, 2, None, &mut cx), Ok(()));
+    }
+}

@@ -1,10 +1,12 @@
 //! The promises of a bus about strangers.
 
 use sidetone_server::*;
+use sidetone_wire::encounter::{Frank, franked};
 use sidetone_wire::envelope::Class;
 use sidetone_wire::frame::Event;
 use sidetone_wire::id::*;
 use sidetone_wire::limits::*;
+use sidetone_wire::record::Text;
 use sidetone_wire::stranger::*;
 
 use super::bus::{START, at, secret, session};
@@ -77,6 +79,7 @@ pub async fn all<B: Bus>(new: &mut impl FnMut() -> B) {
     bytes_go_to_the_other_one_of_a_match_that_began(new()).await;
     who_is_gone_leaves_its_match(new()).await;
     a_complaint_needs_a_match_and_counts_once(new()).await;
+    a_complaint_shows_only_what_the_other_one_signed(new()).await;
     counts_are_of_what_is(new()).await;
     who_searches_too_often_is_suspected(new()).await;
 }
@@ -331,6 +334,67 @@ async fn a_complaint_needs_a_match_and_counts_once(mut bus: impl Bus) {
     }
     assert_eq!(bus.radar(START).await.unwrap().reports_today, [0, 1, 0, 0, 0, 0]);
     assert_eq!(bus.report(at(86_400_000), &token, Reason::Spam, &[]).await, Ok(Err(Denied::Forged)), "of another day");
+}
+
+/// A key and what it signs, as a phone does it.
+struct Pen(ring::signature::Ed25519KeyPair);
+
+impl Pen {
+    fn new(seed: u8) -> Self {
+        Self(ring::signature::Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap())
+    }
+
+    fn public(&self) -> Option<IdentityKey> {
+        use ring::signature::KeyPair as _;
+        Some(IdentityKey(self.0.public_key().as_ref().try_into().unwrap()))
+    }
+
+    fn shows(&self, id: &MatchId, number: u64, words: &str) -> Shown {
+        let text = Text::parse(words).unwrap();
+        let frank = Frank(self.0.sign(&franked(id, number, &text)).as_ref().try_into().unwrap());
+        Shown { number, text, frank }
+    }
+}
+
+async fn a_complaint_shows_only_what_the_other_one_signed(mut bus: impl Bus) {
+    let (ada, bob) = (Pen::new(1), Pen::new(2));
+    let epochs = [guest(&mut bus, 1).await, guest(&mut bus, 2).await];
+    for (number, pen) in [(1, &ada), (2, &bob)] {
+        let seeking = Seeking { frank: pen.public(), ..seeking(number) };
+        bus.seek(START, session(number), seeking).await.unwrap().unwrap();
+    }
+    let told = matches(&news(&mut bus, 1, epochs[0]).await);
+    assert_eq!((told[0].frank, told.len()), (bob.public(), 1));
+    let (id, token) = (told[0].id, told[0].report.to_vec());
+    let said = bob.shows(&id, 3, "what bob said");
+    let other = MatchId([9; 16]);
+    let text = |words: &str| Text::parse(words).unwrap();
+    let mut forged = vec![
+        ada.shows(&id, 3, "what bob said"),
+        bob.shows(&other, 3, "what bob said"),
+        Shown { number: 4, ..said.clone() },
+        Shown { text: text("what bob did not say"), ..said.clone() },
+        Shown { frank: Frank([0; 64]), ..said.clone() },
+    ];
+    for number in 0..10_000_u32 {
+        let mut frank = said.frank;
+        frank.0[number as usize % 64] ^= 1 + (number / 64 % 255) as u8;
+        forged.push(Shown { frank, ..said.clone() });
+    }
+    for shown in forged {
+        let with_one_true = [said.clone(), shown];
+        assert_eq!(bus.report(START, &token, Reason::Abuse, &with_one_true).await, Ok(Err(Denied::Forged)));
+    }
+    assert_eq!(bus.radar(START).await.unwrap().reports_today, [0; 6]);
+    assert_eq!(bus.report(START, &token, Reason::Abuse, &[said.clone()]).await, Ok(Ok(())));
+    // Who searched without a key signed nothing, whatever is shown.
+    let mut bus_of = bus;
+    let epochs = [guest(&mut bus_of, 3).await, guest(&mut bus_of, 4).await];
+    seek(&mut bus_of, START, 3).await;
+    seek(&mut bus_of, START, 4).await;
+    let token = matches(&news(&mut bus_of, 3, epochs[0]).await)[0].report.to_vec();
+    let low = Shown { frank: Frank([0; 64]), ..said };
+    assert_eq!(bus_of.report(START, &token, Reason::Abuse, &[low]).await, Ok(Err(Denied::Forged)));
 }
 
 async fn counts_are_of_what_is(mut bus: impl Bus) {

@@ -1,0 +1,158 @@
+//! What passed the sockets of a link, by what it was for. Told apart by the packets themselves: a Binding with a proof of
+//! integrity is a check of a path (RFC 8445 section 7.1), one without asks a STUN server; every other STUN method, and channel
+//! data to who speaks such a method, is a relay's (RFC 8656); all else is the peer's.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Mutex, PoisonError};
+
+/// Addresses that are remembered as relays.
+const RELAYS: usize = 16;
+const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+const BINDING: u16 = 1;
+const INTEGRITY: u16 = 0x0008;
+/// What IP and UDP add to a packet.
+const HEADERS: [u64; 2] = [20 + 8, 40 + 8];
+
+/// Bytes one way and the other, with their IP and UDP headers.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ways {
+    /// From here.
+    pub sent: u64,
+    /// To here.
+    pub received: u64,
+}
+
+/// What passed, by what it was for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Passed {
+    /// To ask how this device is seen from outside.
+    pub stun: Ways,
+    /// Through a relay of ours, and to arrange that.
+    pub relay: Ways,
+    /// To and from addresses of the peer, which may be a relay's of theirs.
+    pub peer: Ways,
+}
+
+impl Passed {
+    /// Adds what passed elsewhere.
+    pub fn add(&mut self, other: &Self) {
+        let both = |one: &mut Ways, other: &Ways| {
+            one.sent += other.sent;
+            one.received += other.received;
+        };
+        both(&mut self.stun, &other.stun);
+        both(&mut self.relay, &other.relay);
+        both(&mut self.peer, &other.peer);
+    }
+}
+
+/// Counts as packets pass. The lock is held for an addition, by the one task that moves packets and by who reads, rarely.
+#[derive(Debug, Default)]
+pub(super) struct Ledger(Mutex<Book>);
+
+#[derive(Debug, Default)]
+struct Book {
+    passed: Passed,
+    /// Who speaks as a relay does.
+    relays: BTreeMap<SocketAddr, ()>,
+}
+
+enum For {
+    Stun,
+    Relay,
+    Peer,
+}
+
+impl Ledger {
+    pub(super) fn sent(&self, to: SocketAddr, bytes: &[u8], segment: Option<usize>) {
+        self.count(to, bytes, segment.unwrap_or(bytes.len()), |ways| &mut ways.sent);
+    }
+
+    pub(super) fn received(&self, from: SocketAddr, bytes: &[u8], stride: usize) {
+        self.count(from, bytes, stride, |ways| &mut ways.received);
+    }
+
+    pub(super) fn read(&self) -> Passed {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).passed
+    }
+
+    fn count(&self, with: SocketAddr, bytes: &[u8], each: usize, way: impl Fn(&mut Ways) -> &mut u64) {
+        let packets = bytes.len().div_ceil(each.max(1)).max(1) as u64;
+        let headers = HEADERS[usize::from(with.is_ipv6() && with.ip().to_canonical().is_ipv6())];
+        let mut book = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let ways = match book.purpose(with, bytes) {
+            For::Stun => &mut book.passed.stun,
+            For::Relay => &mut book.passed.relay,
+            For::Peer => &mut book.passed.peer,
+        };
+        *way(ways) += bytes.len() as u64 + packets * headers;
+    }
+}
+
+impl Book {
+    fn purpose(&mut self, with: SocketAddr, bytes: &[u8]) -> For {
+        match (method(bytes), bytes.first()) {
+            (Some(BINDING), _) if has_integrity(bytes) => For::Peer,
+            (Some(BINDING), _) => For::Stun,
+            (Some(_), _) => {
+                if self.relays.len() < RELAYS {
+                    self.relays.insert(with, ());
+                }
+                For::Relay
+            }
+            (None, Some(0x40..=0x4f)) if self.relays.contains_key(&with) => For::Relay,
+            _ => For::Peer,
+        }
+    }
+}
+
+/// The method of a STUN message (RFC 8489 section 5).
+fn method(bytes: &[u8]) -> Option<u16> {
+    let kind = bytes.first_chunk::<2>().map(|kind| u16::from_be_bytes(*kind))?;
+    if kind & 0xc000 != 0 || bytes.get(4..8)? != COOKIE {
+        return None;
+    }
+    Some((kind & 0x000f) | ((kind >> 1) & 0x0070) | ((kind >> 2) & 0x0f80))
+}
+
+fn has_integrity(bytes: &[u8]) -> bool {
+    let mut rest = bytes.get(20..).unwrap_or_default();
+    while let Some((head, after)) = rest.split_first_chunk::<4>() {
+        let [kind_high, kind_low, high, low] = *head;
+        if u16::from_be_bytes([kind_high, kind_low]) == INTEGRITY {
+            return true;
+        }
+        let length = usize::from(u16::from_be_bytes([high, low])).next_multiple_of(4);
+        rest = after.get(length..).unwrap_or_default();
+    }
+    false
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stun(kind: u16, attributes: &[u8]) -> Vec<u8> {
+        [&kind.to_be_bytes()[..], &(attributes.len() as u16).to_be_bytes(), &COOKIE, &[7; 12], attributes].concat()
+    }
+
+    #[test]
+    fn packets_are_counted_for_what_they_are_for() {
+        let ledger = Ledger::default();
+        let [server, peer] = [SocketAddr::from(([192, 0, 2, 1], 3478)), SocketAddr::from(([192, 0, 2, 2], 9))];
+        ledger.sent(server, &stun(0x0001, &[]), None);
+        assert_eq!(ledger.read().stun, Ways { sent: 48, received: 0 });
+        ledger.sent(peer, &stun(0x0001, &[0, 6, 0, 1, 7, 0, 0, 0, 0, 8, 0, 4, 1, 2, 3, 4]), None);
+        assert_eq!(ledger.read().peer, Ways { sent: 64, received: 0 });
+        // Channel data of somebody who is no relay is QUIC.
+        ledger.received(server, &[0x40; 100], 100);
+        assert_eq!(ledger.read().peer.received, 128);
+        ledger.received(server, &stun(0x0103, &[]), 20);
+        ledger.received(server, &[0x40; 100], 100);
+        assert_eq!(ledger.read().relay.received, 48 + 128);
+        // Three packets in one go, over IPv6.
+        ledger.sent("[2001:db8::1]:9".parse().expect("an address"), &[0x90; 250], Some(100));
+        assert_eq!(ledger.read().peer.sent, 64 + 250 + 3 * 48);
+    }
+}
