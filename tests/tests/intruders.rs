@@ -120,6 +120,30 @@ fn who_is_banned_does_not_come_back_by_the_link_whatever_key_it_makes() {
     assert!(world.run_until(20_000, |world| world.is_mesh(room, &[1, 2, 3])));
 }
 
+/// Whoever is answered is vouched for at the server and keeps a seat there: not who comes by a link of before.
+#[test]
+fn who_is_banned_takes_no_seat_from_others() {
+    let mut world = World::new(40, 4);
+    (0..4).for_each(|phone| world.switch_on(phone));
+    let room = world.open_room(0, Policy { members: 3, ..Policy::default() }, Memory::Nothing);
+    for phone in 1..3 {
+        let invitation = world.invitation(0, room);
+        world.join_room(phone, invitation).expect("there is a seat");
+    }
+    assert!(world.run_until(20_000, |world| world.is_mesh(room, &[0, 1, 2])));
+    let (old, member) = (world.invitation(2, room), world.me(2, room));
+    world.ask_room(0, RoomCommand::Ban(room, member)).expect("it is the creator");
+    assert!(world.run_until(3_000, |world| world.room_end(2, room) == Some(RoomEnd::Banned)));
+    world.crash(2);
+    assert!(world.run_until(60_000, |world| world.phones[2].is_connected()));
+    world.join_room(2, old).expect("the server cannot tell");
+    world.run(11_000);
+    assert!(world.view(2, room).is_some(), "it still tries");
+    let invitation = world.invitation(0, room);
+    world.join_room(3, invitation).expect("the third seat is free");
+    assert!(world.run_until(20_000, |world| world.is_mesh(room, &[0, 1, 3])));
+}
+
 /// The server, or whoever knows a room's number: it sits down in the room and says hello to everybody.
 #[test]
 fn who_knows_the_rooms_number_and_everybody_in_it_is_let_in_by_nobody() {

@@ -290,6 +290,15 @@ fn who_was_away_when_somebody_was_banned_comes_back_as_before_and_learns_the_new
     world.ask_room(3, RoomCommand::Rejoin(room)).expect("the server cannot tell");
     assert!(world.run_until(60_000, |world| world.room_end(3, room).is_some() && world.view(3, room).is_none()));
     assert!(world.run_until(60_000, |world| world.is_mesh(room, &[0, 1, 2])));
+    // Nor when somebody gives it the new link: it shows the key that is banned.
+    let invitation = world.invitation(1, room);
+    world.join_and_remember(3, invitation).expect("the server cannot tell");
+    let me = world.me(3, room);
+    for _ in 0..100 {
+        world.run(100);
+        assert!((0..3).all(|phone| !world.picture(phone, room).contains(&me)));
+    }
+    assert_eq!((world.view(3, room), world.room_end(3, room)), (None, Some(RoomEnd::Banned)), "and is told");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod floors;
 use floors::{World, live, live_among_liars};
 use sidetone_engine::floor::{Deny, Floor, FloorEvent, FloorInput, FloorOut, FloorState, Priority};
 use sidetone_engine::{Claim, SoundOrder, Time};
-use sidetone_wire::floor::{Burst, DenyWhy, FloorDenied, FloorRequest, FloorWord, Grant, Position};
+use sidetone_wire::floor::{Burst, DenyWhy, FloorDenied, FloorRequest, FloorWord, Grant, Held, Position};
 use sidetone_wire::id::MemberId;
 
 const US: MemberId = MemberId([5; 16]);
@@ -392,6 +392,16 @@ fn the_queue_goes_by_priority_and_then_by_who_asked_first() {
     desk.hear(cid, FloorWord::Cancel(Default::default()));
     desk.give(FloorInput::Release);
     assert_eq!(desk.said_to(ANN), [FloorWord::Granted(Grant { burst: 1, to: BEN })]);
+}
+
+#[test]
+fn who_is_said_to_speak_is_believed_only_of_those_whom_we_cannot_hear() {
+    let hidden = MemberId([7; 16]);
+    for (by, believed) in [(BEN, false), (hidden, true)] {
+        let mut desk = Desk::has_permission();
+        let state = desk.hear(ANN, FloorWord::Held(Held { by, claim: claim(2, 1, 1) }));
+        assert_eq!(state != FloorState::Speaking, believed, "{by:?}");
+    }
 }
 
 #[test]
