@@ -335,3 +335,24 @@ fn a_complaint_is_heard_also_after_it_ended() {
     assert_eq!(late, Err(CommandError::NoSuchMatch));
     assert_eq!(world.lobby_of(0), StrangerView::Lobby(None));
 }
+
+#[test]
+fn a_long_talk_borrows_relays_anew_so_that_a_lost_link_can_be_made_again() {
+    let mut world = World::lobby(15, 2);
+    let id = world.meet(0, 1);
+    let asked = |world: &World| {
+        let asks = |bytes: &&Vec<u8>| {
+            let frame = sidetone_wire::frame::Frame::from_bytes(bytes);
+            let Ok(sidetone_wire::frame::Frame::Request(numbered)) = frame else { return false };
+            matches!(numbered.request, sidetone_wire::account::Request::StrangerRelays(_))
+        };
+        world.tap.seen.iter().filter(asks).count()
+    };
+    assert_eq!(asked(&world), 2);
+    world.run(700_000);
+    assert!((4..60).contains(&asked(&world)), "{} times", asked(&world));
+    let link = world.links.of(0)[0];
+    world.invent_news(0, link, sidetone_engine::News::Down(sidetone_engine::Down::Lost));
+    world.tell_stranger(0, id, "still here").expect("it is said");
+    assert!(world.run_until(60_000, |world| world.heard_of_stranger(1) == ["still here"]));
+}

@@ -242,7 +242,7 @@ impl Guest {
                 self.over = None;
                 strangers.enter(entering(letters(seed, "nickname"))).await?;
             }
-            Order::Met => return Ok(json!(self.met().await?.route.map(|route| word(route)))),
+            Order::Met => return Ok(json!(self.met().await?.route.map(word))),
             Order::Say { seed } => {
                 strangers.say(self.id().await?, &letters(seed, "text")).await?;
             }

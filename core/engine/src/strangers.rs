@@ -189,7 +189,7 @@ impl Strangers {
             Stage::Found(found) if found.begun.id == id && found.accepted => {
                 self.parted = None;
                 self.stage = Stage::With(Box::new(Talk::new(found.begun, cx.now.time)));
-                cx.request(Request::StrangerRelays(Match { id }), Purpose::Stranger(StrangerAsk::Relays(id)));
+                borrow_relays(id, cx);
                 changed(cx);
             }
             stage => self.stage = stage,
@@ -227,7 +227,7 @@ impl Strangers {
             StrangerAsk::Relays(id) => {
                 let Stage::With(talk) = &mut self.stage else { return };
                 match outcome {
-                    Ok(Reply::Relays(relays)) if talk.id == id => talk.relays = Some(relays),
+                    Ok(Reply::Relays(relays)) if talk.id == id => talk.lent(relays, cx.now.time),
                     // Without a relay there is no way; the deadline says so, unless the other side leaves before.
                     _ => {}
                 }
@@ -433,6 +433,11 @@ impl Strangers {
     pub fn tick(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now.time;
         self.parted.take_if(|parted| parted.until <= now);
+        if let Stage::With(talk) = &mut self.stage
+            && talk.needs_relays(now)
+        {
+            borrow_relays(talk.id, cx);
+        }
         match &self.stage {
             Stage::Paused(until) if *until <= now => {
                 self.not_found(SearchEnd::Refused(CommandError::Offline), cx);
@@ -462,7 +467,7 @@ impl Strangers {
                 Some(*until)
             }
             Stage::Found(found) => Some(found.until),
-            Stage::With(talk) => talk.until,
+            Stage::With(talk) => Some(talk.deadline()),
         };
         [stage, self.parted.as_ref().map(|parted| parted.until)].into_iter().flatten().min()
     }
@@ -564,6 +569,10 @@ impl Strangers {
 fn names(entry: &Entry) -> u32 {
     let interests = u32::try_from(entry.interests.len()).unwrap_or(u32::MAX);
     1 + u32::from(entry.language.is_some()) + interests
+}
+
+fn borrow_relays(id: MatchId, cx: &mut Cx<'_>) {
+    cx.request(Request::StrangerRelays(Match { id }), Purpose::Stranger(StrangerAsk::Relays(id)));
 }
 
 fn begin(id: MatchId, cx: &mut Cx<'_>) {

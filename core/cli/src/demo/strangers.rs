@@ -215,16 +215,11 @@ async fn watch(url: &str, dir: &Path, leak: bool, figures: &mut Figures) -> Resu
     let _: () = bob.ask(Order::Direct).await?;
     let _: () = ada.answer().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let heard = [mask(&ada.ask::<Vec<u8>>(Order::Heard).await?), mask(&bob.ask::<Vec<u8>>(Order::Heard).await?)];
-    let planted = Planted { seeds, notes, heard, address };
-    let scanners = [planted.scanner(0), planted.scanner(1)];
-    for (number, phone) in [&ada, &bob].into_iter().enumerate() {
-        let finds = phone.search(&scanners[number].0)?;
-        let mut kinds: Vec<&String> = finds.found.keys().map(|(kind, _)| kind).collect();
-        kinds.dedup();
-        figures.canaries_in_control[number] = kinds.len();
-        figures.canaries_planted[number] = scanners[number].1;
+    let mut planted = Planted { seeds, notes, heard: [Vec::new(), Vec::new()], address };
+    for (number, phone) in [&mut ada, &mut bob].into_iter().enumerate() {
+        control(number, phone, &mut planted, figures).await?;
     }
+    let scanners = [planted.scanner(0), planted.scanner(1)];
     if leak {
         let _: () = ada.ask(Order::Leak).await?;
     }
@@ -243,6 +238,28 @@ async fn watch(url: &str, dir: &Path, leak: bool, figures: &mut Figures) -> Resu
     figures.burn_whole = burn.is_whole() && other.is_whole() && burn.held[..3] == [2, 2, 2];
     for phone in [&mut ada, &mut bob] {
         let _: () = phone.ask(Order::Quit).await?;
+    }
+    Ok(())
+}
+
+/// Looks for everything while it is there. What is heard is there for a moment only: it is asked for again until the search
+/// was fast enough.
+async fn control(
+    number: usize,
+    phone: &mut Phone,
+    planted: &mut Planted,
+    figures: &mut Figures,
+) -> Result<(), Trouble> {
+    for _ in 0..20 {
+        planted.heard[number] = mask(&phone.ask::<Vec<u8>>(Order::Heard).await?);
+        let (scanner, count) = planted.scanner(number);
+        let finds = phone.search(&scanner)?;
+        let mut kinds: Vec<&String> = finds.found.keys().map(|(kind, _)| kind).collect();
+        kinds.dedup();
+        (figures.canaries_in_control[number], figures.canaries_planted[number]) = (kinds.len(), count);
+        if kinds.len() == count {
+            break;
+        }
     }
     Ok(())
 }

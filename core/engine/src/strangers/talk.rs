@@ -22,6 +22,8 @@ use crate::time::Time;
 const MEET_MS: u64 = 30_000;
 /// From the loss of a link to the next.
 const RECONNECT_MS: u64 = 25_000;
+/// A server that does not say where its relays are is asked again after this.
+const RELAYS_RETRY_MS: u64 = 30_000;
 /// Sessions of one match of which it is remembered that we were in them.
 const SESSIONS: usize = 8;
 
@@ -43,6 +45,8 @@ pub(super) struct Talk {
     /// What proves to the server that there was a match.
     pub report: Zeroizing<Vec<u8>>,
     pub relays: Option<Relays>,
+    /// When they are asked for again: a link that is made later needs a credential that is still good.
+    relays_until: Time,
     pub until: Option<Time>,
     pub log: Log,
     pen: Option<Pen>,
@@ -82,6 +86,7 @@ impl Talk {
             common,
             report,
             relays: None,
+            relays_until: now.after(RELAYS_RETRY_MS),
             until: Some(now.after(MEET_MS)),
             log: Log::new(),
             pen,
@@ -102,6 +107,26 @@ impl Talk {
 
     pub fn peer(&self) -> PeerId {
         PeerId::Stranger(self.id)
+    }
+
+    /// The server said where its relays are.
+    pub fn lent(&mut self, relays: Relays, now: Time) {
+        self.relays_until = now.after((relays.valid_ms / 2).max(RELAYS_RETRY_MS));
+        self.relays = Some(relays);
+    }
+
+    /// Whether the server is to be asked for its relays again; it is, once.
+    pub fn needs_relays(&mut self, now: Time) -> bool {
+        let due = self.relays_until <= now;
+        if due {
+            self.relays_until = now.after(RELAYS_RETRY_MS);
+        }
+        due
+    }
+
+    /// When something is to be done.
+    pub fn deadline(&self) -> Time {
+        self.until.map_or(self.relays_until, |until| until.min(self.relays_until))
     }
 
     pub fn is_up(&self) -> bool {

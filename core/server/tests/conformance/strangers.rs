@@ -386,7 +386,7 @@ async fn a_complaint_shows_only_what_the_other_one_signed(mut bus: impl Bus) {
         assert_eq!(bus.report(START, &token, Reason::Abuse, &with_one_true).await, Ok(Err(Denied::Forged)));
     }
     assert_eq!(bus.radar(START).await.unwrap().reports_today, [0; 6]);
-    assert_eq!(bus.report(START, &token, Reason::Abuse, &[said.clone()]).await, Ok(Ok(())));
+    assert_eq!(bus.report(START, &token, Reason::Abuse, std::slice::from_ref(&said)).await, Ok(Ok(())));
     // Who searched without a key signed nothing, whatever is shown.
     let mut bus_of = bus;
     let epochs = [guest(&mut bus_of, 3).await, guest(&mut bus_of, 4).await];
