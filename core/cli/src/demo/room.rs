@@ -66,7 +66,9 @@ struct Figures {
     wrong_code_refused: bool,
     one_phrase: bool,
     mesh_ms: f64,
+    /// On the average, by what a phone does.
     cpu_ms_per_s: BTreeMap<String, f64>,
+    idle_cpu_ms_per_s: BTreeMap<String, f64>,
     talk_bytes_per_minute: f64,
     idle_bytes_per_hour: f64,
     /// Both ways, of one link.
@@ -260,8 +262,13 @@ async fn idle(phones: &mut [Phone], seconds: u64, figures: &mut Figures) -> Resu
     // What one phone sends on all its links, and gets, since all send alike.
     figures.idle_bytes_per_hour = (2.0 * per_phone + server as f64 / PHONES as f64) * 3_600.0 / elapsed_s;
     figures.idle_kb_per_minute_per_peer = 2.0 * per_phone / (PHONES - 1) as f64 * 60.0 / elapsed_s / 1e3;
-    let used: f64 = phones.iter().zip(cpu).map(|(phone, before)| phone.cpu_ms() - before).sum();
-    figures.cpu_ms_per_s.insert("idle".to_owned(), used / PHONES as f64 / elapsed_s);
+    let mut used = 0.0;
+    for (phone, before) in phones.iter().zip(cpu) {
+        let its = (phone.cpu_ms() - before) / elapsed_s;
+        figures.idle_cpu_ms_per_s.insert(phone.who.clone(), its);
+        used += its;
+    }
+    figures.cpu_ms_per_s.insert("idle".to_owned(), used / PHONES as f64);
     Ok(())
 }
 
