@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use sidetone_crypto::identity::PublicKey;
 use sidetone_crypto::safety::{Comparison, SafetyCode, SafetyNumber};
+use sidetone_engine::row::Table;
 use sidetone_engine::stranger::StrangerView;
 use sidetone_engine::{
     Account, Addresses, Answer, CallView, Command, Cost, Engine, Friend, Microphone as Heard, Password, Receipts,
@@ -28,7 +29,7 @@ use crate::media::{Button, Loudspeaker, MediaThread, Microphone};
 use crate::room::Finger;
 use crate::socket::{Pace, Plain, Server, Socket, SocketCounts};
 use crate::store::{Location, Store, StoreError, wipe};
-use crate::transfer::place::Shelf;
+use crate::transfer::place::{Kept, Shelf};
 use crate::transfer::pump::Pump;
 use crate::vault::{KeyVault, random};
 use crate::video::Video;
@@ -128,6 +129,8 @@ impl Client {
         let key = config.vault.load_or_create()?;
         let location = config.store.as_deref().map_or(Location::Memory, Location::File);
         let store = Store::open(location, key, config.quota)?;
+        // Beside what may be chosen before an import there is nothing.
+        let imported = store.rows_after(None, 2)?.rows.iter().any(|(place, _)| place.table != Table::Preferences);
         let keeper = Keeper { vault: config.vault, key_at: store.key_at().ok(), path: config.store };
         let settings = sidetone_engine::Config { seed: random(), login_cost: config.login_cost };
         let engine = Engine::restore(settings, store.restore_rows()?)?;
@@ -147,6 +150,9 @@ impl Client {
         let socket = Arc::<SocketCounts>::default();
         let shelf = config.files.map(|folder| Shelf::new(folder, config.files_quota));
         if let Some(shelf) = &shelf {
+            if shelf.is_importing() {
+                shelf.end_import(if imported { Kept::Yes } else { Kept::No }).map_err(|_| StoreError::Unopenable)?;
+            }
             shelf.sweep(engine.transfers().into_iter().map(|view| view.transfer));
         }
         let video = Video::new(Arc::clone(media.figures()), Arc::clone(&queue));

@@ -19,6 +19,8 @@ use zeroize::Zeroizing;
 
 #[path = "keep/files.rs"]
 mod files;
+#[path = "keep/kills.rs"]
+mod kills;
 
 const KEY: [u8; 32] = [7; 32];
 const PASSPHRASE: &str = "a passphrase of several words";

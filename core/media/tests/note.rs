@@ -78,3 +78,45 @@ fn the_shape_follows_the_voice_and_blocks_do_not_matter() {
 fn nothing_spoken_is_no_note() {
     assert!(NoteRecorder::new(7).unwrap().finish().is_err());
 }
+
+/// Runs a program of others on files in a folder of this test's own.
+fn run(program: &str, arguments: &[&std::path::Path]) -> (bool, String) {
+    let ran = std::process::Command::new(program).args(arguments).output();
+    let output = ran.unwrap_or_else(|error| panic!("{program}: {error}; `.ci/install test` installs it"));
+    let said = [output.stdout, output.stderr].concat();
+    (output.status.success(), String::from_utf8_lossy(&said).into_owned())
+}
+
+/// By Debian's opus-tools, which share neither code nor authors with what wrote it.
+#[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "Debian's programs")]
+fn players_of_others_find_nothing_wrong_with_a_note_and_play_all_of_it() {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
+    for ms in [1, 20, 999, 12_345] {
+        let (sound, paths) = (spoken(ms), ["ogg", "wav"].map(|end| folder.join(format!("note {ms}.{end}"))));
+        let note = note(&sound, 480);
+        let [ogg, wav] = &paths;
+        std::fs::write(ogg, &note.ogg).unwrap();
+        let (fine, said) = run("opusinfo", &[ogg]);
+        let complains = ["WARNING", "ERROR", "invalid", "hole"].iter().any(|word| said.contains(word));
+        assert!(fine && !complains && said.contains("Logical stream"), "{ms} ms: {said}");
+        assert!(said.contains(&format!("Playback length: 0m:{:02}.{:03}s", ms / 1_000, ms % 1_000)), "{said}");
+        let (fine, said) = run("opusdec", &["--quiet".as_ref(), "--no-dither".as_ref(), ogg, wav]);
+        assert!(fine, "{ms} ms: {said}");
+        let played = std::fs::read(wav).unwrap();
+        let at = played.windows(4).position(|four| four == b"data").unwrap() + 8;
+        let played: Vec<i16> = played[at..].chunks_exact(2).map(|two| i16::from_le_bytes([two[0], two[1]])).collect();
+        assert_eq!(played.len(), sound.len(), "{ms} ms");
+        let ours = play(&note);
+        let off = played.iter().zip(&ours).map(|(one, other)| (i32::from(*one) - i32::from(*other)).abs()).max();
+        assert!(off < Some(400), "what others hear is what we hear: {off:?}");
+        paths.iter().for_each(|path| std::fs::remove_file(path).unwrap());
+    }
+    // The control: half a note is complained about.
+    let ogg = folder.join("half a note.ogg");
+    let whole = note(&spoken(2_000), 480).ogg;
+    std::fs::write(&ogg, &whole[..whole.len() / 2]).unwrap();
+    let (fine, said) = run("opusinfo", &[&ogg]);
+    assert!(!fine || said.contains("WARNING"), "{said}");
+    std::fs::remove_file(&ogg).unwrap();
+}

@@ -13,7 +13,7 @@ use sidetone_engine::transfer::row::{EndReason, PastRow, TransferRow};
 
 use super::import::ImportError;
 use super::json::hex;
-use crate::transfer::place::{Shelf, choose, clean};
+use crate::transfer::place::{Kept, Shelf, choose, clean, half};
 
 /// The folder with the files, in that of the document.
 pub const FOLDER: &str = "files";
@@ -63,6 +63,7 @@ impl Outgoing {
     }
 
     fn copy_all(&mut self, folder: &Path) -> io::Result<()> {
+        sweep(folder);
         let mut here: BTreeMap<[u8; 32], String> = BTreeMap::new();
         for (place, row) in std::mem::take(&mut self.wanted) {
             let (digest, name) = (row.offer.digest.0, row.offer.name.as_str());
@@ -125,7 +126,7 @@ impl Brought {
                 (Some(from), Some(shelf)) => match brought.take(&from, shelf, &row) {
                     Ok(path) => path,
                     Err(error) => {
-                        brought.undo();
+                        brought.undo(shelf);
                         return Err(ImportError::Files(error.kind()));
                     }
                 },
@@ -141,8 +142,11 @@ impl Brought {
     }
 
     /// Takes them away again.
-    pub fn undo(&mut self) {
+    pub fn undo(&mut self, shelf: &Shelf) {
         remove(&std::mem::take(&mut self.made));
+        if let Err(error) = shelf.end_import(Kept::No) {
+            tracing::warn!(kind = ?error.kind(), "what an import brought could not be removed");
+        }
     }
 
     /// Where a file lies now; `None` if it is not what was transferred.
@@ -152,6 +156,7 @@ impl Brought {
         }
         let name = row.offer.name.as_str();
         let to = if row.ours { shelf.choose_sent(name)? } else { shelf.choose(name)? };
+        shelf.note_import(&to)?;
         if copy(from, &to, row.offer.digest.0)? != Copied::Whole {
             return Ok(None);
         }
@@ -189,7 +194,19 @@ enum Copied {
     Gone,
 }
 
-/// Copies a file that has this SHA-256; leaves nothing if it has another.
+/// Throws away what copies that were cut short left in a folder of ours.
+fn sweep(folder: &Path) {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+    let halves: Vec<PathBuf> = names.filter(|name| is_half(name)).map(|name| folder.join(name)).collect();
+    remove(&halves);
+}
+
+fn is_half(name: &str) -> bool {
+    name.starts_with('.') && name.ends_with(".part")
+}
+
+/// Copies a file that has this SHA-256; leaves nothing if it has another. Under its name it is whole from the beginning.
 fn copy(from: &Path, to: &Path, digest: [u8; 32]) -> io::Result<Copied> {
     // Only a plain file has an end.
     if !fs::metadata(from).is_ok_and(|meta| meta.is_file()) {
@@ -200,7 +217,8 @@ fn copy(from: &Path, to: &Path, digest: [u8; 32]) -> io::Result<Copied> {
     options.write(true).create_new(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut target = options.open(to)?;
+    let part = half(to).ok_or(ErrorKind::InvalidInput)?;
+    let mut target = options.open(&part)?;
     let copied = pour(&mut source, &mut target).and_then(|found| {
         target.sync_all()?;
         Ok(match found {
@@ -209,8 +227,12 @@ fn copy(from: &Path, to: &Path, digest: [u8; 32]) -> io::Result<Copied> {
             None => Copied::Gone,
         })
     });
+    let copied = match copied {
+        Ok(Copied::Whole) => fs::rename(&part, to).map(|()| Copied::Whole),
+        other => other,
+    };
     if !matches!(copied, Ok(Copied::Whole)) {
-        remove(&[to.to_owned()]);
+        remove(&[part]);
     }
     copied
 }

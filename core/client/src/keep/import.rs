@@ -21,7 +21,7 @@ use super::files::Brought;
 use super::json::{fill, to_cbor, unhex};
 use super::shape::{SECTIONS, Section, Shape};
 use crate::store::{Location, Store, StoreError, Write};
-use crate::transfer::place::Shelf;
+use crate::transfer::place::{Kept, Shelf};
 use crate::vault::{KeyVault, VaultError, random};
 
 /// What stands for a key that was left out.
@@ -95,7 +95,8 @@ pub enum ImportError {
     Store(#[from] StoreError),
 }
 
-/// Reads the export in `folder` into the store at `store`, which no client has open: all of it, or nothing. Its files go to
+/// Reads the export in `folder` into the store at `store`, which no client has open: all of it, or nothing, also if it is cut
+/// short: then it can be tried again. Its files go to
 /// the folder `files`, which must be that of [`crate::Config::files`]; without one they are left. With the `passphrase` of
 /// the export the identity comes with it; without it a file that was under way has to be sent again.
 ///
@@ -123,12 +124,20 @@ pub fn import(
         return Err(ImportError::NotEmpty);
     }
     let shelf = files.map(|files| Shelf::new(files.to_owned(), None));
+    if let Some(shelf) = &shelf {
+        // Of one that was cut short before its rows were kept.
+        shelf.end_import(Kept::No).map_err(|error| ImportError::Files(error.kind()))?;
+    }
     let list = incoming.words.remove("files");
     let brought = Brought::bring(folder, list.as_ref(), incoming.rows.values_mut(), shelf.as_ref());
     let kept = brought.and_then(|mut brought| match store.keep(incoming.rows.values().map(Write::Change)) {
-        Ok(()) => Ok(brought),
+        Ok(()) => {
+            // A note that stays is looked at by the next opening.
+            let _ = shelf.as_ref().map(|shelf| shelf.end_import(Kept::Yes));
+            Ok(brought)
+        }
         Err(error) => {
-            brought.undo();
+            shelf.as_ref().into_iter().for_each(|shelf| brought.undo(shelf));
             Err(error.into())
         }
     });

@@ -80,9 +80,19 @@ pub fn ready(content: &[u8], origin: Origin) -> Result<Ready, NoPicture> {
         (Origin::Remove, ImageFormat::Jpeg) => Some(clean_jpeg(content, turned)?),
         (Origin::Remove, _) => Some(clean_png(content, turned)?),
     };
-    let (width, height) = (shown.width(), shown.height());
-    let picture = Picture { width, height, thumbnail: thumbnail(&shown)? };
+    let (width, height) = upright(turned, shown.width(), shown.height());
+    let picture = Picture { width, height, thumbnail: thumbnail(&shown, turned)? };
     Ok(Ready { mime, picture, cleaned })
+}
+
+/// The sides of an image once it is turned.
+fn upright(turned: Orientation, width: u32, height: u32) -> (u32, u32) {
+    match turned {
+        Orientation::Rotate90 | Orientation::Rotate270 | Orientation::Rotate90FlipH | Orientation::Rotate270FlipH => {
+            (height, width)
+        }
+        _ => (width, height),
+    }
 }
 
 /// An image as pixels.
@@ -111,18 +121,20 @@ pub fn decoded(content: &[u8]) -> Result<Decoded, NoPicture> {
     if !matches!(format, ImageFormat::Jpeg | ImageFormat::Png) {
         return Err(NoPicture);
     }
-    let (image, _) = decode(content, format)?;
+    let (mut image, turned) = decode(content, format)?;
+    image.apply_orientation(turned);
     let (width, height) = (image.width(), image.height());
     Ok(Decoded { width, height, rgba: zeroize::Zeroizing::new(image.into_rgba8().into_raw()) })
 }
 
-/// The image, upright, and how it was turned.
+/// The image as it lies, and how it is to be turned: a turned one takes as much memory again.
 fn decode(content: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientation), NoPicture> {
     let mut limits = Limits::default();
     limits.max_image_width = Some(SIDE);
     limits.max_image_height = Some(SIDE);
     limits.max_alloc = Some(DECODED_BYTES);
-    let mut reader = ImageReader::with_format(Cursor::new(content), format);
+    let bare = if format == ImageFormat::Png { bare_png(content) } else { None };
+    let mut reader = ImageReader::with_format(Cursor::new(bare.as_deref().unwrap_or(content)), format);
     reader.limits(limits);
     let mut decoder = reader.into_decoder().map_err(|_| NoPicture)?;
     if decoder.total_bytes() > DECODED_BYTES {
@@ -130,15 +142,15 @@ fn decode(content: &[u8], format: ImageFormat) -> Result<(DynamicImage, Orientat
     }
     // An EXIF that cannot be read turns nothing.
     let turned = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-    let mut image = DynamicImage::from_decoder(decoder).map_err(|_| NoPicture)?;
-    image.apply_orientation(turned);
-    Ok((image, turned))
+    Ok((DynamicImage::from_decoder(decoder).map_err(|_| NoPicture)?, turned))
 }
 
-fn thumbnail(image: &DynamicImage) -> Result<Thumbnail, NoPicture> {
+fn thumbnail(image: &DynamicImage, turned: Orientation) -> Result<Thumbnail, NoPicture> {
     for (side, quality) in TRIES {
+        let mut small = image.thumbnail(side.min(image.width().max(1)), side.min(image.height().max(1)));
+        small.apply_orientation(turned);
         // Colours that are seen through are shown on white.
-        let small = image.thumbnail(side.min(image.width().max(1)), side.min(image.height().max(1))).to_rgba8();
+        let small = small.to_rgba8();
         let flat = image::RgbImage::from_fn(small.width(), small.height(), |x, y| {
             let [r, g, b, a] = small.get_pixel(x, y).0;
             let over = |c: u8| ((u16::from(c) * u16::from(a) + 255 * (255 - u16::from(a))) / 255) as u8;
@@ -210,6 +222,18 @@ fn keep_needed(segments: &[u8], kept: &mut Vec<u8>) -> Result<(), NoPicture> {
     }
 }
 
+/// A PNG without its colour profile, if it has one: it is not looked at here, and could be packed so that a small one takes
+/// all the memory there may be.
+fn bare_png(content: &[u8]) -> Option<Vec<u8>> {
+    let profile = b"iCCP";
+    if !content.windows(profile.len()).any(|four| four == profile) {
+        return None;
+    }
+    let mut png = Png::from_bytes(Bytes::copy_from_slice(content)).ok()?;
+    png.chunks_mut().retain(|chunk| chunk.kind() != *profile);
+    Some(png.encoder().bytes().to_vec())
+}
+
 fn clean_png(content: &[u8], turned: Orientation) -> Result<Vec<u8>, NoPicture> {
     let mut png = Png::from_bytes(Bytes::copy_from_slice(content)).map_err(|_| NoPicture)?;
     let chunks = png.chunks_mut();
@@ -222,6 +246,10 @@ fn clean_png(content: &[u8], turned: Orientation) -> Result<Vec<u8>, NoPicture> 
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
+mod others;
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use img_parts::jpeg::{Jpeg, JpegSegment};
     use img_parts::{ImageEXIF, ImageICC};
@@ -230,12 +258,12 @@ mod tests {
 
     const SECRET: &[u8] = b"GPS 48.2082N 16.3738E";
 
-    fn painted(width: u32, height: u32) -> DynamicImage {
+    pub(super) fn painted(width: u32, height: u32) -> DynamicImage {
         let paint = |x: u32, y: u32| image::Rgb([(x * 7 % 256) as u8, (y * 5 % 256) as u8, ((x + y) * 3 % 256) as u8]);
         image::RgbImage::from_fn(width, height, paint).into()
     }
 
-    fn written(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
+    pub(super) fn written(image: &DynamicImage, format: ImageFormat) -> Vec<u8> {
         let mut bytes = Cursor::new(Vec::new());
         image.write_to(&mut bytes, format).unwrap();
         bytes.into_inner()
@@ -276,7 +304,7 @@ mod tests {
         let (before, after) =
             (decode(&original, ImageFormat::Jpeg).unwrap(), decode(&cleaned, ImageFormat::Jpeg).unwrap());
         assert_eq!(before.1, after.1, "it is turned as it was");
-        assert!(before.0 == after.0, "every pixel is as it was");
+        assert!(before.0 == after.0 && before.0.width() == 400, "every pixel is as it was");
         let jpeg = Jpeg::from_bytes(cleaned.into()).unwrap();
         assert_eq!(jpeg.icc_profile(), Some(Bytes::from_static(b"a colour profile")));
         assert!(super::ready(&original, Origin::Keep).unwrap().cleaned.is_none());

@@ -19,6 +19,8 @@ const NAME_BYTES: usize = 200;
 const ENDING_BYTES: usize = 16;
 /// Equal names told apart before giving up.
 const SAME: u32 = 10_000;
+/// In the folder while an import is under way: the places of what it brings, a line each.
+const IMPORTING: &str = "importing";
 /// Left free on the disk, for everybody else.
 const RESERVE_BYTES: u64 = 32 << 20;
 
@@ -133,6 +135,53 @@ impl Shelf {
         Ok(true)
     }
 
+    /// Notes where an import will put a file, before anything of it is there.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn note_import(&self, place: &Path) -> io::Result<()> {
+        let line = place.strip_prefix(&self.root).map_err(|_| io::ErrorKind::InvalidInput)?;
+        let mut list = OpenOptions::new().append(true).create(true).open(self.root.join(IMPORTING))?;
+        writeln!(list, "{}", line.display())?;
+        list.sync_data()
+    }
+
+    /// Ends an import, also one that was cut short: what it brought stays if its rows are kept, and goes if they are not.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub fn end_import(&self, kept: Kept) -> io::Result<()> {
+        let list = self.root.join(IMPORTING);
+        let text = match fs::read_to_string(&list) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            text => text?,
+        };
+        // A line that was cut short names nothing yet.
+        let lines = text.split_inclusive('\n').filter_map(|line| line.strip_suffix('\n'));
+        for place in lines.filter_map(|line| self.received_or_sent(line)) {
+            let half = half(&place);
+            for gone in [half.as_deref(), Some(&*place).filter(|_| kept == Kept::No)].into_iter().flatten() {
+                match fs::remove_file(gone) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        fs::remove_file(list)
+    }
+
+    /// Whether an import was begun and not ended.
+    pub fn is_importing(&self) -> bool {
+        self.root.join(IMPORTING).exists()
+    }
+
+    /// A place in one of our folders, and nowhere else.
+    fn received_or_sent(&self, line: &str) -> Option<PathBuf> {
+        let (folder, name) = line.split_once('/')?;
+        let ours = ["received", "sent"].contains(&folder) && clean(name) == name;
+        ours.then(|| self.root.join(folder).join(name))
+    }
+
     /// Throws everything away.
     pub fn forget(&self) {
         if let Err(error) = self.wipe(&Downloads::Removed(self.root.join("received"))) {
@@ -156,10 +205,25 @@ impl Shelf {
                 _ => {}
             }
         }
+        let _ = fs::remove_file(self.root.join(IMPORTING));
         // It stays if anything is in it.
         let _ = fs::remove_dir(&self.root);
         outcome
     }
+}
+
+/// Whether the rows of an import are in the store.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kept {
+    /// They are.
+    Yes,
+    /// They are not.
+    No,
+}
+
+/// Where a copy lies until it is whole. No cleaned name begins with a dot, so nothing else lies there.
+pub fn half(place: &Path) -> Option<PathBuf> {
+    Some(place.with_file_name(format!(".{}.part", name_of(place)?)))
 }
 
 /// A place in a folder, which is made if it is not there, under this name or one like it, where nothing is.

@@ -23,7 +23,7 @@ const ROOM: UserId = UserId([0xb1; 16]);
 const FILE_KEY: Secret = Secret([0x5e; 32]);
 
 /// A transfer of a file with this content; `path` is where it lies.
-fn transfer(number: u8, ours: bool, content: &[u8], path: Option<&Path>) -> TransferRow {
+pub fn transfer(number: u8, ours: bool, content: &[u8], path: Option<&Path>) -> TransferRow {
     let offer = FileOffer {
         transfer: TransferId([number; 16]),
         name: FileName::parse("../planted name.jpeg").unwrap(),
