@@ -5,7 +5,7 @@ use proving::world::World;
 use sidetone_engine::row::{Content, Entry, Failure, MessageState, Table};
 use sidetone_engine::{Answer, ChatCommand, Command, CommandError, Event, Storage};
 use sidetone_wire::id::{ItemSeq, LaneId, UnixMs, UserId};
-use sidetone_wire::record::{Body, Edit, Item, MessageId, React, Reactions, Record, Stay, Text, Words};
+use sidetone_wire::record::{Body, Edit, Item, Mark, MessageId, React, Reactions, Record, Stay, Text, Words};
 
 fn friends() -> (World, UserId, UserId) {
     let world = World::friends(11);
@@ -470,6 +470,23 @@ fn a_storm_of_reactions_leaves_one_row() {
     assert_eq!(world.phones[0].disk().len(), before + 1);
     friend.say(&mut world, Body::Text(text("the session goes on")));
     assert_eq!(world.phones[0].texts(ben, true), ["the session goes on"]);
+}
+
+#[test]
+fn a_friend_who_confirms_what_was_never_sent_takes_no_text_with_it() {
+    let (mut world, _, ben, mut friend, ours) = hostile();
+    let up_to = |seq: u64| Record::Received(Mark { lane: ours.lane, up_to: ItemSeq(seq) });
+    for seq in [ours.seq.0 + 1, ours.seq.0 + 100, u64::MAX] {
+        friend.puppet.say(&mut world, &up_to(seq));
+        friend.say(&mut world, Body::Read(Mark { lane: ours.lane, up_to: ItemSeq(seq) }));
+    }
+    world.say(0, 1, "still to be sent");
+    world.run(5_000);
+    let waits = |world: &World| matches!(last(world, 0, ben).state, MessageState::Queued | MessageState::Sent);
+    assert!(waits(&world), "{:?}", last(&world, 0, ben).state);
+    world.crash(0);
+    assert!(world.run_until(60_000, |world| !world.phones[0].is_dead()));
+    assert!(waits(&world) && world.phones[0].texts(ben, false) == ["what ada said", "still to be sent"]);
 }
 
 #[test]

@@ -1,13 +1,16 @@
 //! Files between friends, in virtual time. `WORLD_SEED=7` replays one life.
 
+use proving::puppet::Puppet;
 use proving::world::{Batch, World};
 use sidetone_crypto::file::chunks;
 use sidetone_engine::row::{Row, Table};
 use sidetone_engine::transfer::TRANSFERS;
 use sidetone_engine::transfer::row::{EndReason, FilePolicy, PastRow};
-use sidetone_engine::transfer::view::{PausedBy, TransferState};
+use sidetone_engine::transfer::view::{NewFile, PausedBy, TransferState};
 use sidetone_engine::{Command, CommandError, Event};
-use sidetone_wire::id::TransferId;
+use sidetone_wire::id::{ItemSeq, LaneId, Secret, TransferId, UnixMs};
+use sidetone_wire::record::{Body, Item, Record};
+use sidetone_wire::transfer::{FileEnd, FileOffer, FileWhy, Picture, Thumbnail};
 
 const SMALL: u64 = 1 << 20;
 const LARGE: u64 = 40 << 20;
@@ -196,6 +199,37 @@ fn endless_offers_are_declined_and_take_no_memory() {
     world.ask(0, Command::CancelFile(offers[0])).expect("it waits");
     let before = world.phones[1].engine().expect("alive").transfers().len();
     assert!(before <= TRANSFERS);
+}
+
+#[test]
+fn a_friend_whose_phone_offers_without_end_fills_neither_memory_nor_list() {
+    let mut world = friends();
+    world.run(100_000);
+    let ada = world.phones[0].user().expect("an account");
+    let mut puppet = Puppet::of(&mut world, 1);
+    puppet.pair(&mut world, ada);
+    let mut last = TransferId([0; 16]);
+    for seq in 1..=200_u64 {
+        let NewFile { name, size, mime, kind, digest, .. } = proving::world::file(7, LARGE);
+        last = TransferId(std::array::from_fn(|place| (seq >> (8 * (place % 8))) as u8 ^ place as u8));
+        let picture = Thumbnail::new(vec![1; 8_000]).map(|thumbnail| Picture { width: 9, height: 9, thumbnail });
+        let key = Secret([3; 32]);
+        let offer = FileOffer { transfer: last, name, size, mime, kind, digest, key, picture, voice: None };
+        let item = Item { lane: LaneId([0xee; 16]), seq: ItemSeq(seq), at: UnixMs(1), body: Body::File(offer) };
+        puppet.say(&mut world, &Record::Item(item));
+        world.run(200);
+    }
+    let live = world.phones[0].engine().expect("it runs").transfers();
+    assert_eq!(live.len(), TRANSFERS, "what is beyond is declined");
+    assert_eq!(state(&world, 0, last), Some(TransferState::Ended(EndReason::TooMany)));
+    let previews = world.phones[0].disk().keys().filter(|place| place.table == Table::Preview).count();
+    assert_eq!(previews, TRANSFERS, "nothing is kept to show of what is declined");
+    // Nor does the sender's word make a file received.
+    let end = FileEnd { transfer: live[0].transfer, why: FileWhy::Received };
+    let item = Item { lane: LaneId([0xee; 16]), seq: ItemSeq(201), at: UnixMs(1), body: Body::FileEnd(end) };
+    puppet.say(&mut world, &Record::Item(item));
+    world.run(1_000);
+    assert_eq!(state(&world, 0, live[0].transfer), Some(TransferState::Offered));
 }
 
 #[test]

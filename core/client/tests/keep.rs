@@ -21,6 +21,8 @@ use zeroize::Zeroizing;
 mod files;
 #[path = "keep/kills.rs"]
 mod kills;
+#[path = "keep/search.rs"]
+mod search;
 
 const KEY: [u8; 32] = [7; 32];
 const PASSPHRASE: &str = "a passphrase of several words";
