@@ -32,6 +32,7 @@ mod media;
 mod pace;
 mod paths;
 mod peer;
+mod pieces;
 mod pulse;
 mod quic;
 mod records;
@@ -41,8 +42,9 @@ mod stream;
 mod template;
 mod traffic;
 mod video;
+mod window;
 
-pub use bulk::{BULK_BYTES, BulkClosed, BulkNews, BulkPath, BulkPort, BytesPerSecond};
+pub use bulk::{BULK_BYTES, Beside, BulkClosed, BulkNews, BulkPath, BulkPort, BytesPerSecond};
 pub use description::{Candidate, Description, Malformed};
 pub use ledger::{Passed, Ways as Passing};
 pub use media::{Inbound, MediaPort};

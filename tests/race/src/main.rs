@@ -9,7 +9,14 @@ mod line;
 mod ours;
 mod plain;
 mod race;
+/// A relay for those who must not meet directly.
+#[allow(dead_code, clippy::unwrap_used, reason = "shared with tests, which do more with it")]
+#[path = "../../../core/client/tests/link/relay.rs"]
+mod relay;
 mod voice;
+
+/// Where a relay is that nobody asked to be elsewhere.
+const LOOPBACK: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
 use std::process::ExitCode;
 
@@ -20,7 +27,7 @@ fn main() -> ExitCode {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
         ["peer", library, role, address, bytes, seconds] => peer(library, role, address, bytes, seconds),
-        ["voice", role, address, seconds] => voice::end(role, address, seconds),
+        ["voice", way, role, address, seconds] => voice::end(way, role, address, seconds),
         options => race::run(options),
     };
     match done {
@@ -39,6 +46,7 @@ fn peer(library: &str, role: &str, address: &str, bytes: &str, seconds: &str) ->
     match library {
         "quic" => runner.block_on(ours::end(&task, ours::Path::Bulk)),
         "sctp" => runner.block_on(ours::end(&task, ours::Path::Records)),
+        "relay" => runner.block_on(ours::end(&task, ours::Path::Relayed)),
         "plain" => runner.block_on(plain::end(&task)),
         other => Err(format!("nobody knows {other}").into()),
     }

@@ -8,8 +8,8 @@ use sidetone::link::{
 };
 use tokio::sync::mpsc;
 
-use crate::Failed;
 use crate::line::{Count, Task, UNIT, listen, processor_s, say};
+use crate::{Failed, relay};
 
 /// What carries the file.
 #[derive(Clone, Copy, PartialEq)]
@@ -18,6 +18,15 @@ pub enum Path {
     Bulk,
     /// The channel of records, which is SCTP.
     Records,
+    /// The port for files over a relay, which is SCTP as well.
+    Relayed,
+}
+
+impl Path {
+    /// Which way the link goes.
+    pub fn way(self) -> RoutePolicy {
+        if self == Self::Relayed { RoutePolicy::RelayOnly } else { RoutePolicy::Any }
+    }
 }
 
 /// A link that is up.
@@ -27,18 +36,24 @@ pub struct End {
     pub lines: mpsc::UnboundedReceiver<Value>,
 }
 
-/// Opens one end of a link and brings it up.
-pub async fn connect(role: Role, address: std::net::IpAddr) -> Result<End, Failed> {
+/// Opens one end of a link and brings it up; if only relays will do, the answering end has one.
+pub async fn connect(role: Role, address: std::net::IpAddr, policy: RoutePolicy) -> Result<End, Failed> {
     let (tell, mut news) = mpsc::channel(64);
-    let settings = Settings {
-        role,
-        servers: vec![],
-        policy: RoutePolicy::Any,
-        bind: Bind::Only(vec![address]),
-        watch: Watch::Close,
-    };
-    let link = Link::open(settings, tell).await?;
     let mut lines = listen();
+    let servers = match (policy, role) {
+        (RoutePolicy::RelayOnly, Role::Answer) => {
+            let turn = relay::relay_at(address, relay::Manner::Willing).await;
+            say(&json!({"s": {"turn": turn}}))?;
+            vec![relay::turn(turn)]
+        }
+        (RoutePolicy::RelayOnly, Role::Offer) => {
+            let line = lines.recv().await.ok_or("the race is over")?;
+            vec![relay::turn(serde_json::from_value(line["s"]["turn"].clone())?)]
+        }
+        _ => vec![],
+    };
+    let settings = Settings { role, servers, policy, bind: Bind::Only(vec![address]), watch: Watch::Close };
+    let link = Link::open(settings, tell).await?;
     loop {
         tokio::select! {
             Some(told) = news.recv() => match told {
@@ -59,7 +74,9 @@ fn local(description: &Description) -> Value {
 }
 
 fn found(candidate: &Candidate) -> Value {
-    json!({"address": candidate.address(), "priority": candidate.priority(), "foundation": candidate.foundation()})
+    let relayed = candidate.kind() == Kind::Relay;
+    let (address, priority, foundation) = (candidate.address(), candidate.priority(), candidate.foundation());
+    json!({"address": address, "priority": priority, "foundation": foundation, "relayed": relayed})
 }
 
 /// Hands on what the other end said.
@@ -67,7 +84,8 @@ pub fn signal(link: &Link, value: &Value) -> Option<()> {
     if let Some(address) = value["address"].as_str() {
         let (priority, foundation) = (u32::try_from(value["priority"].as_u64()?).ok()?, value["foundation"].as_str()?);
         let address = address.parse().ok()?;
-        let candidate = Candidate::new(Kind::Host, Protocol::Udp, address, priority, foundation).ok()?;
+        let kind = if value["relayed"] == true { Kind::Relay } else { Kind::Host };
+        let candidate = Candidate::new(kind, Protocol::Udp, address, priority, foundation).ok()?;
         return link.add_candidate(candidate).ok();
     }
     let mut fingerprint = [0; 32];
@@ -81,7 +99,7 @@ pub fn signal(link: &Link, value: &Value) -> Option<()> {
 /// One end of the race.
 pub async fn end(task: &Task, path: Path) -> Result<(), Failed> {
     let role = if task.sends { Role::Offer } else { Role::Answer };
-    let mut end = connect(role, task.address).await?;
+    let mut end = connect(role, task.address, path.way()).await?;
     if task.sends { send(&mut end, path).await } else { receive(&mut end, task, path).await }
 }
 
@@ -92,7 +110,7 @@ async fn send(end: &mut End, path: Path) -> Result<(), Failed> {
     let sending = async {
         loop {
             match path {
-                Path::Bulk => bulk.send(unit.clone()).await?,
+                Path::Bulk | Path::Relayed => bulk.send(unit.clone()).await?,
                 Path::Records => match end.link.send(unit.to_vec()) {
                     Ok(()) => {}
                     Err(SendRefused::Full) => end.link.room().await,
@@ -124,7 +142,7 @@ async fn receive(end: &mut End, task: &Task, path: Path) -> Result<(), Failed> {
     let mut count = Count::new(task);
     loop {
         let bytes = match path {
-            Path::Bulk => match bulk.receive().await {
+            Path::Bulk | Path::Relayed => match bulk.receive().await {
                 Some(BulkNews::Message(message)) => message.len(),
                 other => return Err(format!("no file but {other:?}").into()),
             },

@@ -19,9 +19,10 @@ const LINKS: [(&str, Option<&str>, usize, f64); 4] = [
     ("20 Mbit/s, 40 ms, 100 ms queue", Some("delay=20ms rate=20mbit queue=100ms"), 32 << 20, 12.0),
 ];
 /// Who races: our paths, the library under them, and others by npm.
-const RACERS: [(&str, &str); 6] = [
+const RACERS: [(&str, &str); 7] = [
     ("quic", "ours, QUIC"),
-    ("sctp", "ours, SCTP"),
+    ("relay", "ours, over a relay"),
+    ("sctp", "ours, records"),
     ("plain", "webrtc-rs, as it comes"),
     ("wrtc", "libwebrtc"),
     ("ndc", "libdatachannel"),
@@ -53,7 +54,9 @@ pub fn run(options: &[&str]) -> Result<(), Failed> {
     }
     if wants("voice") {
         for (name, shape) in SHARED {
-            rows.push(voice(name, shape)?);
+            for way in ["direct", "relayed"] {
+                rows.push(voice(&format!("{name}, {way}"), shape, way)?);
+            }
         }
     }
     if let Some(file) = value("--json") {
@@ -75,7 +78,7 @@ fn file(
     let arguments = |role: &str, address: &str| -> Option<Vec<String>> {
         let task = [role, address, &bytes.to_string(), &seconds.to_string()].map(str::to_owned);
         let program = match racer {
-            "quic" | "sctp" | "plain" => {
+            "quic" | "relay" | "sctp" | "plain" => {
                 vec![std::env::current_exe().ok()?.display().to_string(), "peer".into(), racer.into()]
             }
             npm => vec!["node".into(), peers?.join("peer.mjs").display().to_string(), npm.into()],
@@ -139,11 +142,10 @@ fn pair(shape: Option<&str>, arguments: impl Fn(&str, &str) -> Option<Vec<String
     Ok((sent, received, wire.counts()))
 }
 
-fn voice(name: &str, shape: &str) -> Result<Value, Failed> {
+fn voice(name: &str, shape: &str, way: &str) -> Result<Value, Failed> {
     let program = std::env::current_exe()?.display().to_string();
-    let arguments = |role: &str, address: &str| {
-        Some(vec![program.clone(), "voice".into(), role.into(), address.into(), "20".into()])
-    };
+    let arguments =
+        |role: &str, address: &str| Some([&program, "voice", way, role, address, "20"].map(str::to_owned).to_vec());
     let (spoken, heard, counts) = pair(Some(shape), arguments)?;
     let part = |key: &str, place: usize| heard[key][place].as_f64().unwrap_or(f64::NAN);
     let added = part("beside", 1) - part("alone", 1);

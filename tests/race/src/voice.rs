@@ -4,11 +4,11 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde_json::json;
-use sidetone::link::{BulkPath, Role};
+use sidetone::link::{Beside, BulkPath, Role};
 
 use crate::Failed;
 use crate::line::{UNIT, say};
-use crate::ours::{End, connect, over};
+use crate::ours::{End, Path, connect, over};
 
 /// A packet of voice: 20 ms at 32 kbit/s.
 const BEAT: Duration = Duration::from_millis(20);
@@ -17,14 +17,15 @@ const PACKET: usize = 80;
 const SETTLES: Duration = Duration::from_secs(1);
 
 /// Runs one end: the first half of the time is voice alone, the second beside a file.
-pub fn end(role: &str, address: &str, seconds: &str) -> Result<(), Failed> {
+pub fn end(way: &str, role: &str, address: &str, seconds: &str) -> Result<(), Failed> {
+    let way = if way == "relayed" { Path::Relayed.way() } else { Path::Bulk.way() };
     let runner = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let half = Duration::from_secs_f64(seconds.parse::<f64>()? / 2.0);
     runner.block_on(async {
         if role == "offer" {
-            speak(connect(Role::Offer, address.parse()?).await?, half).await
+            speak(connect(Role::Offer, address.parse()?, way).await?, half).await
         } else {
-            hear(connect(Role::Answer, address.parse()?).await?).await
+            hear(connect(Role::Answer, address.parse()?, way).await?).await
         }
     })
 }
@@ -36,6 +37,8 @@ fn now_us() -> u64 {
 
 async fn speak(mut end: End, half: Duration) -> Result<(), Failed> {
     let (sound, bulk) = (end.link.media(), end.link.bulk());
+    // As while a call is on.
+    bulk.set_beside(Beside::Call);
     let begun = Instant::now();
     let first = sound.next_sequence();
     let mut number: u32 = 0;

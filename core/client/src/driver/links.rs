@@ -14,7 +14,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::convert::{self, Remote};
 use crate::link::{
-    Bind, BulkPort, BytesPerSecond, Link, LinkError, MediaPort, News, RoutePolicy, Settings, VideoPort, Watch,
+    Beside, Bind, BulkPort, Link, LinkError, MediaPort, News, RoutePolicy, Settings, VideoPort, Watch,
 };
 use crate::socket::Traffic;
 
@@ -22,8 +22,6 @@ use crate::socket::Traffic;
 const NEWS: usize = 64;
 /// Orders that may wait for a link to be made.
 const ORDERS: usize = 256;
-/// What files may take of a path on which somebody speaks.
-const BESIDE_A_CALL: BytesPerSecond = BytesPerSecond(48 * 1024);
 /// How long closing may take before the tasks are left to the runtime's end.
 const FAREWELL: Duration = Duration::from_secs(2);
 
@@ -176,11 +174,11 @@ impl Links {
         }
     }
 
-    /// Files make way for the call on a link; without a call they take the whole path.
+    /// Files leave room for the call on a link, whoever speaks; without a call they take the whole path.
     pub fn make_way(&self, call: Option<LinkId>) {
         for (id, slot) in &self.slots {
             if let Stage::Open(link) = &slot.stage {
-                link.bulk().set_ceiling((call == Some(*id)).then_some(BESIDE_A_CALL));
+                link.bulk().set_beside(if call == Some(*id) { Beside::Call } else { Beside::Nothing });
             }
         }
     }

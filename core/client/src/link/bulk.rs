@@ -6,20 +6,19 @@
 //! Which path that is, the ends agree on (see [`super::paths`]): the data channel, which always is, or QUIC.
 //!
 //! # On the data channel
-//! A message travels as pieces: binary messages of which the first byte says whether more of it follows. Without a
-//! ceiling a message is one piece; below one, pieces are small and go out evenly, so that a packet of sound never waits for
-//! more than one of them. Text messages steer: a word about paths, or a number, which is how many more bytes were taken since the last. An end sends
-//! no more than [`CREDIT_BYTES`] that were not taken; together with the credit of records that is less than the library's
-//! receive window, which is shared.
+//! A message travels as pieces: binary messages of which the first byte says whether more of it follows. How long they are
+//! and how many are under way follows from how long the path is and what waits on it (see [`super::window`]); beside sound
+//! they go out right after each beat. Text messages steer: a word about paths; `ask n`, which is answered at once by `got n`;
+//! or a number, which is how many more bytes were taken since the last. An end sends no more than [`CREDIT_BYTES`] that were
+//! not taken; together with the credit of records that is less than the receive window, which is shared.
 //!
 //! # When a queue is full
 //! Out: [`BulkPort::send`] waits. In: the peer's credit ends, and it waits.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use crossbeam_queue::ArrayQueue;
 use tokio::sync::{Notify, mpsc, watch};
 use webrtc::data_channel::DataChannelEvent;
@@ -27,6 +26,7 @@ use webrtc::data_channel::DataChannelEvent;
 use super::DownReason;
 use super::life::{End, Shared};
 use super::paths::{Keeper, Lane, Paths, Word};
+use super::pieces::{CREDIT_BYTES, Flow, PIECE_COST, Pieces};
 use super::stream::Stream;
 
 /// Longest bulk message, in bytes.
@@ -34,24 +34,11 @@ pub const BULK_BYTES: usize = 64 * 1024 + 256;
 
 /// Messages that may wait each way.
 const WAITING: usize = 8;
-/// Bytes of pieces that may be under way or waiting at the reader: 1 MiB of receive window less the records' credit.
-const CREDIT_BYTES: usize = 320 * 1024;
-/// What a piece costs beside its content: the library keeps 256 messages of a channel before all others wait for it.
-const PIECE_COST: usize = 1_400;
-/// Bytes the library may hold unacknowledged.
-const WINDOW_BYTES: usize = 256 * 1024;
-/// The same below a ceiling, so that a record never waits for long behind a file.
-const HELD_WINDOW_BYTES: usize = 32 * 1024;
-/// Below a ceiling, a piece takes about this long, within these bounds.
-const PIECE_TIME: Duration = Duration::from_millis(5);
-const LEAST_PIECE: usize = 512;
 /// The lowest ceiling.
 const LEAST_CEILING: u64 = 1_024;
-/// How long to trust that room in the window will be told.
-const WINDOW_PATIENCE: Duration = Duration::from_millis(50);
 /// First byte of a piece.
-const LAST: u8 = 0;
-const MORE: u8 = 1;
+pub(super) const LAST: u8 = 0;
+pub(super) const MORE: u8 = 1;
 
 /// A speed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -64,6 +51,15 @@ pub enum BulkPath {
     Sctp,
     /// QUIC on the link's socket.
     Quic,
+}
+
+/// What else is on the link.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Beside {
+    /// Nothing that hurries.
+    Nothing,
+    /// A call.
+    Call,
 }
 
 /// What a port has to tell.
@@ -97,6 +93,8 @@ pub(super) struct Ends {
     closed: AtomicBool,
     /// Bytes per second; [`u64::MAX`] for none.
     ceiling: AtomicU64,
+    /// Whether a call is on beside it.
+    beside_call: AtomicBool,
     /// Whether messages go over QUIC.
     quic: AtomicBool,
 }
@@ -138,6 +136,11 @@ impl BulkPort {
         if self.ends.quic.load(Ordering::Relaxed) { BulkPath::Quic } else { BulkPath::Sctp }
     }
 
+    /// Leaves room for a call from now on, also while nobody speaks, or takes the whole path.
+    pub fn set_beside(&self, beside: Beside) {
+        self.ends.beside_call.store(beside == Beside::Call, Ordering::Relaxed);
+    }
+
     /// Sends no faster than this from now on, and evenly; `None` for as fast as the path goes.
     pub fn set_ceiling(&self, ceiling: Option<BytesPerSecond>) {
         let bytes = ceiling.map_or(u64::MAX, |BytesPerSecond(bytes)| bytes.max(LEAST_CEILING));
@@ -148,6 +151,11 @@ impl BulkPort {
 impl Ends {
     pub(super) fn ceiling(&self) -> Option<u64> {
         Some(self.ceiling.load(Ordering::Relaxed)).filter(|bytes| *bytes != u64::MAX)
+    }
+
+    /// Whether room is to be left for something else, whether or not it is heard now.
+    pub(super) fn is_held(&self) -> bool {
+        self.ceiling().is_some() || self.beside_call.load(Ordering::Relaxed)
     }
 
     /// Waits for room and passes on what was heard.
@@ -182,22 +190,15 @@ pub(super) fn port() -> (BulkPort, Bulk) {
         taken: Notify::new(),
         closed: AtomicBool::new(false),
         ceiling: AtomicU64::new(u64::MAX),
+        beside_call: AtomicBool::new(false),
         quic: AtomicBool::new(false),
     });
     (BulkPort { out, ends: Arc::clone(&ends) }, Bulk { queue, ends })
 }
 
-/// What the two directions of the channel share.
-struct Flow {
-    /// Bytes sent that the peer has not said to have taken.
-    untaken: AtomicUsize,
-    /// Told when half of the window is empty, or the peer took something.
-    emptied: Notify,
-}
-
 /// Carries messages for as long as the link lives.
 pub(super) async fn carry(shared: &Shared, bulk: &mut Bulk) -> End {
-    let flow = Flow { untaken: AtomicUsize::new(0), emptied: Notify::new() };
+    let flow = Flow::new();
     let (paths, words) = Paths::new();
     let Bulk { queue, ends } = bulk;
     tokio::select! {
@@ -216,7 +217,15 @@ async fn receiving(shared: &Shared, flow: &Flow, paths: &Paths, ends: &Ends) -> 
             Some(DataChannelEvent::OnOpen) => drop(shared.bulk_open.send_replace(true)),
             Some(DataChannelEvent::OnMessage(message)) if message.is_string => match word(&message.data) {
                 Some(word) => paths.hear(word).await,
-                None => credit(flow, &message.data)?,
+                None => match question(&message.data) {
+                    Some(Question::Asked(number)) => channel.send_text(&format!("got {number}")).await?,
+                    Some(Question::Answered(number)) => {
+                        if flow.probe.answered(number) {
+                            flow.emptied.notify_one();
+                        }
+                    }
+                    None => credit(flow, &message.data)?,
+                },
             },
             Some(DataChannelEvent::OnMessage(message)) => {
                 taken += message.data.len() + PIECE_COST;
@@ -257,6 +266,22 @@ fn word(text: &[u8]) -> Option<Word> {
     Word::parse(std::str::from_utf8(text).ok()?)
 }
 
+/// Whether what was sent before has passed.
+enum Question {
+    Asked(u64),
+    Answered(u64),
+}
+
+fn question(text: &[u8]) -> Option<Question> {
+    let (word, number) = std::str::from_utf8(text).ok()?.split_once(' ')?;
+    let number = number.parse().ok()?;
+    match word {
+        "ask" => Some(Question::Asked(number)),
+        "got" => Some(Question::Answered(number)),
+        _ => None,
+    }
+}
+
 /// The peer took so many bytes more.
 fn credit(flow: &Flow, text: &[u8]) -> Result<(), End> {
     let breach = || End::Down(DownReason::Breach);
@@ -274,7 +299,7 @@ async fn transmit(shared: &Shared, flow: &Flow, paths: &Paths, ends: &Ends, queu
             return End::Owner;
         }
     }
-    let mut pacer = Pacer { next: Instant::now() };
+    let mut pieces = Pieces::new();
     let mut lanes = paths.lanes();
     let mut stream = None;
     loop {
@@ -309,7 +334,7 @@ async fn transmit(shared: &Shared, flow: &Flow, paths: &Paths, ends: &Ends, queu
             paths.set_open(false);
         }
         paths.want();
-        if slices(shared, flow, ends, &mut pacer, message).await.is_err() {
+        if pieces.write(shared, flow, ends, message).await.is_err() {
             // Whoever reads the channel learns why it is closed, and ends this life.
             std::future::pending::<()>().await;
         }
@@ -342,69 +367,4 @@ async fn change(
         _ => {}
     }
     Ok(())
-}
-
-/// Sends a message over the data channel, in pieces.
-async fn slices(
-    shared: &Shared,
-    flow: &Flow,
-    ends: &Ends,
-    pacer: &mut Pacer,
-    mut message: Bytes,
-) -> webrtc::error::Result<()> {
-    loop {
-        let ceiling = ends.ceiling();
-        let piece = message.split_to(piece_length(ceiling).min(message.len()));
-        let mark = if message.is_empty() { LAST } else { MORE };
-        if let Some(ceiling) = ceiling {
-            pacer.wait(ceiling, piece.len()).await;
-        }
-        send(shared, flow, ceiling, mark, &piece).await?;
-        if mark == LAST {
-            return Ok(());
-        }
-    }
-}
-
-fn piece_length(ceiling: Option<u64>) -> usize {
-    let length = |ceiling: u64| usize::try_from(ceiling * PIECE_TIME.as_millis() as u64 / 1_000).unwrap_or(BULK_BYTES);
-    ceiling.map_or(BULK_BYTES, |ceiling| length(ceiling.min(1 << 30)).clamp(LEAST_PIECE, BULK_BYTES))
-}
-
-/// Sends a piece once the window has room for it and the peer has credit.
-///
-/// The library's own wait can miss the moment and then sleeps 50 ms, which starves a fast path.
-async fn send(shared: &Shared, flow: &Flow, ceiling: Option<u64>, mark: u8, piece: &[u8]) -> webrtc::error::Result<()> {
-    let window = if ceiling.is_some() { HELD_WINDOW_BYTES } else { WINDOW_BYTES };
-    let length = piece.len() + 1;
-    loop {
-        let waiting = shared.peer.bulk.outstanding_bytes().await?;
-        let untaken = flow.untaken.load(Ordering::Acquire);
-        let fits = waiting == 0 || waiting + length <= window;
-        if fits && untaken + length + PIECE_COST <= CREDIT_BYTES {
-            break;
-        }
-        let _ = tokio::time::timeout(WINDOW_PATIENCE, flow.emptied.notified()).await;
-    }
-    flow.untaken.fetch_add(length + PIECE_COST, Ordering::AcqRel);
-    let mut marked = BytesMut::with_capacity(length);
-    marked.put_u8(mark);
-    marked.put_slice(piece);
-    shared.peer.bulk.send(marked).await
-}
-
-/// Spreads pieces evenly in time.
-struct Pacer {
-    next: Instant,
-}
-
-impl Pacer {
-    /// Waits until a piece may go. Timers are as coarse as a millisecond, so a late one may be made up for, but no more
-    /// than one piece's time.
-    async fn wait(&mut self, ceiling: u64, length: usize) {
-        tokio::time::sleep_until(self.next.into()).await;
-        let earliest = Instant::now().checked_sub(PIECE_TIME).unwrap_or(self.next);
-        let takes = Duration::from_secs_f64(length as f64 / ceiling as f64);
-        self.next = self.next.max(earliest) + takes;
-    }
 }

@@ -76,7 +76,7 @@ pub(super) struct Shared {
 impl Shared {
     /// Whether files have to leave room for sound.
     pub(super) fn is_held(&self, files: &Ends) -> bool {
-        files.ceiling().is_some() || self.pulse.is_beating()
+        files.is_held() || self.pulse.is_beating()
     }
 
     /// The link travels this way now.

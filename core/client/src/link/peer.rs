@@ -25,12 +25,13 @@ use webrtc::peer_connection::{
 use super::certificate::Certificate;
 use super::description::{Candidate, Description, Kind, Protocol};
 use super::pace::{Pace, Paced};
+use super::pieces::RECEIVE_BYTES;
 use super::pulse::Pulse;
 use super::records::WINDOW_BYTES;
 use super::socket::Way;
 use super::{
     Bind, INTERRUPTED_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError, RECORD_BYTES, Reach, RelayedBy,
-    Role, Route, RoutePolicy, Settings, Watch, template,
+    Role, Route, RoutePolicy, Settings, Watch, template, window,
 };
 
 /// The stream number of the records' channel, agreed in advance: no round trip is spent on opening it. Further
@@ -104,8 +105,8 @@ impl Peer {
             .with_interceptor_registry(Registry::new())
             .with_handler(Arc::new(reporter))
             .with_udp_addrs(addresses(&settings.bind))
-            // Twice the window, so that what steers never waits behind records.
-            .with_data_channel_send_buffer_limit(2 * WINDOW_BYTES)
+            // Twice the largest window, so that what steers never waits behind records or files.
+            .with_data_channel_send_buffer_limit(2 * window::MOST)
             .build()
             .await
             .map_err(setup)?;
@@ -249,6 +250,7 @@ fn engine(policy: RoutePolicy, watch: Watch) -> SettingEngine {
         .with_dtls_replay_protection_window(REPLAY_WINDOW)
         .with_srtp_replay_protection_window(REPLAY_WINDOW)
         .with_srtcp_replay_protection_window(REPLAY_WINDOW)
+        .with_sctp_max_receive_buffer_size(RECEIVE_BYTES)
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(RECORD_BYTES as u32))
         .build()
 }

@@ -2,7 +2,8 @@
 //!
 //! BBR takes acknowledgements that come in bunches for bandwidth, as they do when a processor is busy, and then keeps the
 //! queue of a slow wire overflowing. So a second look at what is really delivered, over whole round trips, bounds it once
-//! packets both wait and are lost in numbers.
+//! packets both wait and are lost in numbers. And while it looks for the bandwidth it has nearly three times in flight of what
+//! it found, a round trip late: more than many a queue takes. Until it has found it, twice of what is delivered is enough.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -80,7 +81,8 @@ impl Steady {
 impl ControllerFactory for Steady {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         let bbr = Arc::clone(&self.bbr).build(now, current_mtu);
-        Box::new(Watched { bbr, sight: Arc::clone(&self.sight), mtu: current_mtu.into(), bound: Bound::new(now) })
+        let (sight, bound, start) = (Arc::clone(&self.sight), Bound::new(now), Start::new(now));
+        Box::new(Watched { bbr, sight, mtu: current_mtu.into(), bound, start })
     }
 }
 
@@ -89,6 +91,7 @@ struct Watched {
     sight: Arc<Sight>,
     mtu: u64,
     bound: Bound,
+    start: Start,
 }
 
 impl Controller for Watched {
@@ -101,12 +104,14 @@ impl Controller for Watched {
         self.sight.waits_us.store(us(rtt.get().saturating_sub(rtt.min())), Ordering::Relaxed);
         self.sight.rtt_us.store(us(rtt.get()), Ordering::Relaxed);
         self.bound.acked(bytes, rtt.get(), rtt.min());
+        self.start.acked(bytes, rtt.get(), rtt.min());
         self.bbr.on_ack(now, sent, bytes, app_limited, rtt);
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
         self.bbr.on_end_acks(now, in_flight, app_limited, largest);
         self.bound.judge(now, self.bbr.window());
+        self.start.judge(now, self.bbr.window(), app_limited);
         self.sight.window.store(self.window(), Ordering::Relaxed);
     }
 
@@ -121,13 +126,13 @@ impl Controller for Watched {
     }
 
     fn window(&self) -> u64 {
-        let most = self.sight.cap.load(Ordering::Relaxed).min(self.bound.bytes);
+        let most = self.sight.cap.load(Ordering::Relaxed).min(self.bound.bytes).min(self.start.bytes);
         self.bbr.window().min(most.max(2 * self.mtu))
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
         let (bbr, sight) = (self.bbr.clone_box(), Arc::clone(&self.sight));
-        Box::new(Self { bbr, sight, mtu: self.mtu, bound: self.bound.clone() })
+        Box::new(Self { bbr, sight, mtu: self.mtu, bound: self.bound.clone(), start: self.start.clone() })
     }
 
     fn initial_window(&self) -> u64 {
@@ -188,6 +193,55 @@ impl Bound {
     }
 }
 
+/// How often what is delivered must not have grown by a quarter before that is taken for what the path carries.
+const FLAT: u8 = 3;
+
+/// What may be under way until it is known what the path carries.
+#[derive(Clone)]
+struct Start {
+    /// [`u64::MAX`] once it is known.
+    bytes: u64,
+    since: Instant,
+    delivered: u64,
+    rtt: Duration,
+    shortest: Duration,
+    /// The most that was delivered in a second of one look.
+    best: f64,
+    flat: u8,
+}
+
+impl Start {
+    fn new(now: Instant) -> Self {
+        let (rtt, shortest) = (Duration::ZERO, Duration::ZERO);
+        Self { bytes: 2 * FIRST_WINDOW, since: now, delivered: 0, rtt, shortest, best: 0.0, flat: 0 }
+    }
+
+    fn acked(&mut self, bytes: u64, rtt: Duration, shortest: Duration) {
+        self.delivered += bytes;
+        (self.rtt, self.shortest) = (rtt, shortest);
+    }
+
+    /// After each round trip: twice of what is delivered in one, and what a processor that is busy holds back. It is over when
+    /// no more is delivered than before, and no more is wished for than this.
+    fn judge(&mut self, now: Instant, wished: u64, idle: bool) {
+        let took = now.saturating_duration_since(self.since);
+        if self.bytes == u64::MAX || took < self.rtt || took.is_zero() {
+            return;
+        }
+        // Of a sender that has nothing to send nothing can be learned.
+        if !idle {
+            let rate = self.delivered as f64 / took.as_secs_f64();
+            let grew = rate >= 1.25 * self.best;
+            (self.best, self.flat) = if grew { (rate, 0) } else { (self.best, self.flat.saturating_add(1)) };
+            self.bytes = self.bytes.max((rate * (2 * self.shortest + QUEUE).as_secs_f64()) as u64);
+            if self.flat >= FLAT && wished <= self.bytes {
+                self.bytes = u64::MAX;
+            }
+        }
+        (self.since, self.delivered) = (now, 0);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -216,6 +270,33 @@ mod tests {
         assert_eq!(lost[2..].iter().sum::<u64>(), 0);
         // The wire stays full all the same.
         assert!(bound.bytes >= 100_000, "{}", bound.bytes);
+    }
+
+    #[test]
+    fn looking_for_what_a_wire_carries_overflows_no_queue_and_finds_it() {
+        // 20 Mbit/s, 40 ms, and 100 ms of queue; who sends wishes for three times of what it sees.
+        let (rate, fits, queue) = (2.5e6, 100_000_u64, 250_000);
+        let mut now = Instant::now();
+        let mut start = Start::new(now);
+        let (mut most, mut wished) = (0, 2 * FIRST_WINDOW);
+        for _ in 0..40 {
+            let window = wished.min(start.bytes);
+            most = most.max(window);
+            let rtt = 40 * MS + Duration::from_secs_f64(window.saturating_sub(fits) as f64 / rate);
+            start.acked(window, rtt, 40 * MS);
+            now += rtt;
+            start.judge(now, wished, false);
+            wished = (wished * 2).min(290_000);
+        }
+        assert!((200_000..fits + queue).contains(&most), "{most}");
+        assert!(wished > start.bytes || start.bytes == u64::MAX);
+        // A pause teaches nothing.
+        let mut idle = Start::new(now);
+        for number in 1..20 {
+            idle.acked(100, 40 * MS, 40 * MS);
+            idle.judge(now + number * 50 * MS, 40_000, true);
+        }
+        assert_eq!((idle.bytes, idle.flat), (2 * FIRST_WINDOW, 0));
     }
 
     #[test]

@@ -111,7 +111,7 @@ fn take(left: &mut [Bytes; 2], most: usize) -> [Bytes; 2] {
 }
 
 /// How much goes out after each beat.
-struct Measure {
+pub(super) struct Measure {
     per_beat: f64,
     /// What may go out and did not yet.
     saved: f64,
@@ -120,12 +120,12 @@ struct Measure {
 }
 
 impl Measure {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { per_beat: 1200.0, saved: 0.0, judge_at: Instant::now() + JUDGE_EVERY, stay: STAY_AFTER }
     }
 
     /// A beat: gives how many bytes may follow it, in whole packets.
-    fn beat(&mut self, now: Instant, waits: Duration, packet: usize, ceiling: Option<u64>) -> usize {
+    pub(super) fn beat(&mut self, now: Instant, waits: Duration, packet: usize, ceiling: Option<u64>) -> usize {
         let length = packet as f64;
         if now >= self.judge_at {
             self.judge(now, waits, length);

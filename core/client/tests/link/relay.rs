@@ -1,7 +1,7 @@
-//! A relay on loopback, just enough of TURN (RFC 8656) for a link to travel through it; it checks no password.
+//! A relay, just enough of TURN (RFC 8656) for a link to travel through it; it checks no password.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use sidetone::link::IceServer;
@@ -22,15 +22,27 @@ pub enum Manner {
 }
 
 pub async fn relay(manner: Manner) -> IceServer {
-    let socket = Arc::new(UdpSocket::bind((LOOPBACK, 0)).await.unwrap());
-    let port = socket.local_addr().unwrap().port();
+    let address = relay_at(LOOPBACK, manner).await;
+    turn(address)
+}
+
+/// Starts one at an address.
+pub async fn relay_at(ip: IpAddr, manner: Manner) -> SocketAddr {
+    let socket = Arc::new(UdpSocket::bind((ip, 0)).await.unwrap());
+    let address = socket.local_addr().unwrap();
     tokio::spawn(serve(socket, manner));
-    IceServer::Turn { host: "127.0.0.1".into(), port, username: "user".into(), password: "password".into() }
+    address
+}
+
+/// How it is reached.
+pub fn turn(address: SocketAddr) -> IceServer {
+    let (username, password) = ("user".into(), "password".into());
+    IceServer::Turn { host: address.ip().to_string(), port: address.port(), username, password }
 }
 
 /// An address as STUN writes it: IPv4, port and address masked with the cookie.
 fn masked(address: SocketAddr) -> Vec<u8> {
-    let SocketAddr::V4(address) = address else { unreachable!("loopback only") };
+    let SocketAddr::V4(address) = address else { unreachable!("IPv4 only") };
     let port = address.port() ^ 0x2112;
     let ip = address.ip().octets();
     let mut value = vec![0, 1, (port >> 8) as u8, port as u8];
@@ -93,7 +105,8 @@ async fn serve(socket: Arc<UdpSocket>, manner: Manner) {
             }
             0x0003 if manner == Manner::Unwilling => message(0x0113, &transaction, &[(0x0009, vec![0, 0, 4, 3])]),
             0x0003 => {
-                let relayed = Arc::new(UdpSocket::bind((LOOPBACK, 0)).await.unwrap());
+                let ip = socket.local_addr().unwrap().ip();
+                let relayed = Arc::new(UdpSocket::bind((ip, 0)).await.unwrap());
                 let address = relayed.local_addr().unwrap();
                 clients.insert(from, Arc::clone(&relayed));
                 tokio::spawn(deliver(relayed, Arc::clone(&socket), from));

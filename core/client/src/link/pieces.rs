@@ -1,0 +1,124 @@
+//! Messages on their way out over the data channel: in pieces, as many at a time as the path carries without a queue, or
+//! between the beats of sound.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
+
+use bytes::{BufMut, Bytes, BytesMut};
+use tokio::sync::Notify;
+
+use super::bulk::{BULK_BYTES, Ends, LAST, MORE};
+use super::life::Shared;
+use super::stream::Measure;
+use super::window::{MOST, Probe, Window};
+
+/// Bytes of pieces that may be under way or waiting at the reader; with the records' credit that is less than
+/// [`RECEIVE_BYTES`].
+pub(super) const CREDIT_BYTES: usize = MOST + 256 * 1024;
+/// The receive window of the association.
+pub(super) const RECEIVE_BYTES: u32 = 2 * 1024 * 1024;
+/// What a piece costs beside its content: the library keeps 256 messages of a channel before all others wait for it.
+pub(super) const PIECE_COST: usize = 1_400;
+/// The shortest piece of a longer message.
+const LEAST_PIECE: usize = 1_024;
+/// What one packet of the association carries of a piece.
+const PACKET: usize = 1_150;
+/// What is asked behind all that follows a beat waits for all of it, which may take this much longer than a packet of it
+/// waits on average: up to twelve milliseconds of twenty.
+const BURST: u32 = 3;
+
+/// What the two directions of the channel share.
+pub(super) struct Flow {
+    /// Bytes sent that the peer has not said to have taken.
+    pub(super) untaken: AtomicUsize,
+    /// Told when half of the window is empty, or the peer took or answered something.
+    pub(super) emptied: Notify,
+    pub(super) probe: Probe,
+}
+
+impl Flow {
+    pub(super) fn new() -> Self {
+        Self { untaken: AtomicUsize::new(0), emptied: Notify::new(), probe: Probe::new() }
+    }
+}
+
+/// This end's pieces.
+pub(super) struct Pieces {
+    window: Window,
+    measure: Measure,
+    /// What may still follow the last beat.
+    room: usize,
+}
+
+impl Pieces {
+    pub(super) fn new() -> Self {
+        Self { window: Window::new(Instant::now()), measure: Measure::new(), room: 0 }
+    }
+
+    /// Hands a message over, whole.
+    pub(super) async fn write(
+        &mut self,
+        shared: &Shared,
+        flow: &Flow,
+        ends: &Ends,
+        mut message: Bytes,
+    ) -> webrtc::error::Result<()> {
+        loop {
+            let most = if shared.is_held(ends) {
+                self.beat(shared, flow, ends).await
+            } else {
+                self.room = 0;
+                (self.window.bytes() / 2).clamp(LEAST_PIECE, BULK_BYTES)
+            };
+            let piece = message.split_to(most.min(message.len()));
+            self.room = self.room.saturating_sub(piece.len());
+            let mark = if message.is_empty() { LAST } else { MORE };
+            self.send(shared, flow, mark, &piece).await?;
+            if mark == LAST {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Waits for the next beat with room for a packet, if nothing is left of the last, and says how much may go.
+    async fn beat(&mut self, shared: &Shared, flow: &Flow, ends: &Ends) -> usize {
+        while self.room == 0 {
+            shared.pulse.next().await;
+            self.window.look(&flow.probe);
+            self.room = self.measure.beat(Instant::now(), self.window.waits() / BURST, PACKET, ends.ceiling());
+        }
+        self.room
+    }
+
+    /// Sends a piece once the window has room for it and the peer has credit.
+    ///
+    /// The library's own wait can miss the moment and then sleeps 50 ms, which starves a fast path.
+    async fn send(&mut self, shared: &Shared, flow: &Flow, mark: u8, piece: &[u8]) -> webrtc::error::Result<()> {
+        let (channel, length) = (&shared.peer.bulk, piece.len() + 1);
+        loop {
+            self.window.look(&flow.probe);
+            let waiting = channel.outstanding_bytes().await?;
+            let untaken = flow.untaken.load(Ordering::Acquire);
+            let fits = waiting == 0 || waiting + length <= self.window.bytes();
+            if fits && untaken + length + PIECE_COST <= CREDIT_BYTES {
+                break;
+            }
+            if !fits {
+                self.window.is_full();
+            }
+            let _ = tokio::time::timeout(self.window.patience(), flow.emptied.notified()).await;
+        }
+        flow.untaken.fetch_add(length + PIECE_COST, Ordering::AcqRel);
+        let mut marked = BytesMut::with_capacity(length);
+        marked.put_u8(mark);
+        marked.put_slice(piece);
+        channel.send(marked).await?;
+        if self.room == 0
+            && self.window.should_ask(Instant::now())
+            && let Some(number) = flow.probe.ask()
+        {
+            channel.send_text(&format!("ask {number}")).await?;
+        }
+        Ok(())
+    }
+}
