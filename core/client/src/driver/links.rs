@@ -13,9 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::convert::{self, Remote};
-use crate::link::{
-    Beside, Bind, BulkPort, Link, LinkError, MediaPort, News, RoutePolicy, Settings, VideoPort, Watch,
-};
+use crate::link::{Beside, Bind, BulkPort, Link, LinkError, MediaPort, News, RoutePolicy, Settings, VideoPort, Watch};
 use crate::socket::Traffic;
 
 /// News that may wait: of all links together, and of each.
