@@ -480,7 +480,7 @@ fn a_friend_who_confirms_what_was_never_sent_takes_no_text_with_it() {
         friend.puppet.say(&mut world, &up_to(seq));
         friend.say(&mut world, Body::Read(Mark { lane: ours.lane, up_to: ItemSeq(seq) }));
     }
-    world.say(0, 1, "still to be sent");
+    world.ask(0, Command::SendText(ben, text("still to be sent"))).expect("a friend");
     world.run(5_000);
     let waits = |world: &World| matches!(last(world, 0, ben).state, MessageState::Queued | MessageState::Sent);
     assert!(waits(&world), "{:?}", last(&world, 0, ben).state);
