@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi android ios
+.PHONY: demo demo-keep demo-room demo-strangers test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -47,6 +47,10 @@ bench-ffi: tools
 	.ci/install kotlin swift
 	bindings/scripts/bench-ffi
 
+# Whether the library compiles for Android, without the NDK; wants root and Debian's unstable compiler in a folder.
+check-android:
+	bindings/scripts/check-android
+
 # What apps link: the first needs the Android NDK, the second a Mac.
 android:
 	bindings/scripts/build-android
@@ -75,6 +79,7 @@ bench-store: tools
 # What an app links, as small as it gets: fat LTO takes its time.
 size: tools
 	tests/size/run
+	bindings/scripts/size
 
 # Many more simulated worlds than the tests run.
 hunt: tools
