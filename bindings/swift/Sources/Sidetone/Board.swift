@@ -93,12 +93,14 @@ private final class Known: @unchecked Sendable {
     // Guards what is below it.
     private let lock = NSLock()
     private var calls: [CallId: Latest<CallView>] = [:]
+    /// How the last calls ended: who comes with an older look at one must not wait for ever.
+    private var past: [CallView] = []
 
     func latest(of view: CallView) -> Latest<CallView> {
         lock.withLock {
             if let known = calls[view.call] { return known }
-            let new = Latest(view)
-            if view.state.isOver { new.finish() } else { calls[view.call] = new }
+            let new = Latest(past.first { $0.call == view.call } ?? view)
+            if new.value.state.isOver { new.finish() } else { calls[view.call] = new }
             return new
         }
     }
@@ -108,7 +110,10 @@ private final class Known: @unchecked Sendable {
         call.set(view)
         if view.state.isOver {
             call.finish()
-            lock.withLock { _ = calls.removeValue(forKey: view.call) }
+            lock.withLock {
+                calls.removeValue(forKey: view.call)
+                past = [view] + past.prefix(15)
+            }
         }
     }
 

@@ -38,6 +38,8 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     private val theRooms = MutableStateFlow<List<RoomView>>(emptyList())
     private val intent = MutableStateFlow(AudioIntent.IDLE)
     private val known = ConcurrentHashMap<CallId, Call>()
+    // How the last calls ended: who comes with an older look at one must not wait for ever.
+    private val past = ArrayDeque<CallView>()
     private val entered = ConcurrentHashMap<RoomId, Room>()
 
     /** What happened, in order. Who collects too slowly misses the oldest; the state flows never lie. */
@@ -250,8 +252,10 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     }
 
     /** The call behind what [calls] shows. */
-    public fun of(view: CallView): Call =
-        if (view.state is CallState.Ended) known[view.call] ?: Call(view, this) else known.computeIfAbsent(view.call) { Call(view, this) }
+    public fun of(view: CallView): Call = synchronized(past) {
+        val now = past.find { it.call == view.call } ?: view
+        if (now.state is CallState.Ended) known[now.call] ?: Call(now, this) else known.getOrPut(now.call) { Call(now, this) }
+    }
 
     /** Opens a room and enters it as its creator, with an account or without; [usualPolicy] is a good begin. */
     public suspend fun createRoom(policy: RoomPolicy, us: RoomGuest, name: String? = null): Room =
@@ -308,7 +312,11 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
             is Event.Call -> {
                 val call = of(event.view)
                 call.changed(event.view)
-                if (event.view.state is CallState.Ended) known.remove(event.view.call)
+                if (event.view.state is CallState.Ended) synchronized(past) {
+                    known.remove(event.view.call)
+                    past.addFirst(event.view)
+                    if (past.size > 16) past.removeLast()
+                }
             }
             is Event.Room -> (event.event as? RoomEvent.Ended)?.let { entered.remove(event.room)?.over(it.reason) }
             else -> Unit
