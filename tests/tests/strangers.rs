@@ -356,3 +356,22 @@ fn a_long_talk_borrows_relays_anew_so_that_a_lost_link_can_be_made_again() {
     world.tell_stranger(0, id, "still here").expect("it is said");
     assert!(world.run_until(60_000, |world| world.heard_of_stranger(1) == ["still here"]));
 }
+
+#[test]
+fn a_server_that_says_nothing_more_leaves_nobody_waiting() {
+    let mut world = World::lobby(16, 2);
+    let asked = Entry { accept: Accept::Ask, ..entry("ada") };
+    order(&mut world, 0, StrangerCommand::Enter(asked)).expect("a search");
+    world.enter(1, "bob").expect("a search");
+    assert!(world.run_until(5_000, |world| matches!(world.lobby_of(0), StrangerView::Found { .. })));
+    // From here on it tells of other matches than there are.
+    world.tap.rewrite = Some(Box::new(|_, event| match event {
+        sidetone_wire::frame::Event::MatchOver(over) => {
+            let id = MatchId([9; 16]);
+            sidetone_wire::frame::Event::MatchOver(sidetone_wire::stranger::MatchOver { id, ..over })
+        }
+        event => event,
+    }));
+    assert!(world.run_until(20_000, |world| world.searches_ended(0) == [SearchEnd::TooLate]));
+    assert!(world.run_until(200_000, |world| matches!(world.lobby_of(1), StrangerView::Lobby(_))));
+}

@@ -224,22 +224,26 @@ async fn watch(url: &str, dir: &Path, leak: bool, figures: &mut Figures) -> Resu
         let _: () = ada.ask(Order::Leak).await?;
     }
     let burn: Burn = ada.ask(Order::End).await?;
-    let finds = ada.search(&scanners[0].0)?;
-    figures.after(0, &finds);
+    figures.after(0, &gone(&ada, &scanners[0].0)?);
     let other: Burn = bob.ask(Order::Over).await?;
-    // Who was left is told by an event: the links and the sound end a moment after it.
-    let until = Instant::now() + Duration::from_millis(500);
-    let mut finds = bob.search(&scanners[1].0)?;
-    while finds.total() > 0 && Instant::now() < until {
-        finds = bob.search(&scanners[1].0)?;
-    }
-    figures.after(1, &finds);
+    figures.after(1, &gone(&bob, &scanners[1].0)?);
     figures.burn_ms = burn.took_ms;
     figures.burn_whole = burn.is_whole() && other.is_whole() && burn.held[..3] == [2, 2, 2];
     for phone in [&mut ada, &mut bob] {
         let _: () = phone.ask(Order::Quit).await?;
     }
     Ok(())
+}
+
+/// Looks for everything once it is over. A sound card that a busy machine holds up erases its last block with its next; who was
+/// left is told by an event, and the links end a moment after it.
+fn gone(phone: &Phone, scanner: &Scanner) -> Result<crate::leak::Finds, Trouble> {
+    let until = Instant::now() + Duration::from_millis(500);
+    let mut finds = phone.search(scanner)?;
+    while finds.total() > 0 && Instant::now() < until {
+        finds = phone.search(scanner)?;
+    }
+    Ok(finds)
 }
 
 /// Looks for everything while it is there. What is heard is there for a moment only: it is asked for again until the search

@@ -408,3 +408,55 @@ fn head(number: u64, kind: &AttachmentKind, length: u32) -> StrangerWord {
     };
     StrangerWord::Media(StrangerMedia { number, kind, length, shape, waveform })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(number: u64, words: &str) -> StrangerText {
+        StrangerText { number, text: Text::parse(words).expect("a text"), frank: None }
+    }
+
+    fn piece(at: u32, bytes: &[u8]) -> Piece {
+        Piece { number: 2, at, bytes: PieceBytes::new(bytes.to_vec()).expect("few") }
+    }
+
+    #[test]
+    fn what_comes_twice_or_out_of_turn_is_heard_once_and_in_turn() {
+        let mut log = Log::new();
+        let at = UnixMs(1);
+        assert!(log.text(text(2, "early"), at).number.is_none());
+        assert_eq!(log.text(text(1, "hello"), at).number, Some(1));
+        assert!(log.text(text(1, "hello"), at).number.is_none(), "once");
+        let head =
+            StrangerMedia { number: 2, kind: MediaKind::Image, length: 6, shape: (1, 1), waveform: Loud::default() };
+        assert_eq!(log.media(head.clone(), at).number, Some(2));
+        assert!(log.media(head, at).number.is_none() && log.text(text(2, "between"), at).number.is_none());
+        assert!(log.piece(&piece(1, b"gap")).number.is_none());
+        assert_eq!(log.piece(&piece(0, b"abc")).number, Some(2));
+        assert_eq!(log.piece(&piece(1, b"bcde")).number, Some(2), "what is known of it is passed over");
+        assert!(log.piece(&piece(0, b"abc")).number.is_none());
+        assert!(log.piece(&piece(5, b"f and more than it has")).answer.is_some());
+        let StrangerContent::Attachment(image, 6) = &log.from(2)[0].content else { panic!("an image") };
+        assert_eq!(image.bytes.as_slice(), b"abcdef");
+        assert_eq!(log.held(), log.erase());
+        assert_eq!((log.len(), log.held()), (0, Held::default()));
+    }
+
+    #[test]
+    fn nobody_confirms_what_was_not_said_or_takes_a_confirmation_back() {
+        let mut log = Log::new();
+        log.say(Text::parse("one").expect("a text"), None, UnixMs(1)).expect("room");
+        assert!(log.pump().is_empty(), "nothing before the stranger said how far they heard");
+        assert!(log.confirmed(Got { number: 9, bytes: 0 }).is_empty() && log.pump().is_empty());
+        assert!(log.confirmed(Got { number: 1, bytes: 0 }).is_empty());
+        assert_eq!(log.pump().len(), 1);
+        assert_eq!(log.confirmed(Got { number: 2, bytes: 0 }), [1]);
+        assert!(log.confirmed(Got { number: 1, bytes: 0 }).is_empty());
+        log.rewind();
+        assert!(
+            log.confirmed(Got { number: 2, bytes: 0 }).is_empty() && log.pump().is_empty(),
+            "and nothing is said twice"
+        );
+    }
+}
