@@ -2,12 +2,14 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sidetone_server::turn::PeerRange;
-use sidetone_server::{Config, Keep, Limits, RelayConfig, Server};
+use sidetone_server::{Config, Keep, Limits, Publish, RelayConfig, Server};
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
+use zeroize::Zeroizing;
 
 use crate::say;
 use crate::trouble::Trouble;
@@ -33,6 +35,16 @@ pub struct Args {
     /// Where the operator reads `/figures`; loopback only.
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
+    /// Publish the counts of strangers to an MQTT 5 broker: `mqtt://[user@]host[:port][/topic]`, or `mqtts://`.
+    #[arg(long, value_name = "URL")]
+    mqtt: Option<Publish>,
+    /// File with the broker's password, on one line.
+    #[arg(long, value_name = "FILE", requires = "mqtt")]
+    mqtt_password: Option<PathBuf>,
+    /// Seconds between two publications.
+    #[arg(long, value_name = "SECONDS", requires = "mqtt", default_value_t = 10,
+        value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    mqtt_every: u64,
     /// Let only those meet strangers who say that they are adults.
     #[arg(long)]
     adults_only: bool,
@@ -73,9 +85,10 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
         }
         relay
     });
+    let publish = publish(&args)?;
     let keep = args.data.map_or(Keep::Memory, Keep::Dir);
     let (limits, adults_only) = (Limits::default(), args.adults_only);
-    let config = Config { keep, listen: args.listen, admin: args.admin, relay, limits, adults_only };
+    let config = Config { keep, listen: args.listen, admin: args.admin, relay, limits, adults_only, publish };
     let running = Server::start(config).await?;
     let ready =
         Ready { server: format!("ws://{}", running.addr), relay: running.relay_addr, admin: running.admin_addr };
@@ -90,6 +103,16 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
         say("stopped");
     }
     Ok(())
+}
+
+fn publish(args: &Args) -> Result<Option<Publish>, Trouble> {
+    let Some(mut publish) = args.mqtt.clone() else { return Ok(None) };
+    publish.every = Duration::from_secs(args.mqtt_every);
+    if let Some(file) = &args.mqtt_password {
+        let password = Zeroizing::new(std::fs::read_to_string(file).map_err(Trouble::system)?);
+        publish.password = Some(Zeroizing::new(password.trim_end_matches(['\r', '\n']).to_owned()));
+    }
+    Ok(Some(publish))
 }
 
 fn announce(ready: &Ready, json: bool) {

@@ -3,6 +3,11 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use url::Url;
+use zeroize::Zeroizing;
 
 use crate::desk::{DeskError, Limits};
 use crate::store::StoreError;
@@ -32,6 +37,85 @@ pub struct Config {
     pub limits: Limits,
     /// Whether strangers have to say that they are adults.
     pub adults_only: bool,
+    /// Where the counts of strangers are published; nowhere if it is not given.
+    pub publish: Option<Publish>,
+}
+
+/// A topic of an MQTT 5 broker to which the server publishes what `/radar` says: counts, retained for three turns.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Publish {
+    /// The broker's name or address.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Whether to speak TLS, trusting the certificates this machine trusts.
+    pub tls: bool,
+    /// Who we are to the broker.
+    pub user: Option<String>,
+    /// And by what it knows.
+    pub password: Option<Zeroizing<String>>,
+    /// Where on the broker.
+    pub topic: String,
+    /// How often; at least a second.
+    pub every: Duration,
+}
+
+impl std::fmt::Debug for Publish {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (tls, every) = (self.tls, self.every);
+        f.debug_struct("Publish").field("topic", &self.topic).field("tls", &tls).field("every", &every).finish()
+    }
+}
+
+impl FromStr for Publish {
+    type Err = BrokerError;
+
+    /// Reads `mqtt://[user@]host[:1883][/topic]`, or `mqtts://` with port 8883: every ten seconds, to `sidetone/radar`
+    /// where no topic is named.
+    fn from_str(text: &str) -> Result<Self, BrokerError> {
+        let url = Url::parse(text).map_err(|_| BrokerError::Malformed)?;
+        let (tls, usual) = match url.scheme() {
+            "mqtt" => (false, 1_883),
+            "mqtts" => (true, 8_883),
+            _ => return Err(BrokerError::Scheme),
+        };
+        if url.password().is_some() {
+            return Err(BrokerError::Password);
+        }
+        let host = url.host_str().filter(|host| !host.is_empty()).ok_or(BrokerError::Malformed)?;
+        let topic = match url.path().trim_start_matches('/') {
+            "" => "sidetone/radar",
+            topic => topic,
+        };
+        let escaped = [topic, url.username()].iter().any(|part| part.contains('%'));
+        if escaped || topic.contains(['+', '#']) || url.query().is_some() || url.fragment().is_some() {
+            return Err(BrokerError::Malformed);
+        }
+        Ok(Self {
+            // An IPv6 address stands in brackets in an address, and without them in a socket call.
+            host: host.trim_matches(['[', ']']).to_owned(),
+            port: url.port().unwrap_or(usual),
+            tls,
+            user: Some(url.username()).filter(|user| !user.is_empty()).map(str::to_owned),
+            password: None,
+            topic: topic.to_owned(),
+            every: Duration::from_secs(10),
+        })
+    }
+}
+
+/// Why a broker's address is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BrokerError {
+    /// It does not read as `mqtt://[user@]host[:port][/topic]`.
+    #[error("a broker is named as mqtt://[user@]host[:port][/topic]")]
+    Malformed,
+    /// Neither `mqtt` nor `mqtts`.
+    #[error("a broker is reached by mqtt:// or mqtts://")]
+    Scheme,
+    /// Addresses are shown and logged: a password is given apart.
+    #[error("a password does not belong into a broker's address")]
+    Password,
 }
 
 /// STUN and TURN over UDP.
@@ -56,7 +140,15 @@ impl Config {
         let mut relay = RelayConfig::new(any);
         relay.test_peers.push(PeerRange::new(Ipv4Addr::LOCALHOST.into(), 8));
         let limits = Limits::default();
-        Self { keep: Keep::Memory, listen: any, admin: Some(any), relay: Some(relay), limits, adults_only: false }
+        Self {
+            keep: Keep::Memory,
+            listen: any,
+            admin: Some(any),
+            relay: Some(relay),
+            limits,
+            adults_only: false,
+            publish: None,
+        }
     }
 }
 
@@ -114,7 +206,10 @@ pub enum StartError {
     /// The database cannot be used.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The operating system gave no randomness or no thread.
+    /// No broker has such a topic.
+    #[error("the radar's topic is no topic")]
+    BrokerTopic,
+    /// The operating system gave no randomness, no thread or no certificates.
     #[error("the operating system refuses")]
     System,
 }

@@ -28,7 +28,7 @@ pub use bus::{
     Attached, Bus, BusError, Delivery, Denied, Entering, Epoch, Exile, Held, Lapsed, Opening, Party, Pool, Rate,
     RelayName, Replay, Seeking, Suspicion, Tag, Terms, Woken,
 };
-pub use config::{Config, Keep, Listener, RelayConfig, StartError};
+pub use config::{BrokerError, Config, Keep, Listener, Publish, RelayConfig, StartError};
 pub use desk::{Desk, DeskConfig, DeskError, Figures, Leaving, Limits, Outgoing, RelayTerms, Routed, SocketId};
 pub use local::LocalBus;
 pub use name::Username;

@@ -21,6 +21,7 @@ use crate::sqlite::SqliteStore;
 mod driver;
 mod http;
 mod patience;
+mod publish;
 mod status;
 
 use driver::Input;
@@ -106,6 +107,9 @@ impl Server {
         if let Some((listener, addr)) = admin {
             admin_addr = Some(addr);
             tasks.push(http::admin(listener, inputs.clone(), figures));
+        }
+        if let Some(publish) = &config.publish {
+            tasks.extend(publish::start(publish, inputs.clone())?);
         }
         let relay_addr = relay.as_ref().map(Relay::addr);
         tracing::info!("the server is ready");

@@ -8,8 +8,8 @@ use crate::radar::{PoolCounts, Radar};
 /// Every two seconds, without a script.
 const HEAD: &str = "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta http-equiv=\"refresh\" \
 content=\"2\"><meta name=\"viewport\" content=\"width=device-width\"><title>Sidetone: status</title><style>\
-body{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}\
-table{border-collapse:collapse;margin:0 0 2rem}th,td{padding:.2rem 1rem .2rem 0;text-align:right}\
+:root{color-scheme:light dark}body{font:15px/1.4 system-ui,sans-serif;margin:1.5rem auto;max-width:60rem;padding:0 1rem}\
+table{border-collapse:collapse;margin:0 0 2rem}th,td{padding:.15rem 1rem .15rem 0;text-align:right;white-space:nowrap}\
 th:first-child,td:first-child{text-align:left}td{font-variant-numeric:tabular-nums}</style></head><body>\
 <h1>Status</h1>";
 
