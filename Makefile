@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
+.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -24,6 +24,12 @@ demo-room: tools
 demo-strangers: tools
 	$(CARGO) build --release --locked --package sidetone-cli
 	./target/release/sidetone demo strangers $(DEMO)
+
+# A film from phone to phone over an emulated path; needs root for network namespaces: make demo-video DEMO="--coding vp8"
+demo-video: tools
+	.ci/install video
+	$(CARGO) build --release --locked --package sidetone-cli
+	./target/release/sidetone demo video --out target/demo-video $(DEMO)
 
 # SIDETONE_VECTORS may name a folder with more published vectors than the repository holds.
 test: tools

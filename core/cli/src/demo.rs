@@ -18,6 +18,7 @@ mod script;
 mod search;
 pub mod stage;
 mod strangers;
+mod video;
 
 use figures::{Figures, Promise};
 use script::{Setting, WHO};
@@ -53,6 +54,8 @@ enum Part {
     Room(room::Args),
     /// Fifty people and ten bots among strangers, two of them watched in full.
     Strangers(strangers::Args),
+    /// A film from phone to phone over a path that is as bad as one likes.
+    Video(video::Args),
 }
 
 /// Plays, prints, writes; gives whether everything promised held.
@@ -65,6 +68,7 @@ pub async fn run(args: Args) -> Result<bool, Trouble> {
         Some(Part::Keep(args)) => return keep::run(args).await,
         Some(Part::Room(args)) => return room::run(&args).await,
         Some(Part::Strangers(args)) => return strangers::run(&args).await,
+        Some(Part::Video(args)) => return video::run(&args).await,
         None => {}
     }
     let voices = voices(&args)?;

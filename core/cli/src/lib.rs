@@ -15,6 +15,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 
 pub mod admin;
 pub mod demo;
+pub mod film;
 pub mod guest;
 pub mod leak;
 pub mod member;

@@ -9,16 +9,21 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sidetone::{
     CallState, CallView, Client, Direction, Downloads, Error, Event, Export, Friend, MessageState, NoteRecorder,
-    Origin, Phase, ServerPart, Standing, TransferEnd, TransferId, TransferState, Verified, What, clock,
+    Origin, ServerPart, Shows, Source, Standing, TransferId, Verified, What, clock,
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::film::{Film, Projector, Screening};
 use crate::say;
 use crate::sound::{Mouth, Pump, Take};
 use crate::terminal::{self, PhoneArgs};
 use crate::trouble::Trouble;
 use crate::wav;
+
+mod words;
+
+use words::{hex, id, phase_name, state};
 
 /// How often a phone in a call reports its figures.
 const SAMPLE: Duration = Duration::from_millis(100);
@@ -117,6 +122,18 @@ pub enum Order {
     Wipe,
     /// Delete the account, destroy everything on this phone, and end.
     Delete,
+    /// Show a film in the call, as the camera; a line for each frame goes into the log.
+    Film {
+        /// Its folder.
+        folder: PathBuf,
+        /// Where the lines go.
+        log: PathBuf,
+    },
+    /// Write what is seen into a folder.
+    Watch {
+        /// Which.
+        folder: PathBuf,
+    },
     /// Close everything and end.
     Quit,
 }
@@ -301,7 +318,17 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
     let (microphone, speaker) = client.take_sound().expect("nobody took the sound of a client just opened");
     let pump = Pump::start(microphone, speaker)?;
     let files = args.phone.data().join("phone.files");
-    let mut phone = Phone { client, files, pump, voice, secrets: Vec::new(), on_air: false, said_all: false };
+    let mut phone = Phone {
+        client,
+        files,
+        pump,
+        voice,
+        secrets: Vec::new(),
+        on_air: false,
+        said_all: false,
+        projector: None,
+        screening: None,
+    };
     let mut orders = BufReader::new(stdin()).lines();
     let mut sample = interval(SAMPLE);
     sample.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -348,6 +375,8 @@ struct Phone {
     /// Whether a call is connected.
     on_air: bool,
     said_all: bool,
+    projector: Option<Projector>,
+    screening: Option<Screening>,
 }
 
 impl Phone {
@@ -405,6 +434,14 @@ impl Phone {
                 client.delete_account().await?;
                 return Ok(json!(wipe(client, &self.files).await?));
             }
+            Order::Film { folder, log } => {
+                let call = client.calls().await?.pop().ok_or(Error::NoSuchCall)?;
+                client.show(call.call, Shows { camera: true, screen: None }).await?;
+                let log = std::fs::File::create(&log).map_err(|error| Trouble::file(&log, &error))?;
+                let film = Film::read(&folder)?;
+                self.projector = Some(Projector::start(client.video(), film, Source::Camera, Some(log)));
+            }
+            Order::Watch { folder } => self.screening = Some(Screening::start(client.video(), &folder)?),
             Order::Quit => {}
         }
         Ok(Value::Null)
@@ -450,6 +487,9 @@ impl Phone {
     }
 
     async fn event(&mut self, event: Event) -> Result<(), Trouble> {
+        if let Some(projector) = &self.projector {
+            projector.tell(&event);
+        }
         let news = match event {
             Event::Connected(yes) => News::Connected { yes },
             Event::Friend(user) => {
@@ -536,44 +576,6 @@ impl Phone {
             "rtt_ms": figures.links.first().map(|link| link.rtt.as_secs_f64() * 1e3),
             "phases": phases,
         }))
-    }
-}
-
-fn hex(transfer: TransferId) -> String {
-    transfer.0.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn id(text: &str) -> Result<TransferId, Trouble> {
-    let number = u128::from_str_radix(text, 16).map_err(Trouble::system)?;
-    Ok(TransferId(number.to_be_bytes()))
-}
-
-/// How a transfer stands, in one word or two.
-fn state(state: TransferState) -> String {
-    match state {
-        TransferState::Offered => "offered".to_owned(),
-        TransferState::Waiting => "waiting".to_owned(),
-        TransferState::Moving => "moving".to_owned(),
-        TransferState::Paused(_) => "paused".to_owned(),
-        TransferState::Ended(TransferEnd::Received) => "received".to_owned(),
-        TransferState::Ended(why) => format!("ended: {why:?}"),
-    }
-}
-
-/// A phase in one word.
-fn phase_name(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Ringing => "ringing",
-        Phase::Answered => "answered",
-        Phase::LinkOpened => "link_opened",
-        Phase::Described => "described",
-        Phase::Gathered => "gathered",
-        Phase::LinkUp => "link_up",
-        Phase::Connected => "connected",
-        Phase::Spoken => "spoken",
-        Phase::Heard => "heard",
-        Phase::Reconnecting => "reconnecting",
-        Phase::Ended => "ended",
     }
 }
 

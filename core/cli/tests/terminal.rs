@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use common::*;
 use sidetone_cli::demo::measure;
-use sidetone_cli::demo::stage::{Phone, PhoneSettings};
+use sidetone_cli::demo::stage::{Phone, PhoneSettings, Place};
 use sidetone_cli::phone::{Cut, Line, News, Order};
 use sidetone_cli::wav;
 
@@ -66,7 +66,14 @@ async fn the_echo_accepts_everybody_repeats_texts_and_plays_back_what_it_hears()
     let path = dir.path().join("voice.wav");
     wav::write(&path, &spoken).unwrap();
     let program = PathBuf::from(env!("CARGO_BIN_EXE_sidetone"));
-    let settings = PhoneSettings { program, who: "anna", dir: dir.path().to_owned(), server: url, voice: path };
+    let settings = PhoneSettings {
+        program,
+        who: "anna",
+        dir: dir.path().to_owned(),
+        server: url,
+        voice: path,
+        place: Place::here(),
+    };
     let mut anna = Phone::start(&settings).await.unwrap();
     let (name, email, password) = ("anna".into(), "anna@example.org".into(), "a long password".into());
     anna.tell(Order::Register { name, email, password }).await.unwrap();

@@ -84,7 +84,9 @@ impl Namespace {
         })
     }
 
-    fn path(&self) -> String {
+    /// The file by which other programs enter it, as `nsenter --net` does, for as long as this value lives.
+    #[must_use]
+    pub fn path(&self) -> String {
         format!("/proc/{}/ns/net", self.holder.id())
     }
 

@@ -14,7 +14,7 @@ use serde::Serialize;
 use leave::Leaving;
 
 use super::script::WHO;
-use super::stage::{PATIENCE, Phone, PhoneSettings, Server};
+use super::stage::{PATIENCE, Phone, PhoneSettings, Place, Server};
 use crate::phone::{Line, News, Order, Transfer};
 use crate::say;
 use crate::trouble::Trouble;
@@ -164,6 +164,7 @@ impl Play {
             dir: dir.to_owned(),
             server: server.ready.server.clone(),
             voice: dir.join("voice.wav"),
+            place: Place::here(),
         });
         wav::write(&settings[0].voice, &voice)?;
         let phones = [Phone::start(&settings[0]).await?, Phone::start(&settings[1]).await?];

@@ -9,7 +9,7 @@ use sidetone::clock;
 use super::figures::{Figures, Setup, Sound, Way};
 use super::measure;
 use super::search::Search;
-use super::stage::{PATIENCE, Phone, PhoneSettings, Server};
+use super::stage::{PATIENCE, Phone, PhoneSettings, Place, Server};
 use crate::phone::{Cut, Line, News, Order, Sample};
 use crate::say;
 use crate::trouble::Trouble;
@@ -111,6 +111,7 @@ impl<'a> Play<'a> {
             dir: setting.dir.clone(),
             server: server.ready.server.clone(),
             voice: setting.dir.join(format!("{}-speaks.wav", WHO[n])),
+            place: Place::here(),
         });
         for (settings, voice) in settings.iter().zip(&setting.voices) {
             wav::write(&settings.voice, voice)?;

@@ -1,6 +1,7 @@
 //! The processes of the demonstration: a server, phones.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -37,10 +38,20 @@ impl Server {
     ///
     /// [`Trouble::Stage`] with what it said, [`Trouble::File`].
     pub async fn start(program: &Path, dir: &Path) -> Result<Self, Trouble> {
+        Self::start_at(program, dir, &Place::here()).await
+    }
+
+    /// The same elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// As [`Server::start`].
+    pub async fn start_at(program: &Path, dir: &Path, place: &Place) -> Result<Self, Trouble> {
         let (data, log) = (dir.join("server"), dir.join("server.log"));
         let to_log = std::fs::File::create(&log).map_err(|error| Trouble::file(&log, &error))?;
-        let mut command = Command::new(program);
-        command.args(["--log", "trace", "serve", "--json", "--until-input-ends", "--listen", "127.0.0.1:0"]);
+        let mut command = place.command(program);
+        let listen = SocketAddr::new(place.address, 0).to_string();
+        command.args(["--log", "trace", "serve", "--json", "--until-input-ends", "--listen", &listen]);
         command.args(["--relay", "127.0.0.1:0", "--relay-to-loopback", "--admin", "127.0.0.1:0", "--data"]).arg(&data);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(to_log).kill_on_drop(true);
         let mut child = command.spawn().map_err(Trouble::system)?;
@@ -106,6 +117,29 @@ pub struct Phone {
     next: u64,
 }
 
+/// Where a process runs.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// Its network namespace, if it has one of its own.
+    pub namespace: Option<PathBuf>,
+    /// The address it uses there.
+    pub address: IpAddr,
+}
+
+impl Place {
+    /// On loopback.
+    pub fn here() -> Self {
+        Self { namespace: None, address: Ipv4Addr::LOCALHOST.into() }
+    }
+
+    fn command(&self, program: &Path) -> Command {
+        let Some(namespace) = &self.namespace else { return Command::new(program) };
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", namespace.display())).arg("--").arg(program);
+        command
+    }
+}
+
 /// What a phone is started with.
 #[derive(Debug, Clone)]
 pub struct PhoneSettings {
@@ -119,6 +153,8 @@ pub struct PhoneSettings {
     pub server: String,
     /// The recording it speaks.
     pub voice: PathBuf,
+    /// Where it runs.
+    pub place: Place,
 }
 
 impl Phone {
@@ -128,11 +164,11 @@ impl Phone {
     ///
     /// [`Trouble::Stage`] with what it said.
     pub async fn start(settings: &PhoneSettings) -> Result<Self, Trouble> {
-        let PhoneSettings { program, who, dir, server, voice } = settings;
+        let PhoneSettings { program, who, dir, server, voice, place } = settings;
         let errors = dir.join(format!("{who}.log"));
         let to_log = std::fs::File::create(&errors).map_err(|error| Trouble::file(&errors, &error))?;
-        let mut command = Command::new(program);
-        command.args(["phone", "--server", server, "--bind", "127.0.0.1", "--data"]).arg(dir.join(who));
+        let (mut command, bind) = (place.command(program), place.address.to_string());
+        command.args(["phone", "--server", server, "--plain", "--bind", &bind, "--data"]).arg(dir.join(who));
         command.arg("--voice").arg(voice);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(to_log).kill_on_drop(true);
         let mut child = command.spawn().map_err(Trouble::system)?;

@@ -1,18 +1,22 @@
 //! `sidetone call`: a call at a terminal.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sidetone::{CallId, CallState, CallView, Client, Direction, Error, Event};
+use sidetone::{CallId, CallState, CallView, Client, Content, Direction, Error, Event, Shows, Source};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::{Need, PhoneArgs};
+use crate::film::{Clip, Coding, Film, Footage, Projector, Screening};
 use crate::say;
 use crate::sound::{Mouth, Pump};
 use crate::trouble::Trouble;
 use crate::wav;
+
+/// How films are encoded.
+const FILM: Clip = Clip { coding: Coding::H264, width: 640, height: 360, seconds: 3_600 };
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -28,6 +32,15 @@ pub struct Args {
     #[cfg(feature = "sound")]
     #[arg(long, conflicts_with_all = ["voice", "heard"])]
     card: bool,
+    /// A film to show as the camera: whatever ffmpeg reads.
+    #[arg(long, value_name = "FILE")]
+    video: Option<PathBuf>,
+    /// A film to show as a shared screen.
+    #[arg(long, value_name = "FILE")]
+    screen: Option<PathBuf>,
+    /// Folder for the pictures of the other side, as they came.
+    #[arg(long, value_name = "DIR")]
+    seen: Option<PathBuf>,
     /// Where to write what was heard.
     #[arg(long, value_name = "WAV")]
     heard: Option<PathBuf>,
@@ -54,7 +67,13 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
         None if with_card(&args) => None,
         None => return Err(Trouble::NoVoice),
     };
+    let films = tempfile::Builder::new().prefix("sidetone-film-").tempdir().map_err(Trouble::system)?;
+    for (source, path) in args.films() {
+        say(format_args!("ffmpeg encodes {}", path.display()));
+        FILM.encode(&Footage::File(path.clone()), &films.path().join(name(source))).await?;
+    }
     let (client, account) = args.phone.enter(Need::Server).await?;
+    let _screening = args.seen.as_deref().map(|folder| Screening::start(client.video(), folder)).transpose()?;
     let sound = sound(&client, voice)?;
     let called = match &args.friend {
         Some(name) => {
@@ -67,7 +86,7 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
             None
         }
     };
-    let ended = talk(&client, &sound, called, &args).await;
+    let ended = talk(&client, &sound, called, &args, films.path()).await;
     if let (Sound::Pump(pump), Some(path)) = (&sound, &args.heard) {
         let heard = pump.cut().heard;
         wav::write(path, &heard)?;
@@ -101,7 +120,14 @@ fn sound(client: &Client, voice: Option<Arc<Vec<i16>>>) -> Result<Sound, Trouble
 }
 
 /// From the first ring to the end.
-async fn talk(client: &Client, sound: &Sound, mut called: Option<CallId>, args: &Args) -> Result<(), Trouble> {
+async fn talk(
+    client: &Client,
+    sound: &Sound,
+    mut called: Option<CallId>,
+    args: &Args,
+    films: &Path,
+) -> Result<(), Trouble> {
+    let mut projectors = Vec::new();
     let mut int = signal(SignalKind::interrupt()).map_err(Trouble::system)?;
     let mut look = interval(Duration::from_millis(100));
     let far = Instant::now() + Duration::from_secs(365 * 86_400);
@@ -125,8 +151,10 @@ async fn talk(client: &Client, sound: &Sound, mut called: Option<CallId>, args: 
                         say(format_args!("route: {}", super::route(view.route)));
                         let seconds = args.seconds.unwrap_or(365 * 86_400);
                         until = Instant::now() + Duration::from_secs(seconds);
+                        projectors = show(client, view.call, args, films).await?;
                     }
                 }
+                Some(event @ Event::Video(..)) => projectors.iter().for_each(|one: &Projector| one.tell(&event)),
                 Some(Event::Stopped(error) | Event::Revoked(error)) => return Err(error.into()),
                 Some(_) => {}
                 None => return Err(Error::Closed.into()),
@@ -145,6 +173,33 @@ async fn talk(client: &Client, sound: &Sound, mut called: Option<CallId>, args: 
                 None => return Ok(()),
             },
         }
+    }
+}
+
+/// Begins the films there are.
+async fn show(client: &Client, call: CallId, args: &Args, films: &Path) -> Result<Vec<Projector>, Trouble> {
+    let screen = args.screen.as_ref().map(|_| Content::Motion);
+    let shows = Shows { camera: args.video.is_some(), screen };
+    if shows == Shows::default() {
+        return Ok(Vec::new());
+    }
+    client.show(call, shows).await?;
+    let begin =
+        |(source, _)| Ok(Projector::start(client.video(), Film::read(&films.join(name(source)))?, source, None));
+    args.films().map(begin).collect()
+}
+
+fn name(source: Source) -> &'static str {
+    match source {
+        Source::Camera => "camera",
+        Source::Screen => "screen",
+    }
+}
+
+impl Args {
+    fn films(&self) -> impl Iterator<Item = (Source, &PathBuf)> {
+        let camera = self.video.iter().map(|path| (Source::Camera, path));
+        camera.chain(self.screen.iter().map(|path| (Source::Screen, path)))
     }
 }
 
