@@ -267,7 +267,8 @@ pub struct Projector {
 impl Projector {
     /// Shows a film; what was shown goes into `log`, line by line.
     pub fn start(video: Video, film: Film, source: Source, log: Option<std::fs::File>) -> Self {
-        let (bps, told) = watch::channel(RUNGS[0]);
+        // What the encoder was told before there was a film.
+        let (bps, told) = watch::channel(video.target_bps().unwrap_or(RUNGS[0]));
         let task = tokio::spawn(project(video, film, source, log, told));
         Self { source, bps, task }
     }

@@ -184,7 +184,7 @@ impl DelayEstimator {
         };
         // Who has little to send learns nothing of a path that would bear much.
         let most = self.delivered().map_or(self.rate, |delivered| 1.5 * delivered + 50_000.0);
-        self.rate = raised.min(most).max(self.rate.min(most));
+        self.rate = self.rate.max(raised.min(most));
         if self.capacity.is_some_and(|capacity| self.rate > 1.1 * capacity) {
             self.capacity = None;
         }
