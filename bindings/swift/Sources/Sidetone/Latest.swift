@@ -21,7 +21,7 @@ public final class Latest<Value: Sendable & Equatable>: @unchecked Sendable {
     public var values: AsyncStream<Value> {
         let (stream, watcher) = AsyncStream<Value>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let id = UUID()
-        watcher.onTermination = { [weak self] _ in self?.leave(id) }
+        watcher.onTermination = { [weak self] _ in apart { [weak self] in self?.leave(id) } }
         let last = lock.withLock {
             watcher.yield(current)
             if !over { watchers[id] = watcher }
@@ -64,7 +64,7 @@ final class Told<Value: Sendable>: @unchecked Sendable {
     func stream() -> AsyncStream<Value> {
         let (stream, listener) = AsyncStream<Value>.makeStream(bufferingPolicy: .bufferingNewest(256))
         let id = UUID()
-        listener.onTermination = { [weak self] _ in self?.leave(id) }
+        listener.onTermination = { [weak self] _ in apart { [weak self] in self?.leave(id) } }
         let last = lock.withLock {
             if !over { listeners[id] = listener }
             return over
@@ -90,3 +90,7 @@ final class Told<Value: Sendable>: @unchecked Sendable {
         lock.withLock { _ = listeners.removeValue(forKey: id) }
     }
 }
+
+/// A task that is cancelled is locked by the runtime while it is told so, and what wakes it waits for that lock: whoever held
+/// ours meanwhile would never give it back. So it is taken on another thread.
+private func apart(_ act: @escaping @Sendable () -> Void) { DispatchQueue.global().async(execute: act) }

@@ -342,4 +342,28 @@ final class LifeTests: XCTestCase {
         let threads = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task"))?.count ?? 0
         return (Int(pages)! * 4_096, threads)
     }
+
+    func testWhoeverStopsFollowingWhileSomethingIsToldHoldsUpNobody() async throws {
+        let (latest, told) = (Latest(0), Told<Int>())
+        try await patient {
+            let telling = Task.detached {
+                for number in 1...20_000 {
+                    latest.set(number)
+                    told.tell(number)
+                }
+            }
+            let following = Task.detached {
+                for _ in 0..<2_000 {
+                    let watch = Task.detached { for await _ in latest.values {} }
+                    let listen = Task.detached { for await _ in told.stream() {} }
+                    await Task.yield()
+                    watch.cancel()
+                    listen.cancel()
+                }
+            }
+            await telling.value
+            await following.value
+        }
+        same(latest.value, 20_000)
+    }
 }
