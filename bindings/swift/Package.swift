@@ -23,16 +23,19 @@ let package = Package(
     platforms: [.iOS(.v16), .macOS(.v13)],
     products: [
         .library(name: "Sidetone", targets: ["Sidetone"]),
+        .library(name: "SidetoneDevices", targets: ["SidetoneDevices"]),
         .library(name: "SidetoneTestkit", targets: ["SidetoneTestkit"]),
     ],
     targets: core + [
         .target(
             name: "Sidetone", dependencies: ["sidetoneFFI"], resources: [.copy("PrivacyInfo.xcprivacy")],
             linkerSettings: linked("sidetone_ffi")),
+        // Apple's frameworks call back on threads of theirs, which Swift 6 cannot see.
+        .target(name: "SidetoneDevices", dependencies: ["Sidetone"], swiftSettings: [.swiftLanguageMode(.v5)]),
         .target(
             name: "SidetoneTestkit", dependencies: ["sidetoneTestkitFFI"], linkerSettings: linked("sidetone_testkit")),
         .executableTarget(name: "ffi-bench", dependencies: ["Sidetone", "SidetoneTestkit"]),
-        .testTarget(name: "SidetoneTests", dependencies: ["Sidetone", "SidetoneTestkit"]),
+        .testTarget(name: "SidetoneTests", dependencies: ["Sidetone", "SidetoneDevices", "SidetoneTestkit"]),
     ],
     swiftLanguageModes: [.v6]
 )
