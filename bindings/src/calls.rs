@@ -5,6 +5,7 @@ use sidetone::{Direction, EndReason, MicrophoneState as Microphone};
 use crate::client::RawClient;
 use crate::error::SidetoneError;
 use crate::id::{CallId, UserId};
+use crate::pictures::{Shows, Wants};
 use crate::room::{Floor, RoomView};
 use crate::stranger::StrangerCall;
 
@@ -25,6 +26,12 @@ pub struct CallView {
     pub microphone: MicrophoneState,
     /// Theirs.
     pub their_microphone: MicrophoneState,
+    /// Which pictures we show.
+    pub shows: Shows,
+    /// Which they show.
+    pub their_shows: Shows,
+    /// How large they want to see ours: an encoder should make no more.
+    pub their_wants: Wants,
 }
 
 /// Who called.
@@ -160,6 +167,9 @@ impl From<sidetone::CallView> for CallView {
             route: view.route.map(Route::from),
             microphone: view.microphone.into(),
             their_microphone: view.their_microphone.into(),
+            shows: view.shows.into(),
+            their_shows: view.their_shows.into(),
+            their_wants: view.their_wants.into(),
         }
     }
 }

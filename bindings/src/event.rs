@@ -3,7 +3,8 @@
 use crate::calls::CallView;
 use crate::error::SidetoneError;
 use crate::files::Transfer;
-use crate::id::{MessageId, RoomId, UserId};
+use crate::id::{CallId, MessageId, RoomId, UserId};
+use crate::pictures::VideoEvent;
 use crate::room::RoomEvent;
 use crate::stranger::StrangerEvent;
 
@@ -69,6 +70,13 @@ pub enum Event {
         /// How it stands.
         view: CallView,
     },
+    /// What the encoder of a call's pictures should know.
+    Video {
+        /// In which call.
+        call: CallId,
+        /// What.
+        event: VideoEvent,
+    },
     /// Something happened in a room.
     Room {
         /// In which.
@@ -113,6 +121,7 @@ impl From<sidetone::Event> for Event {
             Told::Marks(peer) => Self::Marks { peer: peer.into() },
             Told::Typing(peer) => Self::Typing { peer: peer.into() },
             Told::Call(view) => Self::Call { view: view.into() },
+            Told::Video(call, event) => Self::Video { call: call.into(), event: event.into() },
             Told::Room(room, event) => Self::Room { room: room.into(), event: event.into() },
             Told::Stranger(event) => Self::Stranger { event: event.into() },
             Told::Announcement(text) => Self::Announcement { text },

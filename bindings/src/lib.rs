@@ -25,6 +25,7 @@ mod keep;
 mod log;
 mod note;
 mod operation;
+mod pictures;
 mod port;
 mod preferences;
 mod room;
@@ -55,9 +56,14 @@ pub use keep::{
 pub use log::{LogLevel, LogProblem, LogSink, set_log_sink};
 pub use note::{NoteView, RawNote};
 pub use operation::{Operation, Outcome, Progress};
+pub use pictures::{
+    FrameInfo, PushedFrame, RawFrames, ScreenContent, Shows, VideoCodec, VideoEvent, VideoFigures, VideoRotation,
+    VideoSource, Wants,
+};
 pub use port::{
-    MEDIA_BUSY, MEDIA_CLOSED, MEDIA_FAULT, MEDIA_LENGTH, MEDIA_NULL, sidetone_media_note, sidetone_media_pull,
-    sidetone_media_push,
+    MEDIA_BUSY, MEDIA_CLOSED, MEDIA_CODEC, MEDIA_DROPPED, MEDIA_FAULT, MEDIA_HEAD, MEDIA_LENGTH, MEDIA_NEEDS_KEY,
+    MEDIA_NO_CALL, MEDIA_NOT_SHOWN, MEDIA_NULL, MEDIA_QUEUED, MEDIA_SHORT, MEDIA_TIME, sidetone_media_frame_next,
+    sidetone_media_frame_push, sidetone_media_note, sidetone_media_pull, sidetone_media_push,
 };
 pub use preferences::{Preferences, Theme};
 pub use room::{

@@ -2,7 +2,7 @@
 
 use proving::world::{Lies, Nat, World};
 use sidetone_engine::{
-    CallState, Command, CommandError, Content, EndReason, Event, Microphone, Reach, Relay, Route, Shows, Wants,
+    CallState, Camera, Command, CommandError, Content, EndReason, Event, Microphone, Reach, Relay, Route, Shows, Wants,
 };
 use sidetone_wire::id::CallId;
 
@@ -201,6 +201,26 @@ fn what_is_shown_is_seen_by_the_other_side_and_again_on_a_new_link() {
     let seen = |world: &World| world.phones[1].call().is_some_and(|view| view.their_shows == shows);
     assert!(world.run_until(60_000, seen), "said again");
     assert_eq!(world.ask(1, Command::Show(CallId([9; 16]), shows)), Err(CommandError::NoSuchCall));
+}
+
+#[test]
+fn camera_and_screen_are_turned_on_and_off_without_each_other() {
+    let mut world = friends();
+    let call = world.talk(0, 1);
+    for (command, camera, screen) in [
+        (Command::ShowCamera(call, Camera::On), true, None),
+        (Command::ShowScreen(call, Some(Content::Text)), true, Some(Content::Text)),
+        (Command::ShowCamera(call, Camera::Off), false, Some(Content::Text)),
+        (Command::ShowScreen(call, None), false, None),
+    ] {
+        world.ask(0, command).expect("the call is on");
+        let shows = Shows { camera, screen };
+        assert_eq!(world.phones[0].call().map(|view| view.shows), Some(shows));
+        let seen = |world: &World| world.phones[1].call().is_some_and(|view| view.their_shows == shows);
+        assert!(world.run_until(1_000, seen));
+    }
+    let other = CallId([9; 16]);
+    assert_eq!(world.ask(0, Command::ShowCamera(other, Camera::On)), Err(CommandError::NoSuchCall));
 }
 
 #[test]

@@ -77,7 +77,7 @@ pub use sidetone_engine::stranger::{
 pub use sidetone_engine::transfer::row::{EndReason as TransferEnd, FilePolicy};
 pub use sidetone_engine::transfer::view::{PausedBy, TransferState, TransferView};
 pub use sidetone_engine::{
-    Account, Addresses, CallState, CallView, Content, Cost, Direction, EndReason, Friend,
+    Account, Addresses, CallState, CallView, Camera, Content, Cost, Direction, EndReason, Friend,
     Microphone as MicrophoneState, PeerId, Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Shows,
     Standing, Storage, Theme, Time, Verified, Wants,
 };

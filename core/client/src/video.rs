@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use sidetone_crypto::sframe::{Opener, Sealer};
-use sidetone_engine::{Command, SenderKey, Shows, Wants};
+use sidetone_engine::{Camera, Command, Content, SenderKey, Shows, Wants};
 use sidetone_media::video::{
     Codec, FrameError, Gate, INFO_BYTES, Info, Kind, Presenter, Pushed, Rotation, Track as Source, split,
 };
@@ -224,19 +224,24 @@ impl Video {
     /// The next frame, when its time has come; waits through calls that end and begin, and is dropped without harm.
     pub async fn next(&self) -> VideoFrame {
         loop {
-            let ready = self.shared.ready.notified();
             if let Some(frame) = self.try_next() {
                 return frame;
             }
-            let due = self.talk().and_then(|talk| {
-                let (now_us, eye) = (clock::micros(), lock(&talk.eye));
-                let due = eye.presenters.iter().filter_map(|presenter| presenter.deadline_us(now_us)).min()?;
-                Some(Duration::from_micros(due.saturating_sub(now_us).max(500)))
-            });
-            match due {
-                Some(rest) => drop(tokio::time::timeout(rest, ready).await),
-                None => ready.await,
-            }
+            self.news().await;
+        }
+    }
+
+    /// Returns when [`Video::try_next`] may say something else than before; meant for one waiting task at a time.
+    pub async fn news(&self) {
+        let due = self.talk().and_then(|talk| {
+            let (now_us, eye) = (clock::micros(), lock(&talk.eye));
+            let due = eye.presenters.iter().filter_map(|presenter| presenter.deadline_us(now_us)).min()?;
+            Some(Duration::from_micros(due.saturating_sub(now_us).max(500)))
+        });
+        let ready = self.shared.ready.notified();
+        match due {
+            Some(rest) => drop(tokio::time::timeout(rest, ready).await),
+            None => ready.await,
         }
     }
 
@@ -372,6 +377,24 @@ impl Client {
     /// [`Error::NoSuchCall`] and what any command can meet.
     pub async fn show(&self, call: CallId, shows: Shows) -> Result<(), Error> {
         self.done(Command::Show(call, shows)).await
+    }
+
+    /// Shows the camera, or no longer, and leaves the screen as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::show`].
+    pub async fn show_camera(&self, call: CallId, camera: Camera) -> Result<(), Error> {
+        self.done(Command::ShowCamera(call, camera)).await
+    }
+
+    /// Shares the screen with what is on it, or no longer, and leaves the camera as it is.
+    ///
+    /// # Errors
+    ///
+    /// As [`Client::show`].
+    pub async fn show_screen(&self, call: CallId, screen: Option<Content>) -> Result<(), Error> {
+        self.done(Command::ShowScreen(call, screen)).await
     }
 
     /// Tells the other side how large its pictures are of use here: 0 lines for none at all. Its app reads it in

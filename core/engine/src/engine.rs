@@ -13,7 +13,7 @@ use crate::call::CallView;
 use crate::chat::Chats;
 use crate::cx::{Cx, Dice, Fact, NoReply, Purpose, Who, Wish as Asked};
 use crate::effect::{Answer, CommandError, Effect, Event, Ways};
-use crate::input::{Addresses, Ask, Command, Input, PeerId};
+use crate::input::{Addresses, Ask, Camera, Command, Input, PeerId};
 use crate::keys::{Trust, Us};
 use crate::meeting::Meeting;
 use crate::peers::{Peers, Wish};
@@ -535,7 +535,11 @@ impl Engine {
             Command::DeclineCall(call) => self.calls.decline(ask, call, cx),
             Command::HangUp(call) => self.calls.hang_up(ask, call, cx),
             Command::SetMicrophone(call, microphone) => self.calls.set_microphone(ask, call, microphone, cx),
-            Command::Show(call, shows) => self.calls.show(ask, call, shows, cx),
+            Command::Show(call, shows) => self.calls.show(ask, call, |now| *now = shows, cx),
+            Command::ShowCamera(call, camera) => {
+                self.calls.show(ask, call, |now| now.camera = camera == Camera::On, cx);
+            }
+            Command::ShowScreen(call, screen) => self.calls.show(ask, call, |now| now.screen = screen, cx),
             Command::Want(call, wants) => self.calls.want(ask, call, wants, cx),
             other => self.files(ask, other, cx),
         }

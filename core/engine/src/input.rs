@@ -7,7 +7,7 @@ use sidetone_wire::id::{CallId, Fingerprint, MatchId, MemberId, RoomId, TicketId
 use sidetone_wire::record::{MessageId, Reactions, Text};
 use zeroize::Zeroizing;
 
-use crate::call::{Shows, Wants};
+use crate::call::{Content, Shows, Wants};
 use crate::preferences::Preference;
 use crate::room::RoomCommand;
 use crate::sound::SoundNews;
@@ -151,6 +151,10 @@ pub enum Command {
     SetMicrophone(CallId, Microphone),
     /// Show the other side pictures, or no longer.
     Show(CallId, Shows),
+    /// The same of the camera alone.
+    ShowCamera(CallId, Camera),
+    /// The same of the screen alone.
+    ShowScreen(CallId, Option<Content>),
     /// Say which pictures of the other side are of use.
     Want(CallId, Wants),
     /// Offer a file to a friend, now or when they are there.
@@ -230,6 +234,15 @@ pub enum Microphone {
     /// It is heard.
     On,
     /// It is muted.
+    Off,
+}
+
+/// Whether the camera is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Camera {
+    /// It is seen.
+    On,
+    /// It is not.
     Off,
 }
 

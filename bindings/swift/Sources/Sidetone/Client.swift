@@ -7,7 +7,7 @@ import Foundation
 public final class Client: Sendable {
     let raw: RawClient
     let board = Board()
-    private let told = Told<Event>()
+    let told = Told<Event>()
     private let pump: Task<Void, Never>
 
     /// Where the sound goes in and out.
@@ -45,7 +45,7 @@ public final class Client: Sendable {
     }
 
     /// What happened, in order, from now on. Who follows too slowly misses the oldest; the `Latest` values never lie.
-    public var events: AsyncStream<Event> { told.stream() }
+    public var events: AsyncStream<Event> { told.stream { $0 } }
 
     /// Whether the server knows that we are here.
     public var online: Latest<Bool> { board.online }
@@ -67,6 +67,9 @@ public final class Client: Sendable {
 
     /// Random chat with somebody unknown.
     public var strangers: Strangers { Strangers(client: self) }
+
+    /// Where the pictures of the call that is on go in and out.
+    public var video: Video { Video(client: self) }
 
     /// Calls that begin to ring here, from now on, each once.
     public var incoming: AsyncStream<Call> {

@@ -20,10 +20,10 @@ impl Calls {
         cx.answer(ask, Ok(Answer::Done));
     }
 
-    pub fn show(&mut self, ask: Ask, id: CallId, shows: Shows, cx: &mut Cx<'_>) {
+    pub fn show(&mut self, ask: Ask, id: CallId, change: impl FnOnce(&mut Shows), cx: &mut Cx<'_>) {
         let Some(call) = self.find(id) else { return cx.answer(ask, Err(CommandError::NoSuchCall)) };
-        call.shows = shows;
-        cx.effect(Effect::Media(id, MediaOrder::Show(shows)));
+        change(&mut call.shows);
+        cx.effect(Effect::Media(id, MediaOrder::Show(call.shows)));
         call.say_shows(cx);
         call.tell(cx);
         cx.answer(ask, Ok(Answer::Done));

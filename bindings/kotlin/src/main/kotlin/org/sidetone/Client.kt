@@ -5,9 +5,12 @@ import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.channels.BufferOverflow
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.MutableSharedFlow
 import kotlinx.coroutines.flow.MutableStateFlow
@@ -17,6 +20,7 @@ import kotlinx.coroutines.flow.asSharedFlow
 import kotlinx.coroutines.flow.asStateFlow
 import kotlinx.coroutines.flow.flow
 import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
 import java.util.concurrent.ConcurrentHashMap
@@ -74,6 +78,9 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
 
     /** Where the sound goes in and out. */
     public val sound: Sound = Sound(raw.sound().value)
+
+    /** Where the pictures of the call that is on go in and out. */
+    public val video: Video = Video(raw.sound().value, this)
 
     // Last: it uses what is above.
     private val pump: Job = scope.launch { pull() }
@@ -248,7 +255,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     public suspend fun call(peer: UserId): Call {
         val id = ask { raw.call(peer) }
         val view = ask { raw.calls() }.find { it.call == id }
-        return of(view ?: CallView(id, peer, CallDirection.OUTGOING, ended(CallEnd.Unreachable), null, MUTED, MUTED))
+        return of(view ?: gone(id, peer))
     }
 
     /** The call behind what [calls] shows. */
@@ -318,6 +325,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
                     if (past.size > 16) past.removeLast()
                 }
             }
+            is Event.Video -> video.note(event.event)
             is Event.Room -> (event.event as? RoomEvent.Ended)?.let { entered.remove(event.room)?.over(it.reason) }
             else -> Unit
         }
@@ -352,6 +360,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
         val now = raw.calls()
         now.forEach { of(it).changed(it) }
         theCalls.value = now
+        video.shown(now.firstOrNull()?.shows)
         settleSound()
     }
 
@@ -370,8 +379,6 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     }
 
     public companion object {
-        private val MUTED = MicrophoneState.OFF
-
         /**
          * Opens a client: asks the [vault] for the key, opens the store, and starts to connect.
          *
@@ -383,7 +390,11 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
             dispatcher: CoroutineDispatcher = Dispatchers.Default,
         ): Client {
             Attached.once
-            return withContext(Dispatchers.IO) { Client(RawClient.open(options, vault), dispatcher) }
+            val client = withContext(Dispatchers.IO + NonCancellable) { Client(RawClient.open(options, vault), dispatcher) }
+            // Who was cancelled meanwhile will not close it.
+            if (!currentCoroutineContext().isActive) withContext(NonCancellable) { client.close() }
+            currentCoroutineContext().ensureActive()
+            return client
         }
 
         /** Reads the export in a [folder] into a [store] that holds nothing yet and that no client has open. */
@@ -419,7 +430,12 @@ private fun subject(event: Event): Subject = when (event) {
         else -> Subject.ROOMS
     }
     is Event.Marks, is Event.Typing, is Event.Announcement, is Event.Stopped -> Subject.NOTHING
-    is Event.Amended, is Event.Chat, is Event.Preferences -> Subject.NOTHING
+    is Event.Amended, is Event.Chat, is Event.Preferences, is Event.Video -> Subject.NOTHING
 }
 
-private fun ended(reason: CallEnd) = CallState.Ended(reason)
+/** A call that was over before anybody looked. */
+private fun gone(call: CallId, peer: UserId): CallView {
+    val (muted, dark, all) = Triple(MicrophoneState.OFF, Shows(false, null), Wants(UShort.MAX_VALUE, UShort.MAX_VALUE))
+    val over = CallState.Ended(CallEnd.Unreachable)
+    return CallView(call, peer, CallDirection.OUTGOING, over, null, muted, muted, dark, dark, all)
+}
