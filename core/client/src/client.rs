@@ -17,6 +17,7 @@ use sidetone_wire::id::{CallId, UserId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
+use crate::built;
 use crate::diagnostics::Diagnostics;
 use crate::driver::links::Links;
 use crate::driver::{Driver, Ears, Inside, WORDS, Word};
@@ -278,6 +279,9 @@ impl Client {
     pub(crate) async fn order(&self, command: Command) -> Result<Answer, Error> {
         if *self.stop.borrow() {
             return Err(Error::Closed);
+        }
+        if !built::can(&command) {
+            return Err(Error::NotBuilt);
         }
         let (outcome, answer) = oneshot::channel();
         self.words.send(Word::Do(command, outcome)).await.map_err(|_| Error::Closed)?;

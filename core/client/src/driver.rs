@@ -19,8 +19,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sidetone_crypto::stranger;
-use sidetone_engine::stranger::{Leaving, Puzzle, StrangerCommand, StrangerView};
+use sidetone_engine::stranger::{Leaving, StrangerCommand, StrangerView};
 use sidetone_engine::transfer::view::{TransferFailure, TransferNews, TransferOrder};
 use sidetone_engine::{
     Answer, Ask, CallState, Command, Down, Effect, Engine, Event as Told, Input, LinkId, MediaOrder, Microphone, News,
@@ -32,6 +31,7 @@ use sidetone_wire::id::{CallId, RoomId, TicketId, TransferId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use zeroize::Zeroize;
 
+use crate::built;
 use crate::clock;
 use crate::convert;
 use crate::error::Error;
@@ -43,6 +43,7 @@ use crate::receipt::Receipts;
 use crate::room::Finger;
 use crate::socket::{Socket, SocketCounts, SocketNews};
 use crate::store::{Store, StoreError, Write};
+use crate::stranger;
 use crate::transfer::pump::{self, Pump};
 use crate::video::Video;
 
@@ -52,8 +53,6 @@ use links::{FromLink, GivenUp, Links};
 
 /// Words of the app that may wait.
 pub const WORDS: usize = 64;
-/// Tries at the work for a search: more than the hardest needs with any luck.
-const WORK_TRIES: u64 = 1 << 28;
 /// The longest sleep: a phone that slept itself may find its timers late by as much.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// How long the socket may take to say goodbye.
@@ -255,8 +254,7 @@ impl Driver {
                 Ok(())
             }
             Word::Do(command, outcome) => {
-                let ask = Ask(self.next_ask);
-                self.next_ask += 1;
+                let ask = self.ask();
                 self.asks.insert(ask, outcome);
                 self.step(Input::Command(ask, command))
             }
@@ -272,9 +270,8 @@ impl Driver {
         let before = std::mem::replace(&mut self.finger, finger);
         for command in finger.since(before) {
             // Nobody awaits the outcome: the floor's events tell it.
-            let ask = Ask(self.next_ask);
-            self.next_ask += 1;
-            self.step(Input::Command(ask, Command::Room(command)))?;
+            let command = self.command(Command::Room(command));
+            self.step(command)?;
         }
         Ok(())
     }
@@ -402,7 +399,7 @@ impl Driver {
             Effect::Media(call, order) => self.media(call, order),
             Effect::Sound(room, order) => self.sound(room, order),
             Effect::Transfer(transfer, order) => self.file(transfer, order),
-            Effect::Prove(puzzle) => self.prove(puzzle),
+            Effect::Prove(puzzle) => stranger::prove(puzzle, self.inside.proofs.clone()),
             Effect::Answer(..) | Effect::Tell(_) => told.push(effect),
         }
     }
@@ -445,17 +442,6 @@ impl Driver {
             let failed = TransferNews::Failed(TransferFailure::Storage);
             self.pending.push_back(Input::Transfer(transfer, failed));
         }
-    }
-
-    /// Work for a search, where it holds nobody up.
-    fn prove(&self, puzzle: Puzzle) {
-        let done = self.inside.proofs.clone();
-        tokio::task::spawn_blocking(move || {
-            let Puzzle { ticket, seed, bits, begin } = puzzle;
-            let number = stranger::work(&seed, &ticket.0, bits, begin, WORK_TRIES);
-            // Only a driver that is gone does not want to know.
-            let _ = done.blocking_send((ticket, number));
-        });
     }
 
     fn media(&mut self, call: CallId, order: MediaOrder) {
@@ -516,6 +502,10 @@ impl Driver {
             }
             Effect::Tell(event) => {
                 if let Told::Call(view) = &event {
+                    if !built::CALLS {
+                        let refusal = built::refusal(view).map(|command| self.command(command));
+                        return self.pending.extend(refusal);
+                    }
                     if matches!(view.state, CallState::Ended(_)) {
                         self.inside.journal.sound(self.inside.media.figures().firsts_us());
                     }
@@ -531,18 +521,26 @@ impl Driver {
         }
     }
 
+    fn ask(&mut self) -> Ask {
+        self.next_ask += 1;
+        Ask(self.next_ask)
+    }
+
+    /// A command whose outcome nobody awaits.
+    fn command(&mut self, command: Command) -> Input {
+        Input::Command(self.ask(), command)
+    }
+
     /// Ends a call and leaves a stranger, so that the other phone need not wait.
     fn farewell(&mut self) {
         if self.inside.engine.stranger() != StrangerView::Lobby(None) {
-            let ask = Ask(self.next_ask);
-            self.next_ask += 1;
-            let leave = Command::Stranger(StrangerCommand::Leave(Leaving::End));
-            let _ = self.step(Input::Command(ask, leave));
+            let leave = self.command(Command::Stranger(StrangerCommand::Leave(Leaving::End)));
+            let _ = self.step(leave);
         }
         if let Some(call) = self.inside.engine.call() {
-            let ask = Ask(self.next_ask);
+            let leave = self.command(Command::HangUp(call.call));
             // A store that fails now has nothing to lose any more.
-            let _ = self.step(Input::Command(ask, Command::HangUp(call.call)));
+            let _ = self.step(leave);
         }
     }
 

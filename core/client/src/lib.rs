@@ -32,6 +32,7 @@ pub mod store;
 #[doc(hidden)]
 pub mod transfer;
 
+mod built;
 mod chat;
 mod client;
 mod convert;

@@ -20,6 +20,7 @@ use sidetone_wire::id::CallId;
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
 
+use crate::built;
 use crate::client::Client;
 use crate::clock;
 use crate::error::Error;
@@ -268,7 +269,7 @@ impl Video {
     }
 
     fn talk(&self) -> Option<Arc<Talk>> {
-        lock(&self.shared.talk).clone()
+        if built::VIDEO { lock(&self.shared.talk).clone() } else { None }
     }
 
     fn tell(&self, call: CallId, event: VideoEvent) {
@@ -287,7 +288,7 @@ impl Video {
     /// The call has a link and keys; what was on before is forgotten.
     pub(crate) fn begin(&self, call: CallId, port: VideoPort, send: &SenderKey, receive: &SenderKey) {
         let mut opener = Opener::new();
-        if opener.insert(receive.generation, &receive.base).is_err() {
+        if !built::VIDEO || opener.insert(receive.generation, &receive.base).is_err() {
             return;
         }
         let shows = *lock(&self.shared.shows);

@@ -179,8 +179,7 @@ impl Life {
             end = bulk::carry(&shared, &mut files) => end,
             () = speak(&shared, &sound) => End::Owner,
             () = listen(heard, &sound) => End::Owner,
-            () = video::show(&shared, &pictures) => End::Owner,
-            () = video::watch(seen, &pictures) => End::Owner,
+            () = video::carry(&shared, seen, &pictures) => End::Owner,
         };
         // The library gives up on a handshake that fails too often or that the peer gives up; whoever notices first.
         let shaking = shared.pace.phases().path.is_some() && !shared.is_up();

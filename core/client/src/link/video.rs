@@ -23,6 +23,7 @@ use webrtc::media_stream::track_remote::TrackRemoteEvent;
 use super::life::Shared;
 use super::template::{self, PICTURES};
 use super::traffic::Remote;
+use crate::built;
 use crate::vault::random;
 
 /// The first byte of a payload that is a report; other payloads begin with the number of their track.
@@ -267,8 +268,18 @@ fn collect(state: &mut State, now_us: u64) -> bool {
     any
 }
 
-/// Sends what is due, until the link ends.
-pub(super) async fn show(shared: &Shared, pictures: &Pictures) {
+/// Sends what is due and takes what comes, until the link ends.
+pub(super) async fn carry(shared: &Shared, tracks: mpsc::Receiver<Remote>, pictures: &Pictures) {
+    if !built::VIDEO {
+        return std::future::pending().await;
+    }
+    tokio::select! {
+        () = show(shared, pictures) => {}
+        () = watch(tracks, pictures) => {}
+    }
+}
+
+async fn show(shared: &Shared, pictures: &Pictures) {
     let mut up = shared.up.subscribe();
     if up.wait_for(|up| *up).await.is_err() {
         return;
@@ -302,8 +313,7 @@ pub(super) async fn show(shared: &Shared, pictures: &Pictures) {
     }
 }
 
-/// Takes what comes, until the link ends.
-pub(super) async fn watch(mut tracks: mpsc::Receiver<Remote>, pictures: &Pictures) {
+async fn watch(mut tracks: mpsc::Receiver<Remote>, pictures: &Pictures) {
     while let Some(track) = tracks.recv().await {
         while let Some(event) = track.poll().await {
             match event {
