@@ -193,18 +193,11 @@ impl RawFrames {
     pub async fn ready(&self) -> bool {
         let (mut closing, mut over) = (self.closing.clone(), self.over.subscribe());
         let wait = async {
-            loop {
-                match port::seen(self.sound.value) {
-                    _ if *over.borrow() => return false,
-                    None => return false,
-                    Some(true) => return true,
-                    Some(false) => {}
-                }
-                tokio::select! {
-                    _ = closing.wait_for(|closing| *closing) => return false,
-                    _ = over.wait_for(|over| *over) => return false,
-                    () = self.video.news() => {}
-                }
+            tokio::select! {
+                biased;
+                _ = closing.wait_for(|closing| *closing) => false,
+                _ = over.wait_for(|over| *over) => false,
+                () = self.held() => true,
             }
         };
         // It waits by the clock, for which it must be inside a runtime: the app's executor is none.
@@ -220,6 +213,15 @@ impl RawFrames {
     /// Ends the wait at once, and every later one.
     pub fn cancel(&self) {
         self.over.send_replace(true);
+    }
+}
+
+impl RawFrames {
+    /// Returns when the media port has a frame; dropped without harm.
+    async fn held(&self) {
+        if port::seen(self.sound.value) != Some(true) {
+            port::hold(self.sound.value, self.video.next().await);
+        }
     }
 }
 

@@ -16,11 +16,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use sidetone::{Loudspeaker, Microphone, NoteRecorder, Video};
 
 use pictures::Eye;
-pub(crate) use pictures::seen;
 pub use pictures::{
     MEDIA_CODEC, MEDIA_DROPPED, MEDIA_HEAD, MEDIA_NEEDS_KEY, MEDIA_NO_CALL, MEDIA_NOT_SHOWN, MEDIA_QUEUED, MEDIA_SHORT,
     MEDIA_TIME, sidetone_media_frame_next, sidetone_media_frame_push,
 };
+pub(crate) use pictures::{hold, seen};
 
 /// No client has this number, or it is closed.
 pub const MEDIA_CLOSED: i32 = -1;

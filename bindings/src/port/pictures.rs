@@ -1,5 +1,7 @@
 //! Pictures of the media port: encoded frames by pointer and length, with what is known of them in a head of 24 bytes.
 
+use std::collections::VecDeque;
+
 use sidetone::{Codec, FrameError, FrameKind, Pushed, Rotation, Source, Video, VideoError, VideoFrame};
 
 use super::{MEDIA_LENGTH, MEDIA_NULL, lock, slot, with};
@@ -28,20 +30,22 @@ const HEAD: usize = 24;
 /// The largest encoded frame.
 const FRAME: usize = 1 << 20;
 
-/// What comes, and the next frame if it was asked for and not taken yet.
+/// What comes, and what was asked for and not taken yet: a frame, or one for each thread that waits at once.
 pub(crate) struct Eye {
     video: Video,
-    held: Option<VideoFrame>,
+    held: VecDeque<VideoFrame>,
 }
 
 impl Eye {
     pub(super) fn new(video: Video) -> Self {
-        Self { video, held: None }
+        Self { video, held: VecDeque::new() }
     }
 
     fn first(&mut self) -> Option<&VideoFrame> {
-        self.held = self.held.take().or_else(|| self.video.try_next());
-        self.held.as_ref()
+        if self.held.is_empty() {
+            self.held.extend(self.video.try_next());
+        }
+        self.held.front()
     }
 }
 
@@ -49,6 +53,13 @@ impl Eye {
 pub(crate) fn seen(number: u64) -> Option<bool> {
     let mut place = lock(&slot(number).eye);
     place.as_mut().filter(|(known, _)| *known == number).map(|(_, eye)| eye.first().is_some())
+}
+
+/// Keeps a frame until the app takes it.
+pub(crate) fn hold(number: u64, frame: VideoFrame) {
+    if let Some((_, eye)) = lock(&slot(number).eye).as_mut().filter(|(known, _)| *known == number) {
+        eye.held.push_back(frame);
+    }
 }
 
 /// Hands a client an encoded frame of its camera or screen, and says what became of it: [`MEDIA_QUEUED`], [`MEDIA_DROPPED`],
@@ -113,7 +124,7 @@ pub unsafe extern "C" fn sidetone_media_frame_next(number: u64, head: *mut u8, e
         }
         // SAFETY: as above, writable for `capacity`, of which `length` are touched.
         unsafe { std::slice::from_raw_parts_mut(encoded, length) }.copy_from_slice(&frame.bytes);
-        eye.held = None;
+        eye.held.pop_front();
         i32::try_from(length).unwrap_or(i32::MAX)
     })
 }

@@ -225,24 +225,19 @@ impl Video {
     /// The next frame, when its time has come; waits through calls that end and begin, and is dropped without harm.
     pub async fn next(&self) -> VideoFrame {
         loop {
+            let ready = self.shared.ready.notified();
             if let Some(frame) = self.try_next() {
                 return frame;
             }
-            self.news().await;
-        }
-    }
-
-    /// Returns when [`Video::try_next`] may say something else than before; meant for one waiting task at a time.
-    pub async fn news(&self) {
-        let due = self.talk().and_then(|talk| {
-            let (now_us, eye) = (clock::micros(), lock(&talk.eye));
-            let due = eye.presenters.iter().filter_map(|presenter| presenter.deadline_us(now_us)).min()?;
-            Some(Duration::from_micros(due.saturating_sub(now_us).max(500)))
-        });
-        let ready = self.shared.ready.notified();
-        match due {
-            Some(rest) => drop(tokio::time::timeout(rest, ready).await),
-            None => ready.await,
+            let due = self.talk().and_then(|talk| {
+                let (now_us, eye) = (clock::micros(), lock(&talk.eye));
+                let due = eye.presenters.iter().filter_map(|presenter| presenter.deadline_us(now_us)).min()?;
+                Some(Duration::from_micros(due.saturating_sub(now_us).max(500)))
+            });
+            match due {
+                Some(rest) => drop(tokio::time::timeout(rest, ready).await),
+                None => ready.await,
+            }
         }
     }
 
