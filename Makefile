@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
+.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift sample-ios bench-ffi check-android android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -35,7 +35,7 @@ demo-video: tools
 test: tools
 	.ci/install test
 	$(CARGO) test --workspace --locked --no-fail-fast
-	$(MAKE) kotlin swift
+	$(MAKE) kotlin swift sample-ios
 
 # The Kotlin package on this machine's JVM, and the Swift package on Linux, each against the library built here. Swift for
 # Debian is fetched once, into a folder outside the checkout: see bindings/scripts/swift-root.
@@ -47,6 +47,11 @@ kotlin: tools
 swift: tools
 	.ci/install swift
 	bindings/scripts/host-swift
+
+# The sample app for iOS, as far as it can be known without Xcode: see ios-sample/check.
+sample-ios: tools
+	.ci/install swift
+	ios-sample/check
 
 # What the way between the two languages and the library costs.
 bench-ffi: tools
