@@ -22,7 +22,7 @@ public final class FriendsLogic: Logic {
     @ObservationIgnored private let client: Client
 
     init(_ client: Client) {
-        self.client = client
+        (self.client, me) = (client, client.account.value)
         super.init()
         follow(client.account.values) { [weak self] in self?.me = $0 }
         follow(client.friends.values) { [weak self] in self?.show($0) }

@@ -5,7 +5,7 @@ import Sidetone
 @MainActor @Observable
 public final class RoomsLogic: Logic {
     public var typed = ""
-    public var name = ""
+    public var name: String
     public private(set) var isBusy = false
     public private(set) var recent: [RecentRoom] = []
     public private(set) var room: RoomLogic?
@@ -14,9 +14,8 @@ public final class RoomsLogic: Logic {
     @ObservationIgnored private let client: Client
 
     init(_ client: Client) {
-        self.client = client
+        (self.client, name) = (client, client.account.value?.name ?? "")
         super.init()
-        follow(client.account.values) { [weak self] in self?.name = $0?.name ?? "" }
         follow(client.rooms.values) { [weak self] _ in await self?.readRecent() }
     }
 

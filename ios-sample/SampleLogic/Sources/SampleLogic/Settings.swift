@@ -17,7 +17,7 @@ public final class SettingsLogic: Logic {
     @ObservationIgnored private let memory: Memory
 
     init(_ client: Client, _ memory: Memory) {
-        (self.client, self.memory) = (client, memory)
+        (self.client, self.memory, me) = (client, memory, client.account.value)
         server = memory.server
         super.init()
         follow(client.account.values) { [weak self] in self?.me = $0 }
