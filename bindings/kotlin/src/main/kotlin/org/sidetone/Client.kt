@@ -1,6 +1,7 @@
 package org.sidetone
 
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
@@ -74,6 +75,8 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
 
     /** Where the sound goes in and out. */
     public val sound: Sound = Sound(raw.sound().value)
+
+    private val begun = CompletableDeferred<Unit>()
 
     // Last: it uses what is above.
     private val pump: Job = scope.launch { pull() }
@@ -296,6 +299,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
 
     private suspend fun pull() {
         read(Event.Refresh)
+        begun.complete(Unit)
         while (true) {
             val batch = raw.nextEvents()
             if (batch.isEmpty()) return
@@ -373,7 +377,8 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
         private val MUTED = MicrophoneState.OFF
 
         /**
-         * Opens a client: asks the [vault] for the key, opens the store, and starts to connect.
+         * Opens a client: asks the [vault] for the key, opens the store, and starts to connect. When it returns the state flows
+         * hold what the phone holds.
          *
          * @throws SidetoneException with one of the codes above 200; nothing is left running.
          */
@@ -383,7 +388,9 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
             dispatcher: CoroutineDispatcher = Dispatchers.Default,
         ): Client {
             Attached.once
-            return withContext(Dispatchers.IO) { Client(RawClient.open(options, vault), dispatcher) }
+            val client = withContext(Dispatchers.IO) { Client(RawClient.open(options, vault), dispatcher) }
+            client.begun.await()
+            return client
         }
 
         /** Reads the export in a [folder] into a [store] that holds nothing yet and that no client has open. */

@@ -79,7 +79,7 @@ class LifeTest {
         phone.close()
         assertEquals(ErrorCode.STORE_WRONG_KEY, opening(Phones.options(store = file), FixedVault(ByteArray(32))))
         val again = Client.open(Phones.options(store = file), FixedVault())
-        assertEquals(name, again.name())
+        assertEquals(name, again.account.value?.name)
         again.close()
         assertEquals(ErrorCode.STORE_FAILED, opening(Phones.options(store = File(folder, "no/such/folder/x.db").path)))
     }
