@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
+.PHONY: demo demo-keep demo-room demo-strangers demo-video test sample-android screens desktop desktop-check check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -35,7 +35,7 @@ demo-video: tools
 test: tools
 	.ci/install test
 	$(CARGO) test --workspace --locked --no-fail-fast
-	$(MAKE) kotlin swift
+	$(MAKE) kotlin swift sample-android
 
 # The Kotlin package on this machine's JVM, and the Swift package on Linux, each against the library built here. Swift for
 # Debian is fetched once, into a folder outside the checkout: see bindings/scripts/swift-root.
@@ -47,6 +47,26 @@ kotlin: tools
 swift: tools
 	.ci/install swift
 	bindings/scripts/host-swift
+
+# The sample app for Android on this machine's JVM: its logic at a real server, every screen drawn, its platform compiled.
+sample-android: tools
+	.ci/install kotlin sample
+	android-sample/host
+	android-sample/count
+
+# What docs/screens.md shows, as drawn last.
+screens: sample-android
+	android-sample/screens
+
+# The same screens in a window of this machine, with a friend who echoes: make desktop DESKTOP="--voice WAV"
+desktop: tools
+	.ci/install kotlin sample
+	android-sample/desktop/run $(DESKTOP)
+
+# The window under Xvfb: a call is made by hand and looked at.
+desktop-check: tools
+	.ci/install kotlin sample desktop
+	android-sample/desktop/check
 
 # What the way between the two languages and the library costs.
 bench-ffi: tools
