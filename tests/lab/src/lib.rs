@@ -20,6 +20,7 @@
 mod namespace;
 pub mod pipe;
 mod shape;
+mod star;
 mod wire;
 
 use std::io::Write as _;
@@ -27,6 +28,7 @@ use std::path::Path;
 
 pub use namespace::Namespace;
 pub use shape::{Outage, Queue, Shape, Unreadable};
+pub use star::{Between, Star};
 pub use wire::{Counts, Wire};
 
 /// Why the laboratory cannot be set up here.

@@ -4,7 +4,7 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use lab::{Namespace, Wire};
+use lab::{Between, Namespace, Star, Wire};
 
 /// A socket at each end.
 fn sockets(ends: &[Namespace; 2], wire: &Wire) -> [UdpSocket; 2] {
@@ -74,4 +74,29 @@ fn namespaces_that_nothing_joins_are_apart() {
     let _ = left.send_to(b"astray", other_right.local_addr().unwrap());
     assert!(other_right.recv(&mut [0; 10]).is_err());
     drop(right);
+}
+
+#[test]
+fn who_is_at_the_rim_of_a_star_reaches_its_middle_and_others_only_where_it_routes() {
+    if !lab::ready("a star") {
+        return;
+    }
+    for between in [Between::Routed, Between::Nothing] {
+        let star = Star::new(2, &"delay=1ms".parse().unwrap(), between, 7).unwrap();
+        let bind = |namespace: &Namespace, address| {
+            let socket = namespace.spawn(move || UdpSocket::bind((address, 9))).unwrap().join().unwrap();
+            let socket = socket.unwrap().unwrap();
+            socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            socket
+        };
+        let rim: Vec<UdpSocket> = star.rim().map(|(namespace, address)| bind(namespace, address)).collect();
+        let middle = bind(star.hub(), star.middle());
+        for end in &rim {
+            end.send_to(b"in", middle.local_addr().unwrap()).unwrap();
+            let (_, from) = middle.recv_from(&mut [0; 10]).unwrap();
+            assert_eq!(from, end.local_addr().unwrap());
+        }
+        let _ = rim[0].send_to(b"across", rim[1].local_addr().unwrap());
+        assert_eq!(rim[1].recv(&mut [0; 10]).is_ok(), between == Between::Routed);
+    }
 }
