@@ -25,6 +25,8 @@ pub(crate) use detour::Detour;
 
 /// A link that is not up by then is given up.
 const OPEN_MS: u64 = 30_000;
+/// A link that is not up by then found no way so far: that is said, and looking goes on.
+const HOPE_MS: u64 = 15_000;
 
 pub(crate) struct Pairing {
     pub id: PairingId,
@@ -59,8 +61,16 @@ pub(crate) struct Pairing {
 
 pub(crate) enum Link {
     None,
-    Opening { id: LinkId, until: Time },
-    Up { id: LinkId, route: Route },
+    /// `hope` is until when it need not be said that there is no way.
+    Opening {
+        id: LinkId,
+        hope: Option<Time>,
+        until: Time,
+    },
+    Up {
+        id: LinkId,
+        route: Route,
+    },
 }
 
 #[derive(Default)]
@@ -193,7 +203,8 @@ impl Pairing {
     /// Makes our end of the link. Only ever called after consent.
     pub fn open_link(&mut self, id: LinkId, relays: Option<Relays>, ways: Ways, cx: &mut Cx<'_>) {
         let role = if self.ours { Role::Offer } else { Role::Answer };
-        self.link = Link::Opening { id, until: cx.now.time.after(OPEN_MS) };
+        let now = cx.now.time;
+        self.link = Link::Opening { id, hope: Some(now.after(HOPE_MS)), until: now.after(OPEN_MS) };
         self.used = cx.now.time;
         cx.effect(Effect::Link(id, Order::Open { role, relays, ways }));
         if let Some(description) = self.held.description.take() {
@@ -207,6 +218,12 @@ impl Pairing {
     /// Whether the peer described its end and waits for ours.
     pub fn is_offered(&self) -> bool {
         self.held.description.is_some()
+    }
+
+    /// Whether the link found no way for long enough that it should be said; once.
+    pub fn loses_hope(&mut self, now: Time) -> bool {
+        let Link::Opening { hope, .. } = &mut self.link else { return false };
+        hope.take_if(|hope| *hope <= now).is_some()
     }
 
     /// The peer described its end, for the first time or because it restarts ICE: always under the same certificate.

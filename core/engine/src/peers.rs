@@ -429,7 +429,10 @@ impl Peers {
                 peer.failed(now);
             }
             peer.unproven.take_if(|unproven| unproven.until <= now);
-            let Some(pairing) = &peer.pairing else { continue };
+            let Some(pairing) = &mut peer.pairing else { continue };
+            if pairing.loses_hope(now) {
+                cx.fact(Fact::NoWay(*who));
+            }
             if matches!(pairing.link, Link::Opening { until, .. } if until <= now) {
                 lost.push(*who);
             } else if pairing.detour.until().is_some_and(|until| until <= now) {
@@ -504,7 +507,7 @@ impl Peer {
         let unproven = self.unproven.as_ref().map(|unproven| unproven.until);
         let retry = self.retry.filter(|_| self.should_reach(wish));
         let link = self.pairing.as_ref().and_then(|pairing| match pairing.link {
-            Link::Opening { until, .. } => Some(until),
+            Link::Opening { hope, until, .. } => Some(hope.map_or(until, |hope| hope.min(until))),
             Link::None if wish.link && !pairing.ours => pairing.asked.map(|at| at.after(WANTED_MS)),
             _ if wish.is_anything() => None,
             _ => Some(pairing.used.after(IDLE_MS)),

@@ -15,6 +15,8 @@ use super::{Batch, Due, FileDue, PhoneId, World};
 const INTERRUPTED_MS: u64 = 2_500;
 /// Nothing was heard for this long: lost.
 const LOST_MS: u64 = 30_000;
+/// Nobody was found for this long.
+const NOWHERE_MS: u64 = 30_000;
 
 type Key = (PhoneId, LinkId);
 
@@ -25,6 +27,8 @@ pub struct Links {
     made: u32,
     /// How often a phone gathered its addresses.
     pub gathered: BTreeMap<PhoneId, u32>,
+    /// How often a phone opened a link that may use a relay, and knew one.
+    pub relays: BTreeMap<PhoneId, u32>,
     /// What is between the phones.
     pub between: Between,
     /// Until when nothing passes between phones.
@@ -42,6 +46,8 @@ struct End {
     remote: Option<String>,
     candidates: u32,
     up: Option<Key>,
+    /// Nothing leads to the other end.
+    nowhere: bool,
     stream: Stream,
     /// Chunks of files on their way to it.
     bulk: Stream,
@@ -109,7 +115,11 @@ impl World {
     pub(super) fn order(&mut self, phone: PhoneId, link: LinkId, order: Order) {
         let key = (phone, link);
         match order {
-            Order::Open { role, ways, .. } => self.open_end(key, role, ways),
+            Order::Open { role, ways, relays } => {
+                let turns = relays.is_some_and(|relays| relays.urls.iter().any(|url| url.starts_with("turn")));
+                *self.links.relays.entry(phone).or_default() += u32::from(turns && ways != Ways::DirectOnly);
+                self.open_end(key, role, ways);
+            }
             Order::Remote(remote) => self.remote(key, &remote),
             Order::Candidate(candidate) => {
                 self.links.tried.push((phone, candidate.address.get()));
@@ -127,7 +137,8 @@ impl World {
         self.links.made += 1;
         *self.links.gathered.entry(key.0).or_default() += 1;
         let (number, stream, bulk) = (self.links.made, Stream::default(), Stream::default());
-        self.links.ends.insert(key, End { number, role, ways, remote: None, candidates: 0, up: None, stream, bulk });
+        let end = End { number, role, ways, remote: None, candidates: 0, up: None, nowhere: false, stream, bulk };
+        self.links.ends.insert(key, end);
         if role == Role::Offer {
             self.describe(key);
         }
@@ -155,7 +166,9 @@ impl World {
         }
         let ways = |key: Key| self.links.ends.get(&key).map_or(Ways::Preferred, |end| end.ways);
         let routes = self.links.between.route((key.0, ways(key)), (other.0, ways(other)));
-        let Some([our_route, their_route]) = routes else { return };
+        let Some([our_route, their_route]) = routes else {
+            return [key, other].into_iter().for_each(|end| self.lead_nowhere(end));
+        };
         let delay = self.dice.within(10, 80);
         let number = |world: &Self, key| world.links.ends.get(&key).map_or(0, |end: &End| end.number);
         let (ours, theirs) = (number(self, key), number(self, other));
@@ -166,6 +179,13 @@ impl World {
             let shown = if self.links.impostor { u32::MAX } else { shown };
             let up = News::Up { route, fingerprint: fingerprint(shown) };
             self.deliver(end, delay, up);
+        }
+    }
+
+    /// An end that will find nobody.
+    fn lead_nowhere(&mut self, key: Key) {
+        if self.links.ends.get_mut(&key).is_some_and(|end| !std::mem::replace(&mut end.nowhere, true)) {
+            self.later(NOWHERE_MS, Due::News(key.0, key.1, News::Down(Down::Unreachable)));
         }
     }
 
