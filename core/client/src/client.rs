@@ -10,8 +10,7 @@ use sidetone_crypto::safety::{Comparison, SafetyCode, SafetyNumber};
 use sidetone_engine::row::Table;
 use sidetone_engine::stranger::StrangerView;
 use sidetone_engine::{
-    Account, Addresses, Answer, CallView, Command, Cost, Engine, Friend, Microphone as Heard, Password, Receipts,
-    Verified,
+    Account, Addresses, Answer, CallView, Command, Cost, Friend, Microphone as Heard, Password, Receipts, Verified,
 };
 use sidetone_wire::id::{CallId, UserId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -26,6 +25,7 @@ use crate::journal::Journal;
 use crate::keep::Keeper;
 use crate::link::{Bind, RoutePolicy};
 use crate::media::{Button, Loudspeaker, MediaThread, Microphone};
+use crate::restore::restore;
 use crate::room::Finger;
 use crate::socket::{Pace, Plain, Server, Socket, SocketCounts};
 use crate::store::{Location, Store, StoreError, wipe};
@@ -133,7 +133,7 @@ impl Client {
         let imported = store.rows_after(None, 2)?.rows.iter().any(|(place, _)| place.table != Table::Preferences);
         let keeper = Keeper { vault: config.vault, key_at: store.key_at().ok(), path: config.store };
         let settings = sidetone_engine::Config { seed: random(), login_cost: config.login_cost };
-        let engine = Engine::restore(settings, store.restore_rows()?)?;
+        let engine = restore(settings, &store)?;
         let (mut media, microphone, speaker) = MediaThread::start().map_err(|_| OpenError::System)?;
         let sound = media.take_news().ok_or(OpenError::System)?;
         let (button, host) = (media.button(), server.name());

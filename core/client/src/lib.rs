@@ -42,6 +42,7 @@ mod event;
 mod journal;
 mod keep;
 mod receipt;
+mod restore;
 mod room;
 mod stranger;
 mod vault;
