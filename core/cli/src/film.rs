@@ -281,11 +281,6 @@ impl Projector {
             self.bps.send_replace(*bps);
         }
     }
-
-    /// Whether the film is over.
-    pub fn is_over(&self) -> bool {
-        self.task.is_finished()
-    }
 }
 
 impl Drop for Projector {

@@ -9,7 +9,7 @@ use lab::{Namespace, Wire};
 use serde::Serialize;
 
 use super::script::WHO;
-use super::stage::{PATIENCE, Phone, PhoneSettings, Place, Server};
+use super::stage::{self, PATIENCE, Phone, PhoneSettings, Place, Server};
 use crate::film::{self, Clip, Coding, Footage, Seen, Shown};
 use crate::phone::{News, Order};
 use crate::say;
@@ -140,18 +140,10 @@ async fn play(args: &Args, dir: &Path) -> Result<(), Trouble> {
         voice: voice.clone(),
         place: places[n].clone(),
     });
-    let mut anna = Phone::start(&settings[0]).await?;
-    let mut ben = Phone::start(&settings[1]).await?;
-    for (phone, name) in [&mut anna, &mut ben].into_iter().zip(WHO) {
-        let (email, password) = (format!("{name}@example.org"), format!("a long password of {name}"));
-        phone.tell(Order::Register { name: name.to_owned(), email, password }).await?;
-    }
-    anna.tell(Order::Befriend { name: WHO[1].to_owned() }).await?;
-    let asked = |news: &News| matches!(news, News::Friend { standing, .. } if standing == "asked_us");
-    ben.until("the friend request comes", asked).await?;
-    ben.tell(Order::Accept).await?;
-    let there = |news: &News| matches!(news, News::Friend { standing, online: true, .. } if standing == "friend");
-    anna.until("the friend is there", there).await?;
+    let mut phones = [Phone::start(&settings[0]).await?, Phone::start(&settings[1]).await?];
+    stage::register(&mut phones).await?;
+    stage::befriend(&mut phones, WHO[1]).await?;
+    let [mut anna, mut ben] = phones;
     ben.tell(Order::Watch { folder: dir.join("seen") }).await?;
     anna.tell(Order::Call).await?;
     let connected = |news: &News| matches!(news, News::Call { state, .. } if state == "connected");
