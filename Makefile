@@ -15,7 +15,8 @@ demo-keep: tools
 	$(CARGO) build --release --locked --package sidetone-cli
 	./target/release/sidetone demo keep $(DEMO)
 
-# A server and eight phones in one push-to-talk room: make demo-room DEMO="--json FILE --idle S"
+# A server and eight phones in one push-to-talk room, also over an emulated path where there is root for network namespaces:
+# make demo-room DEMO="--json FILE --idle S --wire SHAPE"
 demo-room: tools
 	$(CARGO) build --release --locked --package sidetone-cli
 	./target/release/sidetone demo room $(DEMO)
