@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
+.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-relay bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -77,6 +77,11 @@ bench: tools
 # A file over links good and bad, beside other libraries (by npm) and beside voice; needs root for network namespaces.
 bench-link: tools
 	tests/race/run $(RACE)
+
+# The server's own relay beside coturn: CPU per packet, memory per allocation.
+bench-relay: tools
+	.ci/install test
+	$(CARGO) bench --locked --package sidetone-server --bench relay
 
 # A full phone opened, listed and wiped, beside Delta Chat's core (from PyPI) in the same run.
 bench-store: tools

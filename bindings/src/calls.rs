@@ -114,7 +114,20 @@ pub enum Route {
     Relayed {
         /// Whose.
         owner: RelayOwner,
+        /// What carries packets between this phone and a relay of ours.
+        protocol: RelayProtocol,
     },
+}
+
+/// What carries packets between this phone and a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum RelayProtocol {
+    /// UDP, as wherever there is no relay of ours.
+    Udp,
+    /// TCP, for UDP does not pass here.
+    Tcp,
+    /// TLS over TCP, for nothing else passes here.
+    Tls,
 }
 
 /// How far a direct route goes.
@@ -219,13 +232,23 @@ impl From<Microphone> for MicrophoneState {
 
 impl From<sidetone::Route> for Route {
     fn from(route: sidetone::Route) -> Self {
-        use sidetone::{Reach, Relay, Route as Told};
+        use sidetone::{Protocol, Reach, Relay, Route as Told};
         match route {
             Told::Direct(Reach::Lan) => Self::Direct { reach: RouteReach::Lan },
             Told::Direct(Reach::Internet) => Self::Direct { reach: RouteReach::Internet },
-            Told::Relayed(Relay::Us) => Self::Relayed { owner: RelayOwner::Us },
-            Told::Relayed(Relay::Them) => Self::Relayed { owner: RelayOwner::Them },
-            Told::Relayed(Relay::Both) => Self::Relayed { owner: RelayOwner::Both },
+            Told::Relayed(by, protocol) => {
+                let owner = match by {
+                    Relay::Us => RelayOwner::Us,
+                    Relay::Them => RelayOwner::Them,
+                    Relay::Both => RelayOwner::Both,
+                };
+                let protocol = match protocol {
+                    Protocol::Udp => RelayProtocol::Udp,
+                    Protocol::Tcp => RelayProtocol::Tcp,
+                    Protocol::Tls => RelayProtocol::Tls,
+                };
+                Self::Relayed { owner, protocol }
+            }
         }
     }
 }

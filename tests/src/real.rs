@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use sidetone::{
-    Bind, CallId, CallState, Client, Config, Cost, Event, FixedKey, Loudspeaker, Microphone, Standing, UserId,
+    Bind, CallId, CallState, Client, Config, Cost, Event, FixedKey, Loudspeaker, Microphone, RoutePolicy, Standing,
+    UserId,
 };
 use sidetone_server::{Config as ServerConfig, Running, Server};
 
@@ -41,14 +42,42 @@ pub async fn until<T, F: Future<Output = Option<T>>>(client: &Client, what: &str
     tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
+/// A server and how phones go to it.
+pub struct Place {
+    /// The server.
+    pub server: Running,
+    /// Its address.
+    pub url: String,
+    /// Roots that phones trust beside Mozilla's.
+    pub roots: Vec<Vec<u8>>,
+    /// Which routes they may take.
+    pub policy: RoutePolicy,
+}
+
+impl Place {
+    /// A server of one's own on loopback, without TLS, and any route.
+    pub async fn plain() -> Self {
+        let server = Server::start(ServerConfig::in_memory()).await.expect("loopback has free ports");
+        let url = format!("ws://{}", server.addr);
+        Self { server, url, roots: Vec::new(), policy: RoutePolicy::Any }
+    }
+}
+
 impl Duo {
     /// A server, two accounts, a friendship.
     pub async fn meet(names: [&str; 2]) -> Self {
-        let server = Server::start(ServerConfig::in_memory()).await.expect("loopback has free ports");
+        Self::meet_at(Place::plain().await, names).await
+    }
+
+    /// The same at a place.
+    pub async fn meet_at(place: Place, names: [&str; 2]) -> Self {
+        let Place { server, url, roots, policy } = place;
         let phones = names.map(|_| {
-            let mut config = Config::new(format!("ws://{}", server.addr), None, FixedKey::new([7; 32]));
+            let mut config = Config::new(url.clone(), None, FixedKey::new([7; 32]));
             config.bind = Bind::Only(vec![Ipv4Addr::LOCALHOST.into()]);
             config.login_cost = Cost::Least;
+            config.roots = roots.clone();
+            config.policy = policy;
             Client::open(config).expect("a client in memory")
         });
         for (phone, name) in phones.iter().zip(names) {

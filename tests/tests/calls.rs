@@ -2,7 +2,8 @@
 
 use proving::world::{Lies, Nat, World};
 use sidetone_engine::{
-    CallState, Command, CommandError, Content, EndReason, Event, Microphone, Reach, Relay, Route, Shows, Wants,
+    CallState, Command, CommandError, Content, EndReason, Event, Microphone, Protocol, Reach, Relay, Route, Shows,
+    Wants,
 };
 use sidetone_wire::id::CallId;
 
@@ -296,9 +297,9 @@ fn a_call_takes_a_relay_where_routers_leave_no_other_way_and_fails_where_there_i
     assert_eq!(routes(Nat::Lan, Nat::Lan, false), Some([Route::Direct(Reach::Lan); 2]));
     assert_eq!(routes(Nat::Home, Nat::Home, true), direct);
     assert_eq!(routes(Nat::Open, Nat::Symmetric, true), direct);
-    let relayed = Some([Route::Relayed(Relay::Them), Route::Relayed(Relay::Us)]);
+    let relayed = Some([Route::Relayed(Relay::Them, Protocol::Udp), Route::Relayed(Relay::Us, Protocol::Udp)]);
     assert_eq!(routes(Nat::Home, Nat::Symmetric, false), relayed);
-    assert_eq!(routes(Nat::Blocked, Nat::Symmetric, false), Some([Route::Relayed(Relay::Both); 2]));
+    assert_eq!(routes(Nat::Blocked, Nat::Symmetric, false), Some([Route::Relayed(Relay::Both, Protocol::Udp); 2]));
     assert_eq!(routes(Nat::Blocked, Nat::Open, true), None);
 }
 

@@ -115,7 +115,7 @@ fn a_receipt_is_what_the_wire_counted_within_one_percent() {
     assert_eq!((receipt.with, receipt.kept, receipts.len()), (With::Stranger(id), Kept::Nothing, 1));
     let erased = receipt.erased.expect("it was burned");
     assert_eq!((erased.notes as usize, erased.bytes as usize), (NOTES, NOTES * NOTE_BYTES));
-    assert!(receipt.routes.iter().all(|one| matches!(one.route, Route::Relayed(_)) && one.to_ms.is_some()));
+    assert!(receipt.routes.iter().all(|one| matches!(one.route, Route::Relayed(..)) && one.to_ms.is_some()));
     assert!(!receipt.routes.is_empty() && receipt.took_ms.is_some() && receipt.links == 1);
     assert_eq!((receipt.peer.sent, receipt.peer.received), (0, 0), "nothing went to or came from the peer itself");
     assert!(receipt.relay.sent as usize > NOTES * NOTE_BYTES);

@@ -384,7 +384,7 @@ pub fn entering(nickname: String) -> Entering {
 fn word(route: Route) -> &'static str {
     match route {
         Route::Direct(_) => "direct",
-        Route::Relayed(_) => "relayed",
+        Route::Relayed(..) => "relayed",
     }
 }
 

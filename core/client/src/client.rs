@@ -24,7 +24,7 @@ use crate::error::{Error, OpenError};
 use crate::event::{Event, Queue};
 use crate::journal::Journal;
 use crate::keep::Keeper;
-use crate::link::{Bind, RoutePolicy};
+use crate::link::{Bind, RoutePolicy, Trust};
 use crate::media::{Button, Loudspeaker, MediaThread, Microphone};
 use crate::room::Finger;
 use crate::socket::{Pace, Plain, Server, Socket, SocketCounts};
@@ -118,6 +118,7 @@ impl Client {
     /// [`OpenError`]; nothing is left running.
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let mut server = Server::parse(&config.server, config.plain, &config.roots)?;
+        let trust = Trust::new(&config.roots)?;
         if let Bind::Only(only) = &config.bind
             && let [local] = only.as_slice()
         {
@@ -139,7 +140,7 @@ impl Client {
         let (button, host) = (media.button(), server.name());
         let (finger, fingers) = watch::channel(Finger::default());
 
-        let (mut links, from_links) = Links::new(config.bind, config.policy);
+        let (mut links, from_links) = Links::new(config.bind, config.policy, trust);
         links.prefer(engine.preferences().routes);
         let (words, word_inbox) = mpsc::channel(WORDS);
         let (stop, stopped) = watch::channel(false);

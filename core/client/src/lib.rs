@@ -78,8 +78,8 @@ pub use sidetone_engine::transfer::row::{EndReason as TransferEnd, FilePolicy};
 pub use sidetone_engine::transfer::view::{PausedBy, TransferState, TransferView};
 pub use sidetone_engine::{
     Account, Addresses, CallState, CallView, Content, Cost, Direction, EndReason, Friend,
-    Microphone as MicrophoneState, PeerId, Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Shows,
-    Standing, Storage, Theme, Time, Verified, Wants,
+    Microphone as MicrophoneState, PeerId, Preference, Preferences, Protocol, Reach, Receipts, Relay, Route, Routes,
+    Shows, Standing, Storage, Theme, Time, Verified, Wants,
 };
 pub use sidetone_media::video::{Codec, FrameError, Kind as FrameKind, Pushed, Rotation, Track as Source};
 pub use sidetone_media::{Note, NoteRecorder};

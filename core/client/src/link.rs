@@ -20,8 +20,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 
 mod bulk;
 mod certificate;
@@ -41,6 +43,7 @@ mod steady;
 mod stream;
 mod template;
 mod traffic;
+mod tunnel;
 mod video;
 mod window;
 
@@ -55,6 +58,8 @@ use life::{Life, Order};
 use pace::Pace;
 use pulse::Pulse;
 use records::Outgoing;
+
+use crate::socket::ServerError;
 
 /// Longest record, in bytes: what a sealed record may have.
 pub const RECORD_BYTES: usize = sidetone_crypto::record::MAX_RECORD;
@@ -95,7 +100,43 @@ pub enum RoutePolicy {
     RelayOnly,
 }
 
-/// A server that helps to find or to carry a route, over UDP.
+/// What carries packets between this device and a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+}
+
+/// Whom links believe to be a relay that is reached over TLS.
+#[derive(Clone)]
+pub struct Trust(Arc<ClientConfig>);
+
+impl Trust {
+    /// Trusts Mozilla's roots, and these beside them.
+    ///
+    /// # Errors
+    /// [`ServerError::Certificate`] if one cannot be a root.
+    pub fn new(roots: &[Vec<u8>]) -> Result<Self, ServerError> {
+        crate::socket::trust(roots, b"stun.turn").map(Self)
+    }
+
+    fn connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.0))
+    }
+}
+
+impl Default for Trust {
+    /// Trusts Mozilla's roots.
+    fn default() -> Self {
+        Self::new(&[]).expect("none of no roots is wrong")
+    }
+}
+
+/// A server that helps to find or to carry a route.
 #[derive(Clone, PartialEq, Eq)]
 pub enum IceServer {
     /// Tells this device its public address.
@@ -109,8 +150,10 @@ pub enum IceServer {
     Turn {
         /// Name or address.
         host: String,
-        /// UDP port.
+        /// Port.
         port: u16,
+        /// How it is reached.
+        transport: Transport,
         /// Time-limited user name.
         username: String,
         /// Password that belongs to it.
@@ -150,6 +193,8 @@ pub struct Settings {
     pub bind: Bind,
     /// How closely the path is watched.
     pub watch: Watch,
+    /// Whose relays are believed over TLS.
+    pub trust: Trust,
 }
 
 /// Why a link could not be opened.
@@ -261,11 +306,21 @@ pub enum Route {
     Relayed {
         /// Whose relay.
         by: RelayedBy,
-        /// What carries packets between us and our relay.
-        protocol: Protocol,
+        /// What carries packets between us and our relay; if it is theirs alone, from us it is UDP.
+        protocol: Transport,
         /// Round-trip time of the last check.
         rtt: Duration,
     },
+}
+
+impl Route {
+    /// The same with another round-trip time.
+    fn taking(self, rtt: Duration) -> Self {
+        match self {
+            Self::Direct { kind, .. } => Self::Direct { kind, rtt },
+            Self::Relayed { by, protocol, .. } => Self::Relayed { by, protocol, rtt },
+        }
+    }
 }
 
 /// How far apart two directly linked devices are.

@@ -29,6 +29,7 @@ mod count;
 mod server;
 
 pub use count::Traffic;
+pub(crate) use server::trust;
 pub use server::{Plain, Server, ServerError};
 
 use backoff::Backoff;

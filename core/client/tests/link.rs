@@ -8,7 +8,7 @@ use bytes::Bytes;
 use sidetone::link::description::{CANDIDATES, Kind, Malformed, Protocol};
 use sidetone::link::{
     Candidate, Description, DownReason, IceServer, Inbound, Link, LinkError, News, RECORD_BYTES, Reach, Refused,
-    RelayedBy, Role, Route, RoutePolicy, SendRefused, Settings,
+    RelayedBy, Role, Route, RoutePolicy, SendRefused, Settings, Transport, Trust,
 };
 use tokio::sync::mpsc;
 
@@ -24,6 +24,8 @@ mod quic;
 mod relay;
 #[path = "link/relayed.rs"]
 mod relayed;
+#[path = "link/tunnel.rs"]
+mod tunnel;
 #[path = "link/wire.rs"]
 mod wire;
 

@@ -299,8 +299,19 @@ pub enum Down {
 pub enum Route {
     /// From phone to phone.
     Direct(Reach),
-    /// Through a relay.
-    Relayed(Relay),
+    /// Through a relay; the second is what carries packets between this phone and a relay of ours.
+    Relayed(Relay, Protocol),
+}
+
+/// What carries packets between this phone and a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// UDP, as wherever there is no relay of ours.
+    Udp,
+    /// TCP, for UDP does not pass.
+    Tcp,
+    /// TLS over TCP, for nothing else passes.
+    Tls,
 }
 
 /// How far a direct route goes.

@@ -38,8 +38,8 @@ pub use call::{CallState, CallView, Content, Direction, EndReason, Shows, Wants}
 pub use effect::{AccountEvent, Answer, CommandError, Effect, Event, MediaOrder, Order, Role, Scope, SenderKey, Ways};
 pub use engine::Engine;
 pub use input::{
-    Addresses, Ask, ChatCommand, Command, Down, Input, LinkId, Microphone, News, Password, PeerId, Reach, Receipts,
-    Relay, Route, Storage, Verified,
+    Addresses, Ask, ChatCommand, Command, Down, Input, LinkId, Microphone, News, Password, PeerId, Protocol, Reach,
+    Receipts, Relay, Route, Storage, Verified,
 };
 pub use preferences::{Preference, Preferences, Routes, Theme};
 pub use sidetone_crypto::login::Cost;

@@ -9,9 +9,10 @@
 //! - [`transfer`]: what they say about files, whose bytes travel beside the records.
 //! - [`stranger`]: the same about strangers.
 //! - [`encounter`]: what two strangers say to each other.
+//! - [`turn`]: where the messages of TURN end on a byte stream.
 //! - [`limits`]: every bound of the protocol, in one place.
 //!
-//! Every form is CBOR (RFC 8949) with integer keys. Fields that a reader does not know are skipped, kinds that it does
+//! Every other form is CBOR (RFC 8949) with integer keys. Fields that a reader does not know are skipped, kinds that it does
 //! not know are a typed error ([`DecodeError::UnknownKind`]), so that an older phone and a newer server keep talking.
 //! Decoding never panics and allocates no more than a small multiple of the bytes given.
 
@@ -39,6 +40,7 @@ pub mod record;
 pub mod room;
 pub mod stranger;
 pub mod transfer;
+pub mod turn;
 
 pub use codec::{DecodeError, EncodeError, decode, encode};
 

@@ -8,7 +8,7 @@ use sidetone_crypto::sframe::BaseKey;
 use sidetone_engine::row::{AccountRow, Change, FriendRow, OURSELVES, Place, Row, Table};
 use sidetone_engine::{
     Addresses, Ask, ChatCommand, Command, Config, Cost, Down, Effect, Engine, Input, LinkId, MediaOrder, Microphone,
-    News, Now, Order, Password, Reach, Receipts, Relay, Route, Standing, Storage, Time, Verified,
+    News, Now, Order, Password, Protocol, Reach, Receipts, Relay, Route, Standing, Storage, Time, Verified,
 };
 use sidetone_wire::VERSION;
 use sidetone_wire::account::{Code, Empty, Person, Refusal, Relation, Reply, Request, Roster};
@@ -400,7 +400,7 @@ impl Phone {
 
     fn news(&mut self, script: &mut Script<'_>) {
         let Some(link) = self.link else { return };
-        let route = Route::Relayed(Relay::Us);
+        let route = Route::Relayed(Relay::Us, Protocol::Udp);
         let news = match script.byte() % 9 {
             0 => News::Up { route, fingerprint: Fingerprint([script.byte(); 32]) },
             1 => News::Record(script.block().to_vec()),

@@ -211,7 +211,7 @@ fn told(burned: BurnReport) {
 
 fn way(route: Route) -> &'static str {
     match route {
-        Route::Relayed(_) => "through a relay: neither sees the other's address",
+        Route::Relayed(..) => "through a relay: neither sees the other's address",
         Route::Direct(_) => "directly",
     }
 }

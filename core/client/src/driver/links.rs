@@ -13,7 +13,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::convert::{self, Remote};
-use crate::link::{Beside, Bind, BulkPort, Link, LinkError, MediaPort, News, RoutePolicy, Settings, VideoPort, Watch};
+use crate::link::{
+    Beside, Bind, BulkPort, Link, LinkError, MediaPort, News, RoutePolicy, Settings, Trust, VideoPort, Watch,
+};
 use crate::socket::Traffic;
 
 /// News that may wait: of all links together, and of each.
@@ -52,6 +54,7 @@ pub struct Links {
     slots: BTreeMap<LinkId, Slot>,
     bind: Bind,
     policy: RoutePolicy,
+    trust: Trust,
     /// What the user prefers, as far as the policy allows.
     routes: Routes,
     news: mpsc::Sender<(LinkId, FromLink)>,
@@ -61,10 +64,10 @@ pub struct Links {
 
 impl Links {
     /// No link yet; what links say comes out of the receiver.
-    pub fn new(bind: Bind, policy: RoutePolicy) -> (Self, mpsc::Receiver<(LinkId, FromLink)>) {
+    pub fn new(bind: Bind, policy: RoutePolicy, trust: Trust) -> (Self, mpsc::Receiver<(LinkId, FromLink)>) {
         let (news, inbox) = mpsc::channel(NEWS);
         let (slots, closing) = (BTreeMap::new(), JoinSet::new());
-        (Self { slots, bind, policy, routes: Routes::Any, news, closing, records: Arc::default() }, inbox)
+        (Self { slots, bind, policy, trust, routes: Routes::Any, news, closing, records: Arc::default() }, inbox)
     }
 
     /// Which routes links may take from now on.
@@ -111,7 +114,8 @@ impl Links {
                     // Idle most of the time; that a speaker is lost shows in its sound.
                     PeerId::Member(..) => Watch::Loose,
                 };
-                self.open(id, Settings { role: convert::role(role), servers, policy, bind, watch });
+                let (role, trust) = (convert::role(role), self.trust.clone());
+                self.open(id, Settings { role, servers, policy, bind, watch, trust });
                 Ok(())
             }
             Order::Close => {

@@ -203,7 +203,9 @@ impl Life {
             let _ = tokio::time::timeout(FAREWELL, shared.peer.ended.notified()).await;
         }
         let Shared { peer, news, .. } = shared;
+        let tunnels = Arc::clone(&peer.tunnels);
         drop(peer);
+        let _ = tokio::time::timeout(FAREWELL, tunnels.end()).await;
         if let End::Down(reason) = end {
             tokio::select! {
                 _ = news.send(News::Down(reason)) => {}
@@ -287,6 +289,7 @@ impl<'a> Talk<'a> {
                 Some(fact) = self.facts.recv() => self.learn(fact).await?,
                 Ok(()) = self.ice.changed() => self.path().await?,
                 Ok(()) = up.changed() => self.deadline = None,
+                () = self.shared.pace.look(), if self.shared.is_up() => self.look().await?,
                 () = expired => return Ok(End::Down(self.too_late())),
                 () = gathered => self.gathered().await?,
                 else => return Ok(End::Owner),
@@ -408,6 +411,14 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
+    /// Says how the link travels, if it is not the way it did.
+    async fn look(&mut self) -> Result<(), End> {
+        let before = self.shared.travels.borrow().map(|route| route.taking(Duration::ZERO));
+        let borrowed = self.shared.borrowed.borrow().clone();
+        let now = self.shared.peer.course(&borrowed).await;
+        if before.is_some() && now.is_some() && before != now { self.travels().await } else { Ok(()) }
+    }
+
     /// Says how the link travels now.
     async fn travels(&mut self) -> Result<(), End> {
         match self.shared.route().await {
@@ -494,7 +505,7 @@ mod tests {
     use webrtc::data_channel::DataChannelEvent;
     use webrtc::peer_connection::StatsSelector;
 
-    use super::super::{Bind, Link, RoutePolicy, Watch};
+    use super::super::{Bind, Link, RoutePolicy, Trust, Watch};
     use super::*;
 
     /// A peer that follows the signaling of a link and then does what it likes.
@@ -505,6 +516,7 @@ mod tests {
             policy: RoutePolicy::Any,
             bind: Bind::Only(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]),
             watch: Watch::Close,
+            trust: Trust::default(),
         };
         let (tell, mut news) = mpsc::channel(64);
         let link = Link::open(settings(Role::Offer), tell).await.unwrap();

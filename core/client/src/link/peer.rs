@@ -29,9 +29,10 @@ use super::pieces::RECEIVE_BYTES;
 use super::pulse::Pulse;
 use super::records::WINDOW_BYTES;
 use super::socket::Way;
+use super::tunnel::Tunnels;
 use super::{
     Bind, INTERRUPTED_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError, RECORD_BYTES, Reach, RelayedBy,
-    Role, Route, RoutePolicy, Settings, Watch, template, window,
+    Role, Route, RoutePolicy, Settings, Transport, Watch, template, window,
 };
 
 /// The stream number of the records' channel, agreed in advance: no round trip is spent on opening it. Further
@@ -79,6 +80,8 @@ pub(super) struct Peer {
     pub(super) certificate: Certificate,
     /// Which way the link's packets take.
     pub(super) way: watch::Receiver<Option<Way>>,
+    /// Relays that are reached otherwise than by UDP.
+    pub(super) tunnels: Arc<Tunnels>,
 }
 
 impl Peer {
@@ -89,6 +92,8 @@ impl Peer {
         let ended = Arc::new(Notify::new());
         let (way_in, way) = watch::channel(None);
         let certificate = Certificate::generate()?;
+        let tunnels = Tunnels::new(&settings.servers, &settings.trust).ok_or(LinkError::Server)?;
+        let tunnels = Arc::new(tunnels);
         let reporter = Reporter { facts: facts_in, ice: ice_in, policy: settings.policy };
         let mut codecs = MediaEngine::default();
         let opus = RTCRtpCodecParameters { rtp_codec: opus(), payload_type: template::OPUS };
@@ -96,7 +101,13 @@ impl Peer {
         let pictures = RTCRtpCodecParameters { rtp_codec: pictures(), payload_type: template::PICTURES };
         codecs.register_codec(pictures, RtpCodecKind::Video).map_err(setup)?;
         let connection = PeerConnectionBuilder::new()
-            .with_runtime(Arc::new(Paced { pace, pulse, way: way_in, ended: Arc::clone(&ended) }))
+            .with_runtime(Arc::new(Paced {
+                pace,
+                pulse,
+                way: way_in,
+                tunnels: Arc::clone(&tunnels),
+                ended: Arc::clone(&ended),
+            }))
             .with_configuration(configuration(settings, &certificate)?)
             .with_setting_engine(engine(settings.policy, settings.watch))
             .with_media_engine(codecs)
@@ -114,7 +125,7 @@ impl Peer {
         match furnish(&*connection, settings.role).await {
             Ok(Channels { records, files, sound, pictures }) => {
                 let (channel, bulk) = (records, files);
-                Ok(Self { connection, channel, bulk, sound, pictures, facts, ice, ended, certificate, way })
+                Ok(Self { connection, channel, bulk, sound, pictures, facts, ice, ended, certificate, way, tunnels })
             }
             Err(error) => {
                 // The library's task outlives a connection that is only dropped.
@@ -133,24 +144,32 @@ impl Peer {
     /// How the link travels now, given the addresses that the peer borrows from a relay: checks from such an address may
     /// come before its candidate does, and the library then calls it peer-reflexive for good.
     pub(super) async fn route(&self, borrowed: &[SocketAddr]) -> Option<Route> {
-        let ice = self.connection.sctp().await?.transport().ice_transport();
-        let pair = ice.get_selected_candidate_pair().await.ok()??;
+        let route = self.course(borrowed).await?;
         let stats = self.connection.get_stats(Instant::now(), StatsSelector::None).await;
         let seconds = stats
             .candidate_pairs()
             .filter(|pair| pair.nominated)
             .map(|pair| pair.current_round_trip_time)
             .fold(0.0, f64::max);
-        let rtt = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        Some(route.taking(Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+    }
+
+    /// The same without its round-trip time, which takes longer to find out.
+    pub(super) async fn course(&self, borrowed: &[SocketAddr]) -> Option<Route> {
+        let ice = self.connection.sctp().await?.transport().ice_transport();
+        let pair = ice.get_selected_candidate_pair().await.ok()??;
         let ours = pair.local().typ == RTCIceCandidateType::Relay;
         let theirs = pair.remote().typ == RTCIceCandidateType::Relay || is_among(borrowed, pair.remote());
+        let rtt = Duration::ZERO;
         let by = match (ours, theirs) {
             (true, true) => RelayedBy::Both,
             (true, false) => RelayedBy::Us,
             (false, true) => RelayedBy::Them,
             (false, false) => return Some(Route::Direct { kind: reach(&pair.remote().address), rtt }),
         };
-        Some(Route::Relayed { by, protocol: Protocol::Udp, rtt })
+        let url = pair.local().url.as_deref().filter(|_| ours);
+        let protocol = url.map_or(Transport::Udp, |url| self.tunnels.transport(url));
+        Some(Route::Relayed { by, protocol, rtt })
     }
 
     /// The library's own description of this end.
@@ -256,11 +275,18 @@ fn engine(policy: RoutePolicy, watch: Watch) -> SettingEngine {
 }
 
 fn configuration(settings: &Settings, certificate: &Certificate) -> Result<RTCConfiguration, LinkError> {
-    let mut servers = Vec::new();
+    let (mut servers, mut tunnels) = (Vec::new(), 0);
     for server in &settings.servers {
         let (scheme, host, port, username, credential) = match server {
             IceServer::Stun { host, port } => ("stun", host, *port, "", ""),
-            IceServer::Turn { host, port, username, password } => ("turn", host, *port, &**username, &**password),
+            IceServer::Turn { host, port, username, password, .. } => ("turn", host, *port, &**username, &**password),
+        };
+        let alias = match server {
+            IceServer::Turn { transport: Transport::Tcp | Transport::Tls, .. } => {
+                tunnels += 1;
+                Some(Tunnels::alias(tunnels - 1))
+            }
+            _ => None,
         };
         let useless = match settings.policy {
             RoutePolicy::DirectOnly => scheme == "turn",
@@ -275,7 +301,10 @@ fn configuration(settings: &Settings, certificate: &Certificate) -> Result<RTCCo
             return Err(LinkError::Server);
         }
         servers.push(RTCIceServer {
-            urls: vec![format!("{scheme}:{host}:{port}")],
+            urls: vec![match alias {
+                Some((name, number)) => format!("{scheme}:{name}:{number}"),
+                None => format!("{scheme}:{host}:{port}"),
+            }],
             username: username.into(),
             credential: credential.into(),
         });

@@ -248,7 +248,7 @@ impl Talk {
     }
 
     fn go_direct(&mut self, cx: &mut Cx<'_>) {
-        let relayed = matches!(self.link, Some((_, Route::Relayed(_))));
+        let relayed = matches!(self.link, Some((_, Route::Relayed(..))));
         if self.both_consent() && relayed && !self.detour && self.is_met() {
             self.detour = true;
             cx.fact(Fact::Detour(self.peer()));
@@ -449,7 +449,7 @@ mod tests {
 
     use super::*;
     use crate::cx::Dice;
-    use crate::input::Relay;
+    use crate::input::{Protocol, Relay};
     use crate::room::Age;
     use crate::stranger::{Accept, Media};
     use crate::time::Now;
@@ -474,7 +474,7 @@ mod tests {
     fn session(talk: &mut Talk, number: u8, same: Option<Nonce>, cx: &mut Cx<'_>) -> Result<(), StrangerEnd> {
         talk.paired([number; 32], Zeroizing::new([number + 100; 32]));
         let link = LinkId { peer: talk.peer(), number: u64::from(number) };
-        talk.up(&entry(), link, Route::Relayed(Relay::Both), cx);
+        talk.up(&entry(), link, Route::Relayed(Relay::Both, Protocol::Udp), cx);
         talk.heard(hello(same), cx)
     }
 
