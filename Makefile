@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
+.PHONY: demo demo-keep demo-room demo-strangers demo-video demo-handover lab test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -30,6 +30,15 @@ demo-video: tools
 	.ci/install video
 	$(CARGO) build --release --locked --package sidetone-cli
 	./target/release/sidetone demo video --out target/demo-video $(DEMO)
+
+# A phone in a call walks from its Wi-Fi into the mobile network and back; needs root for network namespaces.
+demo-handover: tools
+	$(CARGO) build --release --locked --package sidetone-cli
+	./target/release/sidetone demo handover $(DEMO)
+
+# Two phones in every pair of situations: a table, and target/lab/report.html; needs root: make lab LAB="--json FILE --only symmetric"
+lab: tools
+	$(CARGO) run --locked --package proving --example lab -- $(LAB)
 
 # SIDETONE_VECTORS may name a folder with more published vectors than the repository holds.
 test: tools

@@ -9,6 +9,7 @@ use sidetone::{Bind, Client, Config, Error};
 use crate::count::Live;
 use crate::error::{ErrorCode, SidetoneError};
 use crate::event::Event;
+use crate::network::NetworkSnapshot;
 use crate::operation::{Operation, Outcome};
 use crate::port;
 use crate::vault::{AppVault, KeyVault};
@@ -94,9 +95,10 @@ impl RawClient {
         self.client.next_events().await.into_iter().map(Event::from).collect()
     }
 
-    /// The phone has another network, or its network is back.
-    pub fn network_changed(&self) {
-        self.client.network_changed();
+    /// Which network the phone is in: when the client was opened, and whenever the system's default network becomes another
+    /// one, loses or gets an address, is lost or is back. The same again does no harm.
+    pub fn network_changed(&self, network: NetworkSnapshot) {
+        self.client.network_changed(network.into());
     }
 
     /// The app is seen again.

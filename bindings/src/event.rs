@@ -86,6 +86,8 @@ pub enum Event {
         /// As the operator wrote it: show it as text.
         text: String,
     },
+    /// A link lost its address to a change of network of which the app said nothing: it should call `networkChanged`.
+    NetworkUntold,
     /// More happened than the app took: read everything again.
     Refresh,
     /// The client has stopped and does nothing more; every answer is this error.
@@ -116,6 +118,7 @@ impl From<sidetone::Event> for Event {
             Told::Room(room, event) => Self::Room { room: room.into(), event: event.into() },
             Told::Stranger(event) => Self::Stranger { event: event.into() },
             Told::Announcement(text) => Self::Announcement { text },
+            Told::NetworkUntold => Self::NetworkUntold,
             Told::Refresh => Self::Refresh,
             Told::Stopped(error) => Self::Stopped { error: error.into() },
             // What this façade does not know yet is for the app what a missed event is.

@@ -1,6 +1,7 @@
 //! What proves Sidetone: a simulated world in which real phones and the real server live in virtual time, and the
 //! attacks and promises that are tried on them.
 
+pub mod cells;
 pub mod doors;
 pub mod puppet;
 pub mod real;

@@ -23,7 +23,7 @@ use sidetone_wire::id::{RoomId, TicketId, UnixMs};
 
 pub use dice::Dice;
 pub use files::{Batch, FileDue, Files, file};
-pub use link::Links;
+pub use link::{Links, is_lent};
 pub use nat::{Between, Nat};
 pub use phone::{Crash, Phone};
 pub use room::{Sound, name, push_to_talk};
@@ -67,6 +67,10 @@ pub enum Due {
     Proved(PhoneId, TicketId, Option<u64>),
     /// A phone's network is back.
     Network(PhoneId),
+    /// A phone is in this network, after it was in none.
+    Landed(PhoneId, sidetone_engine::Network),
+    /// An end of a link has heard nothing for a while, if its path is still cut as it was then.
+    Silent(PhoneId, LinkId, u32, News),
     /// The server starts again.
     ServerUp,
     /// The server looks at its clock.
@@ -202,6 +206,8 @@ impl World {
             Due::Restart(phone) => self.restart(phone),
             Due::Wake(phone) => self.wake(phone),
             Due::Network(phone) => self.connect(phone),
+            Due::Landed(phone, network) => self.landed(phone, network),
+            Due::Silent(phone, link, count, news) => self.silent(phone, link, count, news),
             Due::Proved(phone, ticket, number) => self.step(phone, Input::Proved(ticket, number)),
             Due::ServerUp => self.server.start(),
             Due::ServerTick => {

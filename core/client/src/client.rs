@@ -10,8 +10,8 @@ use sidetone_crypto::safety::{Comparison, SafetyCode, SafetyNumber};
 use sidetone_engine::row::Table;
 use sidetone_engine::stranger::StrangerView;
 use sidetone_engine::{
-    Account, Addresses, Answer, CallView, Command, Cost, Engine, Friend, Microphone as Heard, Password, Receipts,
-    Verified,
+    Account, Addresses, Answer, CallView, Command, Cost, Engine, Friend, Microphone as Heard, Network, Password,
+    Receipts, Verified,
 };
 use sidetone_wire::id::{CallId, UserId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -33,6 +33,7 @@ use crate::transfer::place::{Kept, Shelf};
 use crate::transfer::pump::Pump;
 use crate::vault::{KeyVault, random};
 use crate::video::Video;
+use crate::witness::Witness;
 
 /// News of the socket that may wait for the driver.
 const NEWS: usize = 64;
@@ -98,7 +99,7 @@ pub struct Client {
     /// Its other end is dropped by the driver's thread as the last thing it does.
     alive: watch::Receiver<()>,
     woken: Arc<Notify>,
-    moved: Arc<Notify>,
+    pub(crate) moved: watch::Sender<Option<Network>>,
     pub(crate) keeper: Keeper,
     /// The server as links and codes call it.
     host: String,
@@ -146,7 +147,7 @@ impl Client {
         let (paused, pausing) = watch::channel(false);
         let (living, alive) = watch::channel(());
         let queue = Arc::<Queue>::default();
-        let (woken, moved) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+        let (woken, (moved, moving)) = (Arc::<Notify>::default(), watch::channel(None));
         let socket = Arc::<SocketCounts>::default();
         let shelf = config.files.map(|folder| Shelf::new(folder, config.files_quota));
         if let Some(shelf) = &shelf {
@@ -168,6 +169,7 @@ impl Client {
             links,
             media,
             video: pictures,
+            witness: Witness::default(),
             files,
             proofs,
             receipts: crate::receipt::Receipts::default(),
@@ -179,7 +181,7 @@ impl Client {
             stop: stopped,
             paused: pausing,
             woken: Arc::clone(&woken),
-            moved: Arc::clone(&moved),
+            moved: moving,
             socket: from_socket,
             links: from_links,
             sound,
@@ -246,12 +248,6 @@ impl Client {
     /// All events that wait, at least one; none once the client is closed.
     pub async fn next_events(&self) -> Vec<Event> {
         self.queue.take(usize::MAX).await
-    }
-
-    /// Tells that the phone has another network, or its network is back: the socket proves that it lives, links look for
-    /// new paths.
-    pub fn network_changed(&self) {
-        self.moved.notify_one();
     }
 
     /// Tells that the app is seen again: what slept meanwhile wakes, the socket proves that it lives. A client that was
@@ -376,6 +372,16 @@ impl Client {
     /// [`Error::SignedOut`] and what any command can meet.
     pub async fn set_addresses(&self, addresses: Addresses) -> Result<(), Error> {
         self.done(Command::SetAddresses(addresses)).await
+    }
+
+    /// Chooses whether one friend may learn this phone's addresses, whatever counts for others; `None` for what counts for
+    /// others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFriends`], [`Error::SignedOut`] and what any command can meet.
+    pub async fn set_addresses_for(&self, user: UserId, addresses: Option<Addresses>) -> Result<(), Error> {
+        self.done(Command::SetAddressesFor(user, addresses)).await
     }
 
     /// Chooses whether friends learn what was read.

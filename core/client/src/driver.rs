@@ -23,8 +23,8 @@ use sidetone_crypto::stranger;
 use sidetone_engine::stranger::{Leaving, Puzzle, StrangerCommand, StrangerView};
 use sidetone_engine::transfer::view::{TransferFailure, TransferNews, TransferOrder};
 use sidetone_engine::{
-    Answer, Ask, CallState, Command, Down, Effect, Engine, Event as Told, Input, LinkId, MediaOrder, Microphone, News,
-    Order, Scope, SoundNews, SoundOrder, Time,
+    Answer, Ask, CallState, Command, Down, Effect, Engine, Event as Told, Input, LinkId, MediaOrder, Microphone,
+    Network, News, Order, Scope, SoundNews, SoundOrder, Time,
 };
 use sidetone_media::Muted;
 use sidetone_wire::frame::Frame;
@@ -45,8 +45,10 @@ use crate::socket::{Socket, SocketCounts, SocketNews};
 use crate::store::{Store, StoreError, Write};
 use crate::transfer::pump::{self, Pump};
 use crate::video::Video;
+use crate::witness::Witness;
 
 pub mod links;
+mod news;
 
 use links::{FromLink, GivenUp, Links};
 
@@ -92,6 +94,8 @@ pub struct Inside {
     pub video: Video,
     /// What passed with whom.
     pub receipts: Receipts,
+    /// What the links say of their ways.
+    pub witness: Witness,
     /// The file pump.
     pub files: Pump,
     /// Where work for searches is handed in.
@@ -110,8 +114,8 @@ pub struct Ears {
     pub paused: watch::Receiver<bool>,
     /// The app is seen again, or the phone woke.
     pub woken: Arc<Notify>,
-    /// The phone has another network.
-    pub moved: Arc<Notify>,
+    /// The network that the phone is in, as the app last said.
+    pub moved: watch::Receiver<Option<Network>>,
     /// News of the socket.
     pub socket: mpsc::Receiver<SocketNews>,
     /// Work for searches that was done.
@@ -213,9 +217,9 @@ impl Driver {
                 Some((ticket, number)) = ears.proofs.recv() => self.step(Input::Proved(ticket, number))?,
                 Some((transfer, news)) = ears.files.recv() => self.step(Input::Transfer(transfer, news))?,
                 () = ears.woken.notified() => self.wake()?,
-                () = ears.moved.notified() => {
-                    self.inside.links.restart();
-                    self.wake()?;
+                Ok(()) = ears.moved.changed() => {
+                    let network = ears.moved.borrow_and_update().clone();
+                    network.map_or(Ok(()), |network| self.network(network))?;
                 }
                 () = tokio::time::sleep(sleep) => self.step(Input::Tick)?,
             }
@@ -293,54 +297,6 @@ impl Driver {
         }
     }
 
-    fn link(&mut self, id: LinkId, news: FromLink) -> Result<(), StoreError> {
-        let news = match news {
-            FromLink::Opened(link) => {
-                self.inside.receipts.made(id, link.meter());
-                if self.inside.links.opened(id, link).is_err() {
-                    self.give_up(id);
-                }
-                return Ok(());
-            }
-            FromLink::Failed(error) => {
-                tracing::warn!(%error, "a link could not be made");
-                link::News::Down(link::DownReason::Broken)
-            }
-            FromLink::News(news) => news,
-        };
-        if !self.inside.links.knows(id) {
-            return Ok(());
-        }
-        self.note(id, &news);
-        match convert::news(news) {
-            Some(news) => self.step(Input::Link(id, news)),
-            None => Ok(()),
-        }
-    }
-
-    fn note(&mut self, id: LinkId, news: &link::News) {
-        let inside = &mut self.inside;
-        let phase = match news {
-            link::News::Local(_) => Phase::Described,
-            link::News::Candidate(_) => Phase::Gathered,
-            link::News::Up { route, .. } | link::News::Route(route) => {
-                inside.routes.insert(id, *route);
-                inside.receipts.routed(clock::micros(), id, convert::route(route));
-                Phase::LinkUp
-            }
-            link::News::Record(record) => return inside.links.records().received(record.len()),
-            link::News::Down(_) => {
-                inside.routes.remove(&id);
-                inside.receipts.closed(clock::micros(), id, inside.socket.traffic.total());
-                return inside.links.gone(id);
-            }
-            link::News::Gathered | link::News::Interrupted | link::News::Restored => return,
-        };
-        if let Some(friend) = id.peer.friend() {
-            inside.journal.link(clock::micros(), friend, phase);
-        }
-    }
-
     fn wake(&mut self) -> Result<(), StoreError> {
         if let Some(socket) = &self.socket {
             socket.nudge();
@@ -352,6 +308,7 @@ impl Driver {
     fn give_up(&mut self, id: LinkId) {
         tracing::warn!("a link was given up");
         self.inside.routes.remove(&id);
+        self.inside.witness.gone(self.now_us, id);
         self.pending.push_back(Input::Link(id, News::Down(Down::Failed)));
     }
 
@@ -416,15 +373,25 @@ impl Driver {
 
     fn order(&mut self, id: LinkId, order: Order) {
         match &order {
-            Order::Open { .. } => {
+            Order::Open { relays, ways, .. } => {
+                let servers = relays.as_ref().map(convert::servers).unwrap_or_default();
+                if let Some(policy) = convert::policy(*ways, self.inside.links.policy()) {
+                    self.inside.witness.opened(self.now_us, id, policy, &servers);
+                }
                 let signaling = self.inside.socket.traffic.total();
                 self.inside.receipts.open(self.now_us, id, signaling);
                 if let Some(friend) = id.peer.friend() {
                     self.inside.journal.link(self.now_us, friend, Phase::LinkOpened);
                 }
             }
+            Order::Candidate(candidate) => {
+                if let Some(candidate) = convert::candidate(candidate) {
+                    self.inside.witness.heard(id, &candidate);
+                }
+            }
             Order::Close => {
                 self.inside.routes.remove(&id);
+                self.inside.witness.gone(self.now_us, id);
                 self.inside.receipts.closed(self.now_us, id, self.inside.socket.traffic.total());
             }
             _ => {}

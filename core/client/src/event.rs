@@ -64,6 +64,9 @@ pub enum Event {
     Room(RoomId, RoomEvent),
     /// Something about a stranger.
     Stranger(StrangerEvent),
+    /// A link lost its address to a change of network of which the app said nothing: it should call
+    /// [`crate::Client::network_changed`].
+    NetworkUntold,
     /// More happened than the app took: read everything again.
     Refresh,
     /// The client has stopped and does nothing more; every answer is this error.
@@ -88,6 +91,7 @@ impl From<sidetone_engine::Event> for Event {
             Told::Transfer(view) => Self::Transfer(view),
             Told::Announcement(text) => Self::Announcement(text),
             Told::Preferences => Self::Preferences,
+            Told::NetworkUntold => Self::NetworkUntold,
             Told::Room(room, event) => Self::Room(room, event),
             Told::Stranger(event) => Self::Stranger(event),
         }

@@ -46,6 +46,7 @@ mod room;
 mod stranger;
 mod vault;
 mod video;
+mod witness;
 
 pub use chat::{Chat, Found, Message, Reaction, SearchMark, What};
 pub use client::{Client, Config};
@@ -65,6 +66,7 @@ pub use sidetone_crypto::identity::PublicKey;
 pub use sidetone_crypto::room::{self as room_policy, Policy};
 pub use sidetone_crypto::safety::{Comparison, SafetyNumber};
 pub use sidetone_engine::Loudness;
+pub use sidetone_engine::connectivity::{self, ConnectivityReport};
 pub use sidetone_engine::floor::{Deny, FloorEvent, FloorState, Priority};
 pub use sidetone_engine::room::{
     Age, Hand, Lock, MemberView, Memory, Presence, RecentRoom, RoomEnd, RoomEvent, RoomView,
@@ -78,8 +80,8 @@ pub use sidetone_engine::transfer::row::{EndReason as TransferEnd, FilePolicy};
 pub use sidetone_engine::transfer::view::{PausedBy, TransferState, TransferView};
 pub use sidetone_engine::{
     Account, Addresses, CallState, CallView, Content, Cost, Direction, EndReason, Friend,
-    Microphone as MicrophoneState, PeerId, Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Shows,
-    Standing, Storage, Theme, Time, Verified, Wants,
+    Microphone as MicrophoneState, Network, NetworkKind, PeerId, Preference, Preferences, Reach, Receipts, Relay,
+    Route, Routes, Shows, Standing, Storage, Theme, Time, Verified, Wants,
 };
 pub use sidetone_media::video::{Codec, FrameError, Kind as FrameKind, Pushed, Rotation, Track as Source};
 pub use sidetone_media::{Note, NoteRecorder};

@@ -42,11 +42,12 @@ mod stream;
 mod template;
 mod traffic;
 mod video;
+mod vigil;
 mod window;
 
 pub use bulk::{BULK_BYTES, Beside, BulkClosed, BulkNews, BulkPath, BulkPort, BytesPerSecond};
 pub use description::{Candidate, Description, Malformed};
-pub use ledger::{Passed, Ways as Passing};
+pub use ledger::{Lending, Passed, Ways as Passing};
 pub use media::{Inbound, MediaPort};
 pub use video::{VideoPort, VideoStats};
 
@@ -62,13 +63,16 @@ pub const RECORD_BYTES: usize = sidetone_crypto::record::MAX_RECORD;
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// How long the handshakes may take on a proven path before the link is [`DownReason::Unauthenticated`].
 pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a peer may stay silent before [`News::Interrupted`] under [`Watch::Close`]; an idle link may notice a second
-/// later.
+/// How long a peer may stay silent before [`News::Interrupted`] while something is under way.
 pub const INTERRUPTED_AFTER: Duration = Duration::from_millis(2500);
-/// The same under [`Watch::Loose`].
+/// The same of an idle link under [`Watch::Close`].
+pub const IDLE_INTERRUPTED_AFTER: Duration = Duration::from_secs(45);
+/// The same of an idle link under [`Watch::Loose`].
 pub const INTERRUPTED_AFTER_LOOSE: Duration = Duration::from_secs(8);
-/// How long a peer may stay silent before [`News::Down`] with [`DownReason::Lost`].
+/// How long a peer may stay silent before [`News::Down`] with [`DownReason::Lost`] while something is under way.
 pub const LOST_AFTER: Duration = Duration::from_secs(30);
+/// The same of an idle link under [`Watch::Close`].
+pub const IDLE_LOST_AFTER: Duration = Duration::from_secs(75);
 
 /// Orders waiting for the link's task.
 const ORDERS: usize = 2 * description::CANDIDATES + 8;
@@ -130,10 +134,10 @@ pub enum Bind {
 /// How closely a proven path is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watch {
-    /// Checked every second: an interruption shows after [`INTERRUPTED_AFTER`]. Costs 32 kB a minute, both ways together.
+    /// All the time while something is under way, and while it is idle every 20 seconds: less than 2 kB a minute, both ways
+    /// together.
     Close,
-    /// Checked every three seconds, and so a third of that: for links that mostly idle, and whose silence shows in
-    /// other ways once they do not.
+    /// The same, and every three seconds while it is idle, for 11 kB a minute: where it matters who is there.
     Loose,
 }
 
@@ -304,6 +308,12 @@ pub struct Phases {
 pub struct Meter(Arc<Pace>);
 
 impl Meter {
+    /// What our relay said when it was asked to lend an address; none if it said nothing.
+    #[must_use]
+    pub fn lending(&self) -> Option<Lending> {
+        self.0.ledger().lending()
+    }
+
     /// What passed so far.
     #[must_use]
     pub fn read(&self) -> Passed {
@@ -425,6 +435,12 @@ impl Link {
         self.order(Order::Restart)
     }
 
+    /// Whether the address that the link last sent from is not this device's any more: nothing comes back to it.
+    #[must_use]
+    pub fn is_severed(&self) -> bool {
+        self.pace.from().is_some_and(is_gone)
+    }
+
     /// When the link reached what.
     #[must_use]
     pub fn phases(&self) -> Phases {
@@ -474,4 +490,10 @@ impl Link {
             mpsc::error::TrySendError::Closed(_) => Refused::Closed,
         })
     }
+}
+
+/// Whether an address is not this device's any more.
+pub(crate) fn is_gone(ip: IpAddr) -> bool {
+    let bound = std::net::UdpSocket::bind((ip, 0));
+    bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrNotAvailable)
 }

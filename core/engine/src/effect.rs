@@ -69,6 +69,8 @@ pub enum Order {
     Candidate(Candidate),
     /// Send a record; the engine keeps the bytes in flight below [`crate::WINDOW_BYTES`].
     Send(Vec<u8>),
+    /// Look for a new path, from the addresses there are now; what is under way on it stays.
+    Restart,
     /// Close it and free everything.
     Close,
 }
@@ -83,6 +85,18 @@ pub enum Ways {
     DirectOnly,
     /// Only through our relay: no address of this device is shown.
     RelayOnly,
+}
+
+impl Ways {
+    /// Whether it may go from phone to phone.
+    pub fn direct(self) -> bool {
+        self != Self::RelayOnly
+    }
+
+    /// Whether it may go through a relay.
+    pub fn relay(self) -> bool {
+        self != Self::DirectOnly
+    }
 }
 
 /// Our part in making a link.
@@ -301,6 +315,8 @@ pub enum Event {
     Stranger(StrangerEvent),
     /// What the user of this device prefers changed.
     Preferences,
+    /// A link lost its address to a change of network that the app did not tell of.
+    NetworkUntold,
 }
 
 /// What happened to the account of this device.

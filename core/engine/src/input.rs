@@ -8,6 +8,7 @@ use sidetone_wire::record::{MessageId, Reactions, Text};
 use zeroize::Zeroizing;
 
 use crate::call::{Shows, Wants};
+use crate::network::Network;
 use crate::preferences::Preference;
 use crate::room::RoomCommand;
 use crate::sound::SoundNews;
@@ -32,6 +33,9 @@ pub enum Input {
     Online(bool),
     /// The work for a search is done; none if it was given up.
     Proved(TicketId, Option<u64>),
+    /// The phone is in another network, or is said to be in the one it was in; these links lost the address that they went
+    /// out from.
+    Network(Network, Vec<LinkId>),
     /// Time passed: at or after [`crate::Engine::deadline`].
     Tick,
 }
@@ -167,6 +171,8 @@ pub enum Command {
     SetFilePolicy(FilePolicy),
     /// Who may learn this phone's addresses.
     SetAddresses(Addresses),
+    /// Whether one friend may, whatever counts for others; `None` for what counts for others.
+    SetAddressesFor(UserId, Option<Addresses>),
     /// Whether friends learn what was read.
     SetReceipts(Receipts),
     /// Anything the user of this device may choose, with an account or without.
@@ -233,14 +239,24 @@ pub enum Microphone {
     Off,
 }
 
-/// Who may learn this phone's addresses by opening a link.
+/// Whether a friend may learn this phone's addresses. Who may not is reached through a relay; nobody learns one while it
+/// rings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Addresses {
-    /// Friends who have something to deliver, and both ends of an answered call.
+    /// As soon as one has something for the other, and in an answered call.
     #[default]
-    Friends,
-    /// Only those whom this phone writes to or talks with: another's text waits until then.
-    WhenIAct,
+    Direct,
+    /// In a call that was answered; all else goes through a relay.
+    RelayUntilAccepted,
+    /// Once safety numbers were compared; until then everything goes through a relay.
+    RelayUntilVerified,
+    /// Never: everything goes through a relay.
+    Never,
+}
+
+impl Addresses {
+    /// Every choice, as numbered in kept rows.
+    pub(crate) const ALL: [Self; 4] = [Self::Direct, Self::RelayUntilAccepted, Self::RelayUntilVerified, Self::Never];
 }
 
 /// Whether friends learn what was read.
@@ -275,6 +291,8 @@ pub enum News {
     Interrupted,
     /// It came back.
     Restored,
+    /// The address that it went out from is not this phone's any more.
+    Severed,
     /// It is gone for good.
     Down(Down),
 }

@@ -55,6 +55,23 @@ pub(crate) struct Pairing {
     pub same: Zeroizing<[u8; 32]>,
     /// Another link of the same session, on its way to take the place of the one in use.
     pub detour: Detour,
+    /// Which ways the link in use may take.
+    pub ways: Ways,
+    /// Nothing is heard on it, or nothing can be.
+    pub silent: bool,
+    /// Whether each end lets the other learn its address, where it did not at first.
+    pub willing: Willing,
+}
+
+/// Who lets whom learn an address in mid-session.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Willing {
+    /// We said so.
+    pub ours: bool,
+    /// They did.
+    pub theirs: bool,
+    /// It was tried on this link.
+    pub tried: bool,
 }
 
 pub(crate) enum Link {
@@ -97,6 +114,9 @@ impl Pairing {
             hash,
             same,
             detour: Detour::None,
+            ways: Ways::Preferred,
+            silent: false,
+            willing: Willing::default(),
         }
     }
 
@@ -114,7 +134,13 @@ impl Pairing {
     /// Nothing that goes through the server is in order any more. Whether the pairing is still of use.
     pub fn lose_signal(&mut self) -> bool {
         self.signal = None;
-        self.is_up()
+        // Of a silent link another path can only be agreed on through the server.
+        self.is_up() && !self.silent
+    }
+
+    /// Whether something can be said through the server.
+    pub fn has_signal(&self) -> bool {
+        self.signal.is_some()
     }
 
     /// Seals a record and sends it by the best way. An error ends the pairing.
@@ -195,6 +221,7 @@ impl Pairing {
         let role = if self.ours { Role::Offer } else { Role::Answer };
         self.link = Link::Opening { id, until: cx.now.time.after(OPEN_MS) };
         self.used = cx.now.time;
+        self.ways = ways;
         cx.effect(Effect::Link(id, Order::Open { role, relays, ways }));
         if let Some(description) = self.held.description.take() {
             cx.effect(Effect::Link(id, Order::Remote(description)));

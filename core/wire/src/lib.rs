@@ -6,6 +6,7 @@
 //! - [`room`]: what phones ask of the server about rooms, and what it tells them.
 //! - [`member`]: what members of a room say to each other once theirs is.
 //! - [`floor`]: what members of a push-to-talk room say about who speaks.
+//! - [`path`]: what they say about a second link of theirs.
 //! - [`transfer`]: what they say about files, whose bytes travel beside the records.
 //! - [`stranger`]: the same about strangers.
 //! - [`encounter`]: what two strangers say to each other.
@@ -35,6 +36,7 @@ pub mod frame;
 pub mod id;
 pub mod limits;
 pub mod member;
+pub mod path;
 pub mod record;
 pub mod room;
 pub mod stranger;

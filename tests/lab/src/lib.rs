@@ -18,6 +18,7 @@
 //! ```
 
 mod namespace;
+pub mod net;
 pub mod pipe;
 mod shape;
 mod wire;

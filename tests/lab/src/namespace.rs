@@ -71,7 +71,10 @@ impl Namespace {
     }
 
     /// Sets something up with iproute2.
-    pub(crate) fn ip(&self, arguments: &[&str]) -> Result<(), Unavailable> {
+    ///
+    /// # Errors
+    /// [`Unavailable`] without the program, or with what it said.
+    pub fn ip(&self, arguments: &[&str]) -> Result<(), Unavailable> {
         let done = self.command("ip").args(arguments).output().map_err(|_| Unavailable::NoProgram("nsenter"))?;
         if done.status.success() {
             return Ok(());

@@ -129,7 +129,7 @@ impl Wire {
 }
 
 /// A device is made in its namespace; whoever holds it afterwards may be anywhere.
-fn device(namespace: &Namespace, name: &str, address: IpAddr) -> Result<SyncDevice, Unavailable> {
+pub(crate) fn tun(namespace: &Namespace, name: &str) -> Result<SyncDevice, Unavailable> {
     let refused = |error: io::Error| Unavailable::Refused("a TUN device", error.to_string());
     let named = name.to_owned();
     let make = move || {
@@ -141,8 +141,11 @@ fn device(namespace: &Namespace, name: &str, address: IpAddr) -> Result<SyncDevi
         Ok(device)
     };
     let made = namespace.spawn(make).map_err(refused)?.join();
-    let device =
-        made.map_err(|_| refused(io::Error::other("the thread panicked")))?.map_err(refused)?.map_err(refused)?;
+    made.map_err(|_| refused(io::Error::other("the thread panicked")))?.map_err(refused)?.map_err(refused)
+}
+
+fn device(namespace: &Namespace, name: &str, address: IpAddr) -> Result<SyncDevice, Unavailable> {
+    let device = tun(namespace, name)?;
     namespace.ip(&["addr", "add", &format!("{address}/24"), "dev", name])?;
     // Otherwise the kernel would speak on the wire itself, looking for routers.
     namespace.ip(&["link", "set", name, "addrgenmode", "none"])?;

@@ -98,6 +98,7 @@ impl Phone {
             standing: Standing::Friend as u8,
             verified: false,
             pinned: true,
+            addresses: None,
         };
         let rows = [account.put(OURSELVES, 0), friend.put(THEM, 0)];
         let disk = rows.into_iter().filter_map(|row| Some((row.place, row.value?))).collect();
@@ -448,7 +449,7 @@ impl Phone {
             (17, Some(call)) => Command::DeclineCall(call),
             (18, Some(call)) => Command::HangUp(call),
             (19, Some(call)) => Command::SetMicrophone(call, Microphone::Off),
-            (20, _) => Command::SetAddresses(Addresses::WhenIAct),
+            (20, _) => Command::SetAddresses(Addresses::RelayUntilAccepted),
             (21, _) => Command::SetReceipts(Receipts::Keep),
             _ => match text() {
                 Some(text) => Command::SendText(THEM, text),

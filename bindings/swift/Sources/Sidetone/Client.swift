@@ -88,7 +88,7 @@ public final class Client: Sendable {
     }
 
     /// The phone has another network, or its network is back: for `NWPathMonitor`.
-    public func networkChanged() { raw.networkChanged() }
+    public func networkChanged(_ network: NetworkSnapshot) { raw.networkChanged(network: network) }
 
     /// The app is seen again: for `sceneWillEnterForeground`.
     public func onForeground() { raw.onForeground() }
@@ -120,6 +120,12 @@ public final class Client: Sendable {
 
     /// Chooses who may learn this phone's addresses.
     public func setAddresses(_ rule: AddressRule) async throws { try await raw.setAddresses(rule: rule) }
+    /// How the way to a friend stands, why, and the one thing that helps.
+    public func connectivity(user: UserId) async throws -> ConnectivityReport { try await raw.connectivity(user: user) }
+    /// Chooses whether one friend may learn this phone's addresses; nil for what counts for others.
+    public func setAddresses(_ rule: AddressRule?, for user: UserId) async throws {
+        try await raw.setAddressesFor(user: user, rule: rule)
+    }
 
     /// Chooses whether friends learn what was read.
     public func setReceipts(_ rule: ReceiptRule) async throws { try await raw.setReceipts(rule: rule) }

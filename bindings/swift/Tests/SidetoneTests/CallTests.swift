@@ -150,10 +150,15 @@ final class CallTests: XCTestCase {
         let (hers, his) = try await duo.talk()
         try await duo.anna.onBackground()
         duo.anna.onForeground()
-        duo.anna.networkChanged()
+        duo.anna.networkChanged(NetworkSnapshot(kind: .mobile, metered: true, addresses: ["127.0.0.1", "none"]))
         try await duo.ben.chat(with: duo.annaId).send("still there?")
         try await duo.anna.chat(with: duo.benId).latest().until { $0.first?.text == "still there?" }
         try await his.view.until { $0.state == .connected }
+        let report = try await duo.anna.connectivity(user: duo.benId)
+        XCTAssertEqual(report.verdict, .direct)
+        XCTAssertEqual(report.cause, .none)
+        try await duo.anna.setAddresses(.direct, for: duo.benId)
+        try await duo.anna.setAddresses(nil, for: duo.benId)
         try await hers.hangUp()
     }
 }

@@ -185,7 +185,7 @@ final class LifeTests: XCTestCase {
         same(try await code { try await phone.call(nobody) }, .closed)
         same(try await code { try await phone.onBackground() }, .closed)
         phone.onForeground()
-        phone.networkChanged()
+        phone.networkChanged(NetworkSnapshot(kind: .none, metered: false, addresses: []))
         var events = phone.events.makeAsyncIterator()
         let event = await events.next()
         XCTAssertNil(event)

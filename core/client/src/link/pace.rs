@@ -7,7 +7,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -64,6 +64,10 @@ pub(super) struct Pace {
     /// Bytes of UDP payload that left.
     sent: AtomicU64,
     ledger: Ledger,
+    /// Milliseconds after `epoch` at which anything last came in.
+    heard: AtomicU64,
+    /// The address of this device that something else than a path check last left from.
+    from: watch::Sender<Option<IpAddr>>,
     /// Microseconds after `epoch` at which each [`Milestone`] was first reached; 0 is not yet.
     reached: [AtomicU64; 3],
 }
@@ -88,6 +92,8 @@ impl Pace {
             wakeups: AtomicU64::new(0),
             sent: AtomicU64::new(0),
             ledger: Ledger::default(),
+            heard: AtomicU64::new(0),
+            from: watch::Sender::new(None),
             reached: [const { AtomicU64::new(0) }; 3],
         }
     }
@@ -150,6 +156,17 @@ impl Pace {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
+    /// Something else than a path check leaves from this address.
+    pub(super) fn leave_from(&self, ip: Option<IpAddr>) {
+        if *self.from.borrow() != ip {
+            self.from.send_replace(ip);
+        }
+    }
+
+    pub(super) fn from(&self) -> Option<IpAddr> {
+        *self.from.borrow()
+    }
+
     /// What passes, by what it is for.
     pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger
@@ -168,8 +185,19 @@ impl Pace {
         self.now() < self.hurry_until.load(Ordering::Relaxed)
     }
 
+    /// As if something came in just now.
+    pub(super) fn heard_now(&self) {
+        self.heard.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// How long nothing has come in.
+    pub(super) fn silence(&self) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(self.heard.load(Ordering::Relaxed)))
+    }
+
     /// A packet came in.
     pub(super) fn received(&self) {
+        self.heard_now();
         if self.hurries() {
             self.turns.store(TURNS, Ordering::Relaxed);
         }

@@ -30,8 +30,8 @@ use super::pulse::Pulse;
 use super::records::WINDOW_BYTES;
 use super::socket::Way;
 use super::{
-    Bind, INTERRUPTED_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError, RECORD_BYTES, Reach, RelayedBy,
-    Role, Route, RoutePolicy, Settings, Watch, template, window,
+    Bind, IDLE_INTERRUPTED_AFTER, IDLE_LOST_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError,
+    RECORD_BYTES, Reach, RelayedBy, Role, Route, RoutePolicy, Settings, Watch, template, window,
 };
 
 /// The stream number of the records' channel, agreed in advance: no round trip is spent on opening it. Further
@@ -44,9 +44,9 @@ const FACTS: usize = 256;
 /// How often an unproven path is tried, and how often at most: for as long as a link may take to come up.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 const CHECKS: u16 = 300;
-/// How often a proven path is checked (RFC 7675 asks for at least every 30 s); often enough to notice an
-/// interruption in time even when one check is lost.
-const KEEPALIVE: Duration = Duration::from_secs(1);
+/// How often a proven path is checked (RFC 7675 lets consent last for 30 s): rarely enough for a radio to sleep, and often
+/// enough for a router to keep its door open. What is under way is watched by [`super::vigil`].
+const KEEPALIVE: Duration = Duration::from_secs(20);
 const KEEPALIVE_LOOSE: Duration = Duration::from_secs(3);
 /// Packets that may arrive out of order before they count as replayed; the library's own default is no protection.
 const REPLAY_WINDOW: usize = 512;
@@ -226,20 +226,19 @@ async fn channel(
 }
 
 fn engine(policy: RoutePolicy, watch: Watch) -> SettingEngine {
-    let (interrupted, keepalive) = match watch {
-        Watch::Close => (INTERRUPTED_AFTER, KEEPALIVE),
-        Watch::Loose => (INTERRUPTED_AFTER_LOOSE, KEEPALIVE_LOOSE),
+    let (interrupted, lost, keepalive) = match watch {
+        Watch::Close => (IDLE_INTERRUPTED_AFTER, IDLE_LOST_AFTER, KEEPALIVE),
+        Watch::Loose => (INTERRUPTED_AFTER_LOOSE, LOST_AFTER, KEEPALIVE_LOOSE),
     };
-    let relay_wait = if policy == RoutePolicy::RelayOnly { Duration::ZERO } else { RELAY_WAIT };
     SettingEngineBuilder::new()
         // Without a multicast route mDNS makes building fail, and it tells the neighbours who is here.
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
-        .with_ice_timeouts(Some(interrupted), Some(LOST_AFTER - interrupted), Some(keepalive))
+        .with_ice_timeouts(Some(interrupted), Some(lost - interrupted), Some(keepalive))
         .with_ice_connection_attempts(Some(CHECK_EVERY), Some(CHECKS))
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
         .with_srflx_acceptance_min_wait(Some(SRFLX_WAIT))
         .with_prflx_acceptance_min_wait(Some(PRFLX_WAIT))
-        .with_relay_acceptance_min_wait(Some(relay_wait))
+        .with_relay_acceptance_min_wait(Some(relay_wait(policy)))
         // Sockets belong to one interface each, so only new ones reach a network the device has just joined.
         .with_discard_local_candidates_during_ice_restart(true)
         .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm])
@@ -253,6 +252,11 @@ fn engine(policy: RoutePolicy, watch: Watch) -> SettingEngine {
         .with_sctp_max_receive_buffer_size(RECEIVE_BYTES)
         .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(RECORD_BYTES as u32))
         .build()
+}
+
+/// Where there is nothing better to wait for, a relay is taken at once.
+fn relay_wait(policy: RoutePolicy) -> Duration {
+    if policy == RoutePolicy::RelayOnly { Duration::ZERO } else { RELAY_WAIT }
 }
 
 fn configuration(settings: &Settings, certificate: &Certificate) -> Result<RTCConfiguration, LinkError> {
@@ -381,5 +385,18 @@ impl PeerConnectionEventHandler for Reporter {
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         self.tell(Fact::Track(track.kind().await, track));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_waits_for_better_ways_only_where_there_may_be_some() {
+        assert_eq!(relay_wait(RoutePolicy::RelayOnly), Duration::ZERO);
+        for policy in [RoutePolicy::Any, RoutePolicy::DirectOnly] {
+            assert!(relay_wait(policy) > PRFLX_WAIT && relay_wait(policy) < Duration::from_secs(2), "{policy:?}");
+        }
     }
 }

@@ -9,7 +9,7 @@
 //! the library does. One reader at a time costs one wake-up per batch.
 
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -80,6 +80,7 @@ impl PartialEq for Way {
 #[derive(Debug)]
 pub(super) struct Socket {
     io: UdpSocket,
+    local: Option<IpAddr>,
     offload: Offload,
     pace: Arc<Pace>,
     pulse: Arc<Pulse>,
@@ -118,6 +119,7 @@ impl Socket {
         let io = UdpSocket::from_std(socket)?;
         let offload = Offload(UdpSocketState::new(UdpSockRef::from(&io))?);
         Ok(Handle(Arc::new(Self {
+            local: io.local_addr().ok().map(|address| address.ip()),
             io,
             offload,
             pace,
@@ -182,6 +184,7 @@ impl Socket {
             Protocol::Quic | Protocol::Other => {}
         }
         self.pace.passed();
+        self.pace.leave_from(self.local);
     }
 
     /// What the tap left for the library, one packet at a time.
@@ -394,6 +397,7 @@ impl quinn::AsyncUdpSocket for Tap {
                 (meta.ecn, meta.dst_ip) = (read.ecn.map(to_quic), read.dst_ip);
             }
             if any {
+                socket.pace.heard_now();
                 return Poll::Ready(Ok(count));
             }
         }

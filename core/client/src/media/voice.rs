@@ -13,7 +13,7 @@ use rtrb::{Consumer, Producer};
 use sidetone_crypto::sframe::{Opener, Sealer};
 use sidetone_engine::{SenderKey, SoundNews, SoundOrder};
 use sidetone_media::{
-    Capture, Encoded, Inserted, MAX_PAYLOAD, MediaError, Mixer, Muted, PULL_SAMPLES, Settings, Speaker,
+    Capture, Encoded, Inserted, Ladder, MAX_PAYLOAD, MediaError, Mixer, Muted, PULL_SAMPLES, Settings, Speaker,
 };
 use sidetone_wire::id::{CallId, RoomId};
 use sidetone_wire::limits::ROOMS;
@@ -131,6 +131,8 @@ struct Talk {
     second_us: u64,
     /// What they said last of our loss.
     their_loss: u8,
+    /// How many bits a second we say it with.
+    ladder: Ladder,
 }
 
 /// Seals and sends.
@@ -446,6 +448,7 @@ impl Talk {
             feed: Feed::new(now_us),
             second_us: now_us,
             their_loss: 0,
+            ladder: Ladder::default(),
         })
     }
 
@@ -488,6 +491,9 @@ impl Talk {
 
     fn measure(&mut self, now_us: u64, figures: &Figures) {
         let Some(stats) = self.mixer.stats(THEM) else { return };
+        let rate = self.ladder.judge(now_us, f32::from(self.their_loss) * LOSS_STEP_PERMILLE as f32 / 1_000.0);
+        // Every rung is within what libopus takes.
+        let _ = self.capture.set_rate(rate);
         self.mouth.loss = u8::try_from(stats.loss_permille / LOSS_STEP_PERMILLE).unwrap_or(u8::MAX);
         figures.playout(stats);
         figures.our_level.store(self.capture.level().minus_dbov(), Relaxed);
@@ -512,7 +518,7 @@ impl Mouth {
         }
         let timestamp = self.timestamp.wrapping_add(frame.timestamp);
         let marker = self.next_timestamp != Some(timestamp);
-        let after = timestamp.wrapping_add(960);
+        let after = timestamp.wrapping_add(frame.samples);
         self.next_timestamp = Some(after);
         figures.note_captured(clock::micros(), after);
         // The pool's memory comes back when the link has sent what lies in it.

@@ -187,6 +187,7 @@ impl Room {
             link: lets_in,
             consent: lets_in,
             trust: Some(Trust::Shared),
+            detour: None,
             ways: match self.invitation.policy.relaying {
                 Relaying::Forbidden => Ways::DirectOnly,
                 Relaying::Allowed => Ways::Preferred,

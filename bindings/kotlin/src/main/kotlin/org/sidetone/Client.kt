@@ -95,7 +95,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     }
 
     /** The phone has another network, or its network is back: for `ConnectivityManager.NetworkCallback`. */
-    public fun networkChanged(): Unit = ask { raw.networkChanged() }
+    public fun networkChanged(network: NetworkSnapshot): Unit = ask { raw.networkChanged(network) }
 
     /** The app is seen again. */
     public fun onForeground(): Unit = ask { raw.onForeground() }
@@ -128,6 +128,12 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
 
     /** Chooses who may learn this phone's addresses. */
     public suspend fun setAddresses(rule: AddressRule): Unit = ask { raw.setAddresses(rule) }
+
+    /** How the way to a friend stands, why, and the one thing that helps. */
+    public suspend fun connectivity(user: UserId): ConnectivityReport = ask { raw.connectivity(user) }
+
+    /** Chooses whether one friend may learn this phone's addresses; null for what counts for others. */
+    public suspend fun setAddressesFor(user: UserId, rule: AddressRule?): Unit = ask { raw.setAddressesFor(user, rule) }
 
     /** Chooses whether friends learn what was read. */
     public suspend fun setReceipts(rule: ReceiptRule): Unit = ask { raw.setReceipts(rule) }
@@ -419,7 +425,7 @@ private fun subject(event: Event): Subject = when (event) {
         else -> Subject.ROOMS
     }
     is Event.Marks, is Event.Typing, is Event.Announcement, is Event.Stopped -> Subject.NOTHING
-    is Event.Amended, is Event.Chat, is Event.Preferences -> Subject.NOTHING
+    is Event.Amended, is Event.Chat, is Event.Preferences, is Event.NetworkUntold -> Subject.NOTHING
 }
 
 private fun ended(reason: CallEnd) = CallState.Ended(reason)

@@ -146,10 +146,14 @@ class CallTest {
         val (hers, his) = duo.talk()
         duo.anna.onBackground()
         duo.anna.onForeground()
-        duo.anna.networkChanged()
+        duo.anna.networkChanged(NetworkSnapshot(NetworkKind.MOBILE, metered = true, addresses = listOf("127.0.0.1", "none")))
         duo.ben.chat(duo.annaId).send("still there?")
         duo.anna.chat(duo.benId).latest().until { all -> all.firstOrNull()?.text == "still there?" }
         his.view.until { it.state is CallState.Connected }
+        val report = duo.anna.connectivity(duo.benId)
+        assertEquals(Verdict.DIRECT to Cause.NONE, report.verdict to report.cause)
+        duo.anna.setAddressesFor(duo.benId, AddressRule.DIRECT)
+        duo.anna.setAddressesFor(duo.benId, null)
         hers.hangUp()
     }
 

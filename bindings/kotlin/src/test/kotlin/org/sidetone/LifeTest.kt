@@ -180,7 +180,7 @@ class LifeTest {
         assertEquals(ErrorCode.CLOSED, failure { phone.call(id) })
         assertEquals(ErrorCode.CLOSED, failure { phone.onBackground() })
         assertEquals(ErrorCode.CLOSED, failure { phone.onForeground() })
-        assertEquals(ErrorCode.CLOSED, failure { phone.networkChanged() })
+        assertEquals(ErrorCode.CLOSED, failure { phone.networkChanged(NetworkSnapshot(NetworkKind.NONE, false, emptyList())) })
     }
 
     @Test
