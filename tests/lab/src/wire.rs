@@ -40,6 +40,7 @@ struct Tally {
     bytes: AtomicU64,
     lost: AtomicU64,
     overflowed: AtomicU64,
+    waited_us: AtomicU64,
 }
 
 #[derive(Debug, Default)]
@@ -115,6 +116,12 @@ impl Wire {
             lost: tally.lost.load(Ordering::Relaxed),
             overflowed: tally.overflowed.load(Ordering::Relaxed),
         })
+    }
+
+    /// The longest that a packet waited before the limited rate since this was asked last, from left to right first.
+    #[must_use]
+    pub fn waited(&self) -> [Duration; 2] {
+        self.shared.tally.each_ref().map(|tally| Duration::from_micros(tally.waited_us.swap(0, Ordering::Relaxed)))
     }
 
     /// Lets nothing in any more, until it is mended.
@@ -203,7 +210,11 @@ impl Carrier {
                 continue;
             }
             let Some(packet) = buffer.get(..length) else { continue };
-            match self.pipes[way].push(self.began.elapsed(), packet) {
+            let now = self.began.elapsed();
+            let fate = self.pipes[way].push(now, packet);
+            let waits_us = u64::try_from(self.pipes[way].waits(now).as_micros()).unwrap_or(u64::MAX);
+            tally.waited_us.fetch_max(waits_us, Ordering::Relaxed);
+            match fate {
                 Fate::Lost => tally.lost.fetch_add(1, Ordering::Relaxed),
                 Fate::Overflowed => tally.overflowed.fetch_add(1, Ordering::Relaxed),
                 Fate::Passes | Fate::Doubled | Fate::Late => continue,
