@@ -155,7 +155,7 @@ impl Client {
             }
             shelf.sweep(engine.transfers().into_iter().map(|view| view.transfer));
         }
-        let video = Video::new(Arc::clone(media.figures()), Arc::clone(&queue));
+        let video = Video::new(Arc::clone(&queue));
         let pictures = video.clone();
         let (files, from_files) = Pump::start(shelf.clone()).map_err(|_| OpenError::System)?;
         let (journal, routes) = (Journal::default(), BTreeMap::new());

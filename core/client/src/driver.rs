@@ -464,15 +464,15 @@ impl Driver {
             MediaOrder::Start { link, send, receive } => {
                 self.inside.links.make_way(Some(link));
                 // Without the link the engine will soon hear that it is down.
-                if let Some((sound, pictures)) = self.inside.links.port(link).zip(self.inside.links.video(link)) {
-                    self.inside.video.begin(call, pictures, &send, &receive);
+                if let Some((pictures, sound)) = self.inside.links.video(link) {
+                    self.inside.video.begin(call, pictures, sound.clone(), &send, &receive);
                     media.begin(call, Box::new(sound), send, receive);
                 }
             }
             MediaOrder::Move { link } => {
                 self.inside.links.make_way(Some(link));
-                if let Some((sound, pictures)) = self.inside.links.port(link).zip(self.inside.links.video(link)) {
-                    self.inside.video.move_to(call, pictures);
+                if let Some((pictures, sound)) = self.inside.links.video(link) {
+                    self.inside.video.move_to(call, pictures, sound.clone());
                     media.move_to(call, Box::new(sound));
                 }
             }
@@ -485,6 +485,7 @@ impl Driver {
                 media.open_with(call, key);
             }
             MediaOrder::Show(shows) => self.inside.video.show(call, shows),
+            MediaOrder::Wanted(wants) => self.inside.video.wanted(call, wants),
             MediaOrder::Microphone(Microphone::On) => media.mute(call, Muted::No),
             MediaOrder::Microphone(Microphone::Off) => media.mute(call, Muted::Yes),
             MediaOrder::Stop => {
@@ -496,14 +497,16 @@ impl Driver {
     }
 
     fn sound(&mut self, room: RoomId, order: SoundOrder) {
-        let port = match &order {
+        let ports = match &order {
             // Without the link the engine will soon hear that it is down.
-            SoundOrder::Member { link, .. } => {
-                self.inside.links.port(*link).map(|port| Box::new(port) as Box<dyn Port>)
-            }
+            SoundOrder::Member { link, .. } => self.inside.links.video(*link),
             _ => None,
         };
-        self.inside.media.room(room, order, port);
+        let port = ports.as_ref().map(|(_, sound)| Box::new(sound.clone()) as Box<dyn Port>);
+        self.inside.video.room(room, &order, ports);
+        if !matches!(order, SoundOrder::Show(_) | SoundOrder::Wanted { .. }) {
+            self.inside.media.room(room, order, port);
+        }
     }
 
     fn tell(&mut self, effect: Effect) {

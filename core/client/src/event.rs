@@ -60,6 +60,8 @@ pub enum Event {
     Preferences,
     /// What the encoder of a call's pictures should know.
     Video(CallId, VideoEvent),
+    /// What the encoder of our pictures in a room should know.
+    RoomVideo(RoomId, VideoEvent),
     /// Something in a room.
     Room(RoomId, RoomEvent),
     /// Something about a stranger.
@@ -100,6 +102,7 @@ impl Event {
         match (self, older) {
             (Self::Call(new), Self::Call(old)) => new.call == old.call,
             (Self::Video(call, new), Self::Video(other, old)) => call == other && new.replaces(old),
+            (Self::RoomVideo(room, new), Self::RoomVideo(other, old)) => room == other && new.replaces(old),
             (Self::Transfer(new), Self::Transfer(old)) => new.transfer == old.transfer,
             (Self::Room(new, one @ (RoomEvent::Changed | RoomEvent::Loud(_))), Self::Room(old, other)) => {
                 new == old && std::mem::discriminant(one) == std::mem::discriminant(other)

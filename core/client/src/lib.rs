@@ -81,7 +81,7 @@ pub use sidetone_engine::{
     Microphone as MicrophoneState, PeerId, Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Shows,
     Standing, Storage, Theme, Time, Verified, Wants,
 };
-pub use sidetone_media::video::{Codec, FrameError, Kind as FrameKind, Pushed, Rotation, Track as Source};
+pub use sidetone_media::video::{Codec, FrameError, Kind as FrameKind, Pause, Pushed, Rotation, Track as Source};
 pub use sidetone_media::{Note, NoteRecorder};
 pub use sidetone_wire::encounter::{Language, Nickname};
 pub use sidetone_wire::id::{CallId, ItemSeq, LaneId, MatchId, MemberId, RoomId, TransferId, UserId};
@@ -93,4 +93,4 @@ pub use stranger::{BurnReport, Entering, Strangers};
 pub use transfer::Preview;
 pub use transfer::picture::{Decoded, Origin};
 pub use vault::{FileVault, FixedKey, KeyVault, VaultError};
-pub use video::{Video, VideoError, VideoEvent, VideoFrame};
+pub use video::{RoomVideo, Video, VideoError, VideoEvent, VideoFrame};

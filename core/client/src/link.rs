@@ -50,6 +50,9 @@ pub use ledger::{Passed, Ways as Passing};
 pub use media::{Inbound, MediaPort};
 pub use video::{VideoPort, VideoStats};
 
+#[cfg(test)]
+pub(crate) use video::Cable;
+
 use description::{Kind, Protocol};
 use life::{Life, Order};
 use pace::Pace;

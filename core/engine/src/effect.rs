@@ -7,7 +7,7 @@ use sidetone_wire::frame::Frame;
 use sidetone_wire::id::{CallId, RoomId, TransferId, UserId};
 use sidetone_wire::record::MessageId;
 
-use crate::call::{CallView, Shows};
+use crate::call::{CallView, Shows, Wants};
 use crate::input::{Ask, LinkId, Microphone};
 use crate::room::RoomEvent;
 use crate::row::{Change, Place};
@@ -119,6 +119,8 @@ pub enum MediaOrder {
     Microphone(Microphone),
     /// Which of our pictures go out.
     Show(Shows),
+    /// Which of them the peer wants to see.
+    Wanted(Wants),
     /// Stop and forget the keys.
     Stop,
 }

@@ -292,6 +292,8 @@ fn room_records() -> Vec<Record> {
         RoomWord::Close(Empty::default()),
         RoomWord::Leaving(Empty::default()),
         RoomWord::Rule(Rule { version: 3, secret: Some(Secret([8; 32])), ..Rule::default() }),
+        RoomWord::Shows(Shows { camera: false, screen: true, motion: true }),
+        RoomWord::Wants(Wants { camera: 180, screen: u16::MAX }),
     ];
     words.into_iter().map(Record::Room).collect()
 }

@@ -246,7 +246,7 @@ impl Phone {
                     *receive = key.base.to_bytes().to_vec();
                 }
             }
-            MediaOrder::Microphone(_) | MediaOrder::Show(_) | MediaOrder::Move { .. } => {}
+            MediaOrder::Microphone(_) | MediaOrder::Show(_) | MediaOrder::Wanted(_) | MediaOrder::Move { .. } => {}
         }
     }
 

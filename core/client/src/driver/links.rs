@@ -148,18 +148,10 @@ impl Links {
         self.slots.remove(&id);
     }
 
-    /// Where a link's sound goes in and out.
-    pub fn port(&self, id: LinkId) -> Option<MediaPort> {
+    /// Where a link's pictures and its sound go in and out.
+    pub fn video(&self, id: LinkId) -> Option<(VideoPort, MediaPort)> {
         match &self.slots.get(&id)?.stage {
-            Stage::Open(link) => Some(link.media()),
-            Stage::Opening(..) => None,
-        }
-    }
-
-    /// Where a link's pictures go in and out.
-    pub fn video(&self, id: LinkId) -> Option<VideoPort> {
-        match &self.slots.get(&id)?.stage {
-            Stage::Open(link) => Some(link.video()),
+            Stage::Open(link) => Some((link.video(), link.media())),
             Stage::Opening(..) => None,
         }
     }

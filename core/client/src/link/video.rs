@@ -40,6 +40,8 @@ pub struct VideoStats {
     pub sent: SenderStats,
     /// On its way in.
     pub received: ReceiverStats,
+    /// Frames that came whole and were refused: not sealed by the peer, or for another track, or not made of a frame.
+    pub refused: u64,
 }
 
 struct State {
@@ -48,6 +50,7 @@ struct State {
     frames: VecDeque<(Track, Assembled)>,
     waiting: usize,
     keys: [bool; 2],
+    refused: [u64; 2],
     closed: bool,
 }
 
@@ -114,9 +117,12 @@ impl VideoPort {
         std::mem::take(&mut self.inner.state().keys)
     }
 
-    /// A frame of this track could not be used: the peer is asked for a key frame.
-    pub fn need_key(&self, track: Track) {
-        self.inner.state().downlink.need_key(track);
+    /// A frame of this track could not be used: that is counted, and the peer is asked for a key frame.
+    pub fn refuse(&self, track: Track) {
+        let mut state = self.inner.state();
+        state.refused[track as usize] += 1;
+        state.downlink.need_key(track);
+        drop(state);
         self.inner.out.notify_one();
     }
 
@@ -129,6 +135,15 @@ impl VideoPort {
     #[must_use]
     pub fn encoder_bps(&self, track: Track) -> u64 {
         self.inner.state().uplink.encoder_bps(track)
+    }
+
+    /// While no picture is to be sent, sends so much of nothing, in bits a second: whether a path bears more is only known of
+    /// one that is used. 0 for none.
+    pub fn set_filler_bps(&self, filler_bps: u64) {
+        self.inner.state().uplink.set_filler_bps(filler_bps);
+        if filler_bps > 0 {
+            self.inner.out.notify_one();
+        }
     }
 
     /// What the path bears for both tracks, in bits a second.
@@ -152,7 +167,8 @@ impl VideoPort {
     #[must_use]
     pub fn stats(&self, track: Track) -> VideoStats {
         let state = self.inner.state();
-        VideoStats { sent: state.uplink.stats(track), received: state.downlink.stats(track) }
+        let (sent, received) = (state.uplink.stats(track), state.downlink.stats(track));
+        VideoStats { sent, received, refused: state.refused[track as usize] }
     }
 }
 
@@ -168,6 +184,7 @@ pub(super) fn port() -> (VideoPort, Pictures) {
         frames: VecDeque::new(),
         waiting: 0,
         keys: [false; 2],
+        refused: [0; 2],
         closed: false,
     };
     let (out, seen) = (Notify::new(), Notify::new());
@@ -315,4 +332,29 @@ pub(super) async fn watch(mut tracks: mpsc::Receiver<Remote>, pictures: &Picture
         }
     }
     std::future::pending().await
+}
+
+/// Two ends of pictures and sound, joined in memory.
+#[cfg(test)]
+pub(crate) struct Cable([Pictures; 2]);
+
+#[cfg(test)]
+impl Cable {
+    pub fn new() -> ([(VideoPort, super::MediaPort); 2], Self) {
+        let (ports, ends): (Vec<_>, Vec<_>) = (0..2).map(|_| port()).unzip();
+        let ports: [VideoPort; 2] = ports.try_into().expect("two");
+        (ports.map(|port| (port, super::media::port().0)), Self(ends.try_into().ok().expect("two")))
+    }
+
+    /// Carries what may leave now.
+    pub fn carry(&self) {
+        for (from, to) in [(0, 1), (1, 0)] {
+            let mut leaving = Vec::new();
+            self.0[from].due(&mut leaving);
+            for Leaving { sequence, timestamp, marker, payload } in leaving {
+                let header = rtp::header::Header { marker, sequence_number: sequence, timestamp, ..Default::default() };
+                self.0[to].heard(&rtp::Packet { header, payload });
+            }
+        }
+    }
 }

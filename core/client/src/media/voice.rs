@@ -53,6 +53,10 @@ pub trait Port: Send {
     fn next_sequence(&self) -> u16;
     /// Takes the oldest packet, if any; neither blocks nor allocates.
     fn take(&self) -> Option<Inbound>;
+    /// The sound with this RTP timestamp was captured just now: pictures that go the same way are to be shown with it.
+    fn note_captured(&self, _now_us: u64, _timestamp: u32) {}
+    /// The sound with this RTP timestamp is played just now: pictures that came the same way are shown with it.
+    fn note_played(&self, _now_us: u64, _timestamp: u32) {}
 }
 
 impl Port for MediaPort {
@@ -66,6 +70,14 @@ impl Port for MediaPort {
 
     fn take(&self) -> Option<Inbound> {
         self.take_audio()
+    }
+
+    fn note_captured(&self, now_us: u64, timestamp: u32) {
+        MediaPort::note_captured(self, now_us, timestamp);
+    }
+
+    fn note_played(&self, now_us: u64, timestamp: u32) {
+        MediaPort::note_played(self, now_us, timestamp);
     }
 }
 
@@ -86,6 +98,14 @@ impl Port for Both {
 
     fn take(&self) -> Option<Inbound> {
         self.before.take().or_else(|| self.port.take())
+    }
+
+    fn note_captured(&self, now_us: u64, timestamp: u32) {
+        self.port.note_captured(now_us, timestamp);
+    }
+
+    fn note_played(&self, now_us: u64, timestamp: u32) {
+        self.port.note_played(now_us, timestamp);
     }
 }
 
@@ -480,9 +500,7 @@ impl Talk {
     fn play(&mut self, now_us: u64, speaker: &mut Producer<i16>, figures: &Figures) {
         fill(speaker, figures, RESERVE, |block| self.mixer.pull(now_us, block));
         if let Some(next) = self.mixer.playing(THEM) {
-            // What lies in the ring is played before it.
-            let waiting = speaker.buffer().capacity() - speaker.slots();
-            figures.note_played(clock::micros(), next.wrapping_sub(waiting as u32));
+            self.mouth.port.note_played(clock::micros(), next.wrapping_sub(waiting(speaker)));
         }
     }
 
@@ -514,7 +532,7 @@ impl Mouth {
         let marker = self.next_timestamp != Some(timestamp);
         let after = timestamp.wrapping_add(960);
         self.next_timestamp = Some(after);
-        figures.note_captured(clock::micros(), after);
+        self.port.note_captured(clock::micros(), after);
         // The pool's memory comes back when the link has sent what lies in it.
         if self.pool.capacity() < self.sealed.len() {
             self.pool.reserve(POOL);
@@ -525,6 +543,11 @@ impl Mouth {
         first(&figures.sent, &figures.first_sent_us);
         figures.bytes_sent.fetch_add(self.sealed.len() as u64, Relaxed);
     }
+}
+
+/// Samples that are played before what comes next.
+pub(super) fn waiting(speaker: &Producer<i16>) -> u32 {
+    (speaker.buffer().capacity() - speaker.slots()) as u32
 }
 
 /// Counts, and notes when it was the first.
