@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
+.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store bench-video size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -77,6 +77,14 @@ bench: tools
 # A file over links good and bad, beside other libraries (by npm) and beside voice; needs root for network namespaces.
 bench-link: tools
 	tests/race/run $(RACE)
+
+# A film over a path that loses and one whose rate steps down and up, beside Chromium's camera (driven by playwright-core from
+# npm) on the same; needs root for network namespaces.
+bench-video: tools
+	.ci/install video chromium
+	npm install --silent --no-audit --no-fund --prefix target/video-peers playwright-core@1.64.1
+	$(CARGO) build --release --locked --package sidetone-cli
+	./target/release/sidetone demo video --chromium target/video-peers --json target/bench-video.json
 
 # A full phone opened, listed and wiped, beside Delta Chat's core (from PyPI) in the same run.
 bench-store: tools
