@@ -14,7 +14,7 @@ use sidetone::{
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::film::{Film, Projector, Screening};
+use crate::film::{Film, Projector, Screening, Wall};
 use crate::say;
 use crate::sound::{Mouth, Pump, Take};
 use crate::terminal::{self, PhoneArgs};
