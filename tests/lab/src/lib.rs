@@ -18,8 +18,10 @@
 //! ```
 
 mod namespace;
+pub mod packet;
 pub mod pipe;
 mod shape;
+mod sniffer;
 mod wire;
 
 use std::io::Write as _;
@@ -27,6 +29,7 @@ use std::path::Path;
 
 pub use namespace::Namespace;
 pub use shape::{Outage, Queue, Shape, Unreadable};
+pub use sniffer::Sniffer;
 pub use wire::{Counts, Wire};
 
 /// Why the laboratory cannot be set up here.

@@ -3,8 +3,8 @@
 use std::io::{self, PipeReader, PipeWriter};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -46,6 +46,15 @@ struct Tally {
 struct Shared {
     tally: [Tally; 2],
     cut: AtomicBool,
+    tapped: AtomicBool,
+    /// What came out since then, in each direction.
+    tap: Mutex<[Vec<Vec<u8>>; 2]>,
+}
+
+impl Shared {
+    fn tap(&self) -> MutexGuard<'_, [Vec<Vec<u8>>; 2]> {
+        self.tap.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A link between two namespaces; dropping it takes its devices away.
@@ -117,6 +126,18 @@ impl Wire {
         })
     }
 
+    /// Keeps a copy of every packet that comes out from now on; copies from before are dropped.
+    pub fn capture(&self) {
+        *self.shared.tap() = Default::default();
+        self.shared.tapped.store(true, Ordering::Relaxed);
+    }
+
+    /// The packets of each direction that came out since [`Wire::capture`], with their IP headers, from left to right first.
+    #[must_use]
+    pub fn captured(&self) -> [Vec<Vec<u8>>; 2] {
+        self.shared.tap().clone()
+    }
+
     /// Lets nothing in any more, until it is mended.
     pub fn cut(&self) {
         self.shared.cut.store(true, Ordering::Relaxed);
@@ -184,6 +205,9 @@ impl Carrier {
             // Counted first: who receives it may look at once.
             tally.delivered.fetch_add(1, Ordering::Relaxed);
             tally.bytes.fetch_add(packet.len() as u64, Ordering::Relaxed);
+            if self.shared.tapped.load(Ordering::Relaxed) {
+                self.shared.tap()[way].push(packet.clone());
+            }
             // A device that takes nothing drops it, as a network card would.
             if self.devices[1 - way].send(&packet).is_err() {
                 tally.delivered.fetch_sub(1, Ordering::Relaxed);
