@@ -2,6 +2,7 @@
 //! attacks and promises that are tried on them.
 
 pub mod doors;
+pub mod guests;
 pub mod puppet;
 pub mod real;
 pub mod world;

@@ -23,7 +23,7 @@ use sidetone_wire::id::{RoomId, TicketId, UnixMs};
 
 pub use dice::Dice;
 pub use files::{Batch, FileDue, Files, file};
-pub use link::Links;
+pub use link::{Links, Mischief};
 pub use nat::{Between, Nat};
 pub use phone::{Crash, Phone};
 pub use room::{Sound, name, push_to_talk};
@@ -102,6 +102,8 @@ pub struct World {
     pub tap: Tap,
     /// One step in this many ends in a crash; 0 for none.
     pub crash_one_in: u64,
+    /// Whether phones that have to work for a search get it wrong.
+    pub wrong_proofs: bool,
     /// Rows that any phone wanted kept, on disk or in memory.
     pub written: u64,
     queue: BTreeMap<(u64, u64), Due>,
@@ -124,6 +126,7 @@ impl World {
             lies: Lies::default(),
             tap: Tap::default(),
             crash_one_in: 0,
+            wrong_proofs: false,
             written: 0,
             queue: BTreeMap::new(),
             made: 0,
@@ -283,6 +286,7 @@ impl World {
                 | Effect::Transfer(..)
                 | Effect::Sound(..)
                 | Effect::Prove(_) => sends.push(effect),
+                Effect::Keyed(..) => {}
                 Effect::Answer(..) | Effect::Tell(_) => tells.push(effect),
             }
         }
@@ -313,7 +317,10 @@ impl World {
             Effect::Media(call, order) => self.phones[id].media(call, &order),
             Effect::Sound(room, order) => self.room_sound(id, room, order),
             Effect::Prove(puzzle) => {
-                let number = work(&puzzle.seed, &puzzle.ticket.0, puzzle.bits, puzzle.begin, 1 << 26);
+                let number = match self.wrong_proofs {
+                    true => Some(puzzle.begin),
+                    false => work(&puzzle.seed, &puzzle.ticket.0, puzzle.bits, puzzle.begin, 1 << 26),
+                };
                 self.later(800, Due::Proved(id, puzzle.ticket, number));
             }
             _ => {}

@@ -379,12 +379,15 @@ impl Driver {
         }
         let kept = self.inside.store.keep(writes);
         for effect in effects {
+            if let (Effect::Save(change), true) = (&*effect, kept.is_ok()) {
+                self.inside.receipts.saved(change);
+            }
             match effect {
                 Effect::Save(change) | Effect::Hold(change) | Effect::Amend(_, change) => change.value.zeroize(),
                 Effect::Forget(_) if kept.is_ok() => {
                     // A pump that is behind by thousands of orders has nothing left that could be opened.
                     let _ = self.inside.files.tell(pump::Word::Forget);
-                    self.inside.journal = Journal::default();
+                    (self.inside.journal, self.inside.receipts) = Default::default();
                     self.queue.clear();
                 }
                 _ => {}
@@ -395,8 +398,9 @@ impl Driver {
 
     /// Carries out what leaves; keeps what is told for later.
     fn act(&mut self, effect: Effect, told: &mut Vec<Effect>) {
+        self.inside.receipts.see(&effect);
         match effect {
-            Effect::Save(_) | Effect::Hold(_) | Effect::Amend(..) | Effect::Forget(_) => {}
+            Effect::Save(_) | Effect::Hold(_) | Effect::Amend(..) | Effect::Forget(_) | Effect::Keyed(..) => {}
             Effect::Send(frame) => self.send(frame),
             Effect::Link(id, order) => self.order(id, order),
             Effect::Media(call, order) => self.media(call, order),

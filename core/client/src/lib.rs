@@ -59,7 +59,7 @@ pub use keep::{
 };
 pub use link::{Bind, RoutePolicy, VideoStats};
 pub use media::{Loudspeaker, Microphone, SoundFigures};
-pub use receipt::{Kept, Receipt, Travelled, With};
+pub use receipt::{Epochs, Kept, Receipt, Travelled, With};
 pub use room::{Guest, NewRoom};
 pub use sidetone_crypto::identity::PublicKey;
 pub use sidetone_crypto::room::{self as room_policy, Policy};

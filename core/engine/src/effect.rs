@@ -8,7 +8,7 @@ use sidetone_wire::id::{CallId, RoomId, TransferId, UserId};
 use sidetone_wire::record::MessageId;
 
 use crate::call::{CallView, Shows};
-use crate::input::{Ask, LinkId, Microphone};
+use crate::input::{Ask, LinkId, Microphone, PeerId};
 use crate::room::RoomEvent;
 use crate::row::{Change, Place};
 use crate::sound::SoundOrder;
@@ -36,12 +36,23 @@ pub enum Effect {
     Sound(RoomId, SoundOrder),
     /// Do something with a file.
     Transfer(TransferId, TransferOrder),
+    /// New keys are in use with somebody: for the receipt of it.
+    Keyed(PeerId, Keys),
     /// Do some work, which may take seconds, and say [`crate::Input::Proved`].
     Prove(Puzzle),
     /// The outcome of a command.
     Answer(Ask, Result<Answer, CommandError>),
     /// Something the app may want to show.
     Tell(Event),
+}
+
+/// Which keys are new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// Those of a session whose link is up: of a handshake of its own.
+    Session,
+    /// Those of its records, by a fresh exchange within it.
+    Records,
 }
 
 /// What is forgotten.

@@ -35,7 +35,9 @@ pub mod transfer;
 mod view;
 
 pub use call::{CallState, CallView, Content, Direction, EndReason, Shows, Wants};
-pub use effect::{AccountEvent, Answer, CommandError, Effect, Event, MediaOrder, Order, Role, Scope, SenderKey, Ways};
+pub use effect::{
+    AccountEvent, Answer, CommandError, Effect, Event, Keys, MediaOrder, Order, Role, Scope, SenderKey, Ways,
+};
 pub use engine::Engine;
 pub use input::{
     Addresses, Ask, ChatCommand, Command, Down, Input, LinkId, Microphone, News, Password, PeerId, Reach, Receipts,

@@ -14,7 +14,7 @@ use sidetone_wire::stranger::StrangerEnvelope;
 use zeroize::Zeroizing;
 
 use crate::cx::{Cx, Purpose};
-use crate::effect::{Effect, Order, Role, Ways};
+use crate::effect::{Effect, Keys, Order, Role, Ways};
 use crate::input::{LinkId, PeerId, Route};
 use crate::keys::Under;
 use crate::time::Time;
@@ -147,9 +147,13 @@ impl Pairing {
         let record = match opened {
             Opened::Rekey(reply) => {
                 self.send(path, reply, Class::Control, cx)?;
+                cx.effect(Effect::Keyed(self.peer, Keys::Records));
                 None
             }
-            Opened::Rekeyed => None,
+            Opened::Rekeyed => {
+                cx.effect(Effect::Keyed(self.peer, Keys::Records));
+                None
+            }
             Opened::Data(clear) => {
                 self.used = cx.now.time;
                 // A kind that we do not know comes from a newer version: skipped. Anything else malformed as well: the

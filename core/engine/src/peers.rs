@@ -12,7 +12,7 @@ use sidetone_wire::record::Record;
 use zeroize::Zeroizing;
 
 use crate::cx::{Cx, Fact, Purpose};
-use crate::effect::{Effect, Order, Ways};
+use crate::effect::{Effect, Keys, Order, Ways};
 use crate::input::{Down, LinkId, News, PeerId, Route};
 use crate::keys::{Opener, Trust, Under, Us};
 use crate::pairing::{Link, Pairing, route};
@@ -341,6 +341,7 @@ impl Peers {
             News::Candidate(candidate) => cx.say(who, Record::Candidate(candidate)),
             News::Up { route, fingerprint } if pairing.up(fingerprint, route) => {
                 pairing.used = cx.now.time;
+                cx.effect(Effect::Keyed(who, Keys::Session));
                 cx.fact(Fact::Up(who, id, route));
                 self.succeeded(who);
             }

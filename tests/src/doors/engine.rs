@@ -190,6 +190,7 @@ impl Phone {
             | Effect::Sound(..)
             | Effect::Transfer(..)
             | Effect::Prove(_)
+            | Effect::Keyed(..)
             | Effect::Answer(..)
             | Effect::Tell(_) => {}
         }

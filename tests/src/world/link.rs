@@ -18,11 +18,32 @@ const LOST_MS: u64 = 30_000;
 
 type Key = (PhoneId, LinkId);
 
+/// What whoever carries a record does with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mischief {
+    /// Hands it over twice.
+    Twice,
+    /// Loses it.
+    Lost,
+    /// Lets the next one overtake it.
+    Late,
+    /// Changes a bit of it.
+    Changed,
+    /// Hands it back to who said it.
+    Back,
+}
+
 /// Every end of every link.
 #[derive(Default)]
 pub struct Links {
     ends: BTreeMap<Key, End>,
     made: u32,
+    /// How many records were said so far.
+    pub records: usize,
+    /// Each of them, with who should hear it and over which link, where that is wanted.
+    pub said: Option<Vec<(PhoneId, LinkId, Vec<u8>)>>,
+    /// What is done with the record of this number, counted from 0.
+    pub mischief: Option<(usize, Mischief)>,
     /// How often a phone gathered its addresses.
     pub gathered: BTreeMap<PhoneId, u32>,
     /// What is between the phones.
@@ -179,8 +200,25 @@ impl World {
     fn send_record(&mut self, key: Key, bytes: Vec<u8>) {
         let partner = self.links.ends.get(&key).and_then(|end| end.up);
         let delay = self.dice.within(5, 80) + self.links.between.delay(&mut self.dice);
-        if let Some(partner) = partner {
-            self.deliver(partner, delay, News::Record(bytes));
+        let Some(partner) = partner else { return };
+        let number = self.links.records;
+        self.links.records += 1;
+        self.links.said.iter_mut().for_each(|said| said.push((partner.0, partner.1, bytes.clone())));
+        match self.links.mischief.filter(|(which, _)| *which == number).map(|(_, what)| what) {
+            None => self.deliver(partner, delay, News::Record(bytes)),
+            Some(Mischief::Twice) => {
+                self.deliver(partner, delay, News::Record(bytes.clone()));
+                self.deliver(partner, 0, News::Record(bytes));
+            }
+            Some(Mischief::Lost) => {}
+            Some(Mischief::Late) => self.later(delay + 400, Due::News(partner.0, partner.1, News::Record(bytes))),
+            Some(Mischief::Changed) => {
+                let mut bytes = bytes;
+                let place = bytes.len() / 2;
+                bytes[place] ^= 4;
+                self.deliver(partner, delay, News::Record(bytes));
+            }
+            Some(Mischief::Back) => self.deliver(key, delay, News::Record(bytes)),
         }
     }
 
