@@ -3,11 +3,13 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use proving::guests;
 use proving::real::{Card, Duo, until};
 use sidetone::{
-    CallId, Codec, Content, Event, FrameError, FrameKind, Pushed, Rotation, Shows, Source, VideoError, VideoEvent,
-    VideoFrame, Wants,
+    CallId, CallState, Codec, Consent, Content, Event, FrameError, FrameKind, Pushed, Rotation, Shows, Source,
+    Stranger, VideoError, VideoEvent, VideoFrame, Wants,
 };
+use sidetone_server::{Config as ServerConfig, Server};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 const BOTH: Shows = Shows { camera: true, screen: Some(Content::Text) };
@@ -159,4 +161,67 @@ async fn pictures_are_shown_with_their_sound() {
     let behind_us = duo.phones[1].video().behind_us(Source::Camera).expect("there is sound");
     assert!(behind_us.abs() <= 45_000, "{behind_us} us from the sound");
     duo.part().await;
+}
+
+/// Two who do not know each other, in a call, see each other too: through the relay, and on when the link goes directly.
+#[tokio::test(flavor = "multi_thread")]
+async fn strangers_see_each_other_too_through_a_relay_and_directly() {
+    let ip = std::net::Ipv4Addr::LOCALHOST.into();
+    let server = Server::start(ServerConfig::in_memory()).await.expect("loopback has free ports");
+    let phones = [guests::open(server.addr, ip).await, guests::open(server.addr, ip).await];
+    let (id, _) = tokio::join!(guests::meet(&phones[0], "ada"), guests::meet(&phones[1], "bob"));
+    let call = phones[0].strangers().call(id).await.expect("they are linked");
+    guests::with(&phones[1], "a ringing call", |one| one.call.is_some()).await;
+    phones[1].strangers().answer(call).await.expect("it rings");
+    let on = |one: &Stranger| one.call.as_ref().is_some_and(|call| call.state == CallState::Connected);
+    for phone in &phones {
+        guests::with(phone, "a call", on).await;
+    }
+    phones[0].show(call, Shows { camera: true, screen: None }).await.expect("the call is on");
+    guests::with(&phones[1], "the other side's pictures", |one| {
+        one.call.as_ref().is_some_and(|call| call.their_shows.camera)
+    })
+    .await;
+    let mut number = 0;
+    for route in ["relayed", "direct"] {
+        let (sender, receiver) = (phones[0].video(), phones[1].video());
+        let mut pace = tokio::time::interval(Duration::from_micros(33_333));
+        let mut seen = 0;
+        let passing = async {
+            while seen < 20 {
+                tokio::select! {
+                    _ = pace.tick() => {
+                        match sender.push(&frame(Source::Camera, number, 3_000)) {
+                            Err(VideoError::Frame(FrameError::NeedsKey)) => number = number.next_multiple_of(30),
+                            pushed => {
+                                pushed.expect("it is shown");
+                                number += 1;
+                            }
+                        }
+                    }
+                    came = receiver.next() => {
+                        let which = (came.captured_us - 7_000_000) / 33_333;
+                        assert_eq!(came, frame(Source::Camera, which, 3_000));
+                        seen += 1;
+                    }
+                }
+            }
+        };
+        tokio::time::timeout(PATIENCE, passing).await.unwrap_or_else(|_| panic!("no pictures, {route}"));
+        if route == "relayed" {
+            for phone in &phones {
+                phone.strangers().set_direct(id, Consent::Yes).await.expect("it is wanted");
+            }
+            tokio::join!(guests::direct(&phones[0]), guests::direct(&phones[1]));
+        }
+    }
+    // Hidden again, nothing goes out.
+    phones[0].show(call, Shows::default()).await.expect("the call is on");
+    assert_eq!(phones[0].video().push(&frame(Source::Camera, 0, 9)), Err(VideoError::NotShown));
+    phones[0].strangers().end().await.expect("it ends");
+    assert_eq!(phones[0].video().push(&frame(Source::Camera, 0, 9)), Err(VideoError::NoCall));
+    for phone in &phones {
+        phone.close().await;
+    }
+    server.stop().await;
 }

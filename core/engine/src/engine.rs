@@ -493,6 +493,9 @@ impl Engine {
                 self.rooms.command(ask, command, account, cx);
             }
             Command::Stranger(command) => self.with_stranger(ask, command, cx),
+            // Of a call with a friend or a stranger.
+            Command::Show(call, shows) => self.calls.show(ask, call, shows, cx),
+            Command::Want(call, wants) => self.calls.want(ask, call, wants, cx),
             _ if self.account.user().is_none() => cx.answer(ask, Err(CommandError::SignedOut)),
             Command::SignOut => self.account.leave(ask, Request::Logout(Empty::default()), cx),
             Command::DeleteAccount => self.account.delete(ask, cx),
@@ -535,8 +538,6 @@ impl Engine {
             Command::DeclineCall(call) => self.calls.decline(ask, call, cx),
             Command::HangUp(call) => self.calls.hang_up(ask, call, cx),
             Command::SetMicrophone(call, microphone) => self.calls.set_microphone(ask, call, microphone, cx),
-            Command::Show(call, shows) => self.calls.show(ask, call, shows, cx),
-            Command::Want(call, wants) => self.calls.want(ask, call, wants, cx),
             other => self.files(ask, other, cx),
         }
     }
