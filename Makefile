@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift bench-ffi check-android android ios
+.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift sample-ios sample-android screens desktop desktop-check bench-ffi check-android android ios bench-relay bench-video demo-handover lab
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -15,7 +15,8 @@ demo-keep: tools
 	$(CARGO) build --release --locked --package sidetone-cli
 	./target/release/sidetone demo keep $(DEMO)
 
-# A server and eight phones in one push-to-talk room: make demo-room DEMO="--json FILE --idle S"
+# A server and eight phones in one push-to-talk room, also over an emulated path where there is root for network namespaces:
+# make demo-room DEMO="--json FILE --idle S --wire SHAPE"
 demo-room: tools
 	$(CARGO) build --release --locked --package sidetone-cli
 	./target/release/sidetone demo room $(DEMO)
@@ -30,6 +31,15 @@ demo-video: tools
 	.ci/install video
 	$(CARGO) build --release --locked --package sidetone-cli
 	./target/release/sidetone demo video --out target/demo-video $(DEMO)
+
+# A phone in a call walks from its Wi-Fi into the mobile network and back; needs root for network namespaces.
+demo-handover: tools
+	$(CARGO) build --release --locked --package sidetone-cli
+	./target/release/sidetone demo handover $(DEMO)
+
+# Two phones in every pair of situations: a table, and target/lab/report.html; needs root: make lab LAB="--json FILE --only symmetric"
+lab: tools
+	$(CARGO) run --locked --package proving --example lab -- $(LAB)
 
 # SIDETONE_VECTORS may name a folder with more published vectors than the repository holds.
 test: tools
@@ -47,6 +57,31 @@ kotlin: tools
 swift: tools
 	.ci/install swift
 	bindings/scripts/host-swift
+
+# The sample app for iOS, as far as it can be known without Xcode: see ios-sample/check.
+sample-ios: tools
+	.ci/install swift
+	ios-sample/check
+
+# The sample app for Android on this machine's JVM: its logic at a real server, every screen drawn, its platform compiled.
+sample-android: tools
+	.ci/install kotlin sample
+	android-sample/host
+	android-sample/count
+
+# What docs/screens.md shows, as drawn last.
+screens: sample-android
+	android-sample/screens
+
+# The same screens in a window of this machine, with a friend who echoes: make desktop DESKTOP="--voice WAV"
+desktop: tools
+	.ci/install kotlin sample
+	android-sample/desktop/run $(DESKTOP)
+
+# The window under Xvfb: a call is made by hand and looked at.
+desktop-check: tools
+	.ci/install kotlin sample desktop
+	android-sample/desktop/check
 
 # What the way between the two languages and the library costs.
 bench-ffi: tools
@@ -77,6 +112,18 @@ bench: tools
 # A file over links good and bad, beside other libraries (by npm) and beside voice; needs root for network namespaces.
 bench-link: tools
 	tests/race/run $(RACE)
+
+# The server's own relay beside coturn: CPU per packet, memory per allocation.
+bench-relay: tools
+	.ci/install test
+	$(CARGO) bench --locked --package sidetone-server --bench relay
+# A film over a path that loses and one whose rate steps down and up, beside Chromium's camera (driven by playwright-core from
+# npm) on the same; needs root for network namespaces.
+bench-video: tools
+	.ci/install video chromium
+	npm install --silent --no-audit --no-fund --prefix target/video-peers playwright-core@1.64.1
+	$(CARGO) build --release --locked --package sidetone-cli
+	./target/release/sidetone demo video --chromium target/video-peers --json target/bench-video.json
 
 # A full phone opened, listed and wiped, beside Delta Chat's core (from PyPI) in the same run.
 bench-store: tools

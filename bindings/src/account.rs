@@ -20,13 +20,40 @@ pub struct AccountView {
     pub valid: bool,
 }
 
-/// Who may learn this phone's addresses by opening a link.
+/// Whether a friend may learn this phone's addresses. Who may not is reached through a relay; nobody learns one while it
+/// rings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
 pub enum AddressRule {
-    /// Friends who have something to deliver, and both ends of an answered call.
-    Friends,
-    /// Only those whom this phone writes to or talks with.
-    WhenIAct,
+    /// As soon as one has something for the other, and in an answered call.
+    Direct,
+    /// In a call that was answered; all else goes through a relay.
+    RelayUntilAccepted,
+    /// Once safety numbers were compared; until then everything goes through a relay.
+    RelayUntilVerified,
+    /// Never: everything goes through a relay.
+    Never,
+}
+
+impl From<sidetone::Addresses> for AddressRule {
+    fn from(addresses: sidetone::Addresses) -> Self {
+        match addresses {
+            sidetone::Addresses::Direct => Self::Direct,
+            sidetone::Addresses::RelayUntilAccepted => Self::RelayUntilAccepted,
+            sidetone::Addresses::RelayUntilVerified => Self::RelayUntilVerified,
+            sidetone::Addresses::Never => Self::Never,
+        }
+    }
+}
+
+impl From<AddressRule> for sidetone::Addresses {
+    fn from(rule: AddressRule) -> Self {
+        match rule {
+            AddressRule::Direct => Self::Direct,
+            AddressRule::RelayUntilAccepted => Self::RelayUntilAccepted,
+            AddressRule::RelayUntilVerified => Self::RelayUntilVerified,
+            AddressRule::Never => Self::Never,
+        }
+    }
 }
 
 /// Whether friends learn what was read.
@@ -81,11 +108,13 @@ impl RawClient {
 
     /// Chooses who may learn this phone's addresses.
     pub async fn set_addresses(&self, rule: AddressRule) -> Result<(), SidetoneError> {
-        let rule = match rule {
-            AddressRule::Friends => sidetone::Addresses::Friends,
-            AddressRule::WhenIAct => sidetone::Addresses::WhenIAct,
-        };
-        Ok(self.inner().set_addresses(rule).await?)
+        Ok(self.inner().set_addresses(rule.into()).await?)
+    }
+
+    /// Chooses whether one friend may learn this phone's addresses, whatever counts for others; none for what counts for
+    /// others.
+    pub async fn set_addresses_for(&self, user: UserId, rule: Option<AddressRule>) -> Result<(), SidetoneError> {
+        Ok(self.inner().set_addresses_for(user.inner()?, rule.map(Into::into)).await?)
     }
 
     /// Chooses whether friends learn what was read.

@@ -5,6 +5,7 @@ use sidetone::{Direction, EndReason, MicrophoneState as Microphone};
 use crate::client::RawClient;
 use crate::error::SidetoneError;
 use crate::id::{CallId, UserId};
+use crate::pictures::{Shows, Wants};
 use crate::room::{Floor, RoomView};
 use crate::stranger::StrangerCall;
 
@@ -25,6 +26,12 @@ pub struct CallView {
     pub microphone: MicrophoneState,
     /// Theirs.
     pub their_microphone: MicrophoneState,
+    /// Which pictures we show.
+    pub shows: Shows,
+    /// Which they show.
+    pub their_shows: Shows,
+    /// How large they want to see ours: an encoder should make no more.
+    pub their_wants: Wants,
 }
 
 /// Who called.
@@ -114,7 +121,20 @@ pub enum Route {
     Relayed {
         /// Whose.
         owner: RelayOwner,
+        /// What carries packets between this phone and a relay of ours.
+        protocol: RelayProtocol,
     },
+}
+
+/// What carries packets between this phone and a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum RelayProtocol {
+    /// UDP, as wherever there is no relay of ours.
+    Udp,
+    /// TCP, for UDP does not pass here.
+    Tcp,
+    /// TLS over TCP, for nothing else passes here.
+    Tls,
 }
 
 /// How far a direct route goes.
@@ -160,6 +180,9 @@ impl From<sidetone::CallView> for CallView {
             route: view.route.map(Route::from),
             microphone: view.microphone.into(),
             their_microphone: view.their_microphone.into(),
+            shows: view.shows.into(),
+            their_shows: view.their_shows.into(),
+            their_wants: view.their_wants.into(),
         }
     }
 }
@@ -219,13 +242,23 @@ impl From<Microphone> for MicrophoneState {
 
 impl From<sidetone::Route> for Route {
     fn from(route: sidetone::Route) -> Self {
-        use sidetone::{Reach, Relay, Route as Told};
+        use sidetone::{Protocol, Reach, Relay, Route as Told};
         match route {
             Told::Direct(Reach::Lan) => Self::Direct { reach: RouteReach::Lan },
             Told::Direct(Reach::Internet) => Self::Direct { reach: RouteReach::Internet },
-            Told::Relayed(Relay::Us) => Self::Relayed { owner: RelayOwner::Us },
-            Told::Relayed(Relay::Them) => Self::Relayed { owner: RelayOwner::Them },
-            Told::Relayed(Relay::Both) => Self::Relayed { owner: RelayOwner::Both },
+            Told::Relayed(by, protocol) => {
+                let owner = match by {
+                    Relay::Us => RelayOwner::Us,
+                    Relay::Them => RelayOwner::Them,
+                    Relay::Both => RelayOwner::Both,
+                };
+                let protocol = match protocol {
+                    Protocol::Udp => RelayProtocol::Udp,
+                    Protocol::Tcp => RelayProtocol::Tcp,
+                    Protocol::Tls => RelayProtocol::Tls,
+                };
+                Self::Relayed { owner, protocol }
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use sidetone::What;
 use crate::calls::CallEnd;
 use crate::client::RawClient;
 use crate::error::SidetoneError;
-use crate::id::{CallId, MessageId, UserId};
+use crate::id::{CallId, MessageId, TransferId, UserId};
 
 /// One entry of a conversation.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
@@ -43,6 +43,8 @@ pub enum MessageContent {
     Text,
     /// A file.
     File {
+        /// Which transfer brings it.
+        transfer: TransferId,
         /// Its name as its sender gave it: to show, not to write to.
         name: String,
         /// Bytes.
@@ -176,7 +178,8 @@ impl From<What> for MessageContent {
                     2 => FileKind::VoiceNote,
                     _ => FileKind::File,
                 };
-                Self::File { name: file.name, size: file.size, mime: file.mime, kind }
+                let transfer = file.transfer.into();
+                Self::File { transfer, name: file.name, size: file.size, mime: file.mime, kind }
             }
             What::Call(call) => Self::Call {
                 call: call.call.into(),

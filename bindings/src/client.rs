@@ -5,10 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use sidetone::{Bind, Client, Config, Error};
+use tokio::sync::watch;
 
 use crate::count::Live;
 use crate::error::{ErrorCode, SidetoneError};
 use crate::event::Event;
+use crate::network::NetworkSnapshot;
 use crate::operation::{Operation, Outcome};
 use crate::port;
 use crate::vault::{AppVault, KeyVault};
@@ -61,6 +63,7 @@ pub struct SoundHandle {
 pub struct RawClient {
     client: Arc<Client>,
     sound: SoundHandle,
+    closing: watch::Sender<bool>,
     _live: Live,
 }
 
@@ -78,14 +81,17 @@ impl RawClient {
     pub fn open(options: ClientOptions, vault: Arc<dyn KeyVault>) -> Result<Arc<Self>, SidetoneError> {
         let client = Client::open(config(options, vault)?)?;
         let (microphone, speaker) = client.take_sound().ok_or_else(|| SidetoneError::of(ErrorCode::System))?;
-        let value = port::plug(microphone, speaker).ok_or_else(|| SidetoneError::of(ErrorCode::System))?;
-        Ok(Arc::new(Self { client: Arc::new(client), sound: SoundHandle { value }, _live: Live::begin() }))
+        let value =
+            port::plug(microphone, speaker, &client.video()).ok_or_else(|| SidetoneError::of(ErrorCode::System))?;
+        let (closing, _) = watch::channel(false);
+        Ok(Arc::new(Self { client: Arc::new(client), sound: SoundHandle { value }, closing, _live: Live::begin() }))
     }
 
     /// Ends a call, closes links and socket, lets go of the store; returns when all of it is gone. Again is harmless.
     /// Everything that waits ends: operations with the code `Closed`, events with an empty batch.
     pub async fn shut_down(&self) {
         port::unplug(self.sound.value);
+        self.closing.send_replace(true);
         self.client.close().await;
     }
 
@@ -94,9 +100,10 @@ impl RawClient {
         self.client.next_events().await.into_iter().map(Event::from).collect()
     }
 
-    /// The phone has another network, or its network is back.
-    pub fn network_changed(&self) {
-        self.client.network_changed();
+    /// Which network the phone is in: when the client was opened, and whenever the system's default network becomes another
+    /// one, loses or gets an address, is lost or is back. The same again does no harm.
+    pub fn network_changed(&self, network: NetworkSnapshot) {
+        self.client.network_changed(network.into());
     }
 
     /// The app is seen again.
@@ -129,6 +136,11 @@ impl RawClient {
 impl RawClient {
     pub(crate) fn inner(&self) -> &Client {
         &self.client
+    }
+
+    /// Turns true when the client begins to close.
+    pub(crate) fn closing(&self) -> watch::Receiver<bool> {
+        self.closing.subscribe()
     }
 
     pub(crate) fn shared(&self) -> Arc<Client> {

@@ -60,6 +60,8 @@ pub enum ErrorCode {
     Storage = 25,
     /// The client is closed.
     Closed = 26,
+    /// This build of the library cannot do it, because it was made without calls or video: a mistake in the app.
+    NotBuilt = 27,
     /// No such message, or not one with which this can be done.
     NoSuchMessage = 40,
     /// Messages stay for a second to a year, or for ever.
@@ -258,7 +260,7 @@ impl SidetoneError {
 
 impl ErrorCode {
     /// Every code there is, in the order of their numbers.
-    pub(crate) const ALL: [Self; 85] = [
+    pub(crate) const ALL: [Self; 86] = [
         Self::Unknown,
         Self::Offline,
         Self::SignedOut,
@@ -286,6 +288,7 @@ impl ErrorCode {
         Self::Protocol,
         Self::Storage,
         Self::Closed,
+        Self::NotBuilt,
         Self::NoSuchMessage,
         Self::StayRange,
         Self::Reactions,

@@ -3,7 +3,8 @@
 use crate::calls::CallView;
 use crate::error::SidetoneError;
 use crate::files::Transfer;
-use crate::id::{MessageId, RoomId, UserId};
+use crate::id::{CallId, MessageId, RoomId, UserId};
+use crate::pictures::VideoEvent;
 use crate::room::RoomEvent;
 use crate::stranger::StrangerEvent;
 
@@ -69,6 +70,13 @@ pub enum Event {
         /// How it stands.
         view: CallView,
     },
+    /// What the encoder of a call's pictures should know.
+    Video {
+        /// In which call.
+        call: CallId,
+        /// What.
+        event: VideoEvent,
+    },
     /// Something happened in a room.
     Room {
         /// In which.
@@ -86,6 +94,8 @@ pub enum Event {
         /// As the operator wrote it: show it as text.
         text: String,
     },
+    /// A link lost its address to a change of network of which the app said nothing: it should call `networkChanged`.
+    NetworkUntold,
     /// More happened than the app took: read everything again.
     Refresh,
     /// The client has stopped and does nothing more; every answer is this error.
@@ -113,9 +123,11 @@ impl From<sidetone::Event> for Event {
             Told::Marks(peer) => Self::Marks { peer: peer.into() },
             Told::Typing(peer) => Self::Typing { peer: peer.into() },
             Told::Call(view) => Self::Call { view: view.into() },
+            Told::Video(call, event) => Self::Video { call: call.into(), event: event.into() },
             Told::Room(room, event) => Self::Room { room: room.into(), event: event.into() },
             Told::Stranger(event) => Self::Stranger { event: event.into() },
             Told::Announcement(text) => Self::Announcement { text },
+            Told::NetworkUntold => Self::NetworkUntold,
             Told::Refresh => Self::Refresh,
             Told::Stopped(error) => Self::Stopped { error: error.into() },
             // What this façade does not know yet is for the app what a missed event is.

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::account::AddressRule;
 use crate::client::RawClient;
 use crate::error::SidetoneError;
 use crate::id::{PublicKey, UserId};
@@ -26,6 +27,8 @@ pub struct Friend {
     pub changed_key: Option<PublicKey>,
     /// Their messages that the user has not seen.
     pub unread: u32,
+    /// Whether this friend may learn our addresses; none where what counts for others counts.
+    pub addresses: Option<AddressRule>,
 }
 
 /// What there is between this account and a person.
@@ -74,6 +77,7 @@ impl From<sidetone::Friend> for Friend {
             key: friend.key.into(),
             changed_key: friend.changed_key.map(PublicKey::from),
             unread: friend.unread,
+            addresses: friend.addresses.map(AddressRule::from),
         }
     }
 }

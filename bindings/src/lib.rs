@@ -14,6 +14,7 @@ mod account;
 mod calls;
 mod chat;
 mod client;
+mod connectivity;
 mod count;
 mod diagnostics;
 mod error;
@@ -23,8 +24,10 @@ mod friends;
 mod id;
 mod keep;
 mod log;
+mod network;
 mod note;
 mod operation;
+mod pictures;
 mod port;
 mod preferences;
 mod room;
@@ -36,8 +39,8 @@ mod vault;
 
 pub use account::{AccountView, AddressRule, ReceiptRule};
 pub use calls::{
-    AudioIntent, CallDirection, CallEnd, CallState, CallView, MicrophoneState, RelayOwner, Route, RouteReach,
-    audio_intent,
+    AudioIntent, CallDirection, CallEnd, CallState, CallView, MicrophoneState, RelayOwner, RelayProtocol, Route,
+    RouteReach, audio_intent,
 };
 pub use chat::{ChatView, FileKind, Hit, Message, MessageContent, MessageState, Reaction, StorageRule};
 pub use client::{ClientOptions, RawClient, RouteRule, SoundHandle, version};
@@ -55,9 +58,14 @@ pub use keep::{
 pub use log::{LogLevel, LogProblem, LogSink, set_log_sink};
 pub use note::{NoteView, RawNote};
 pub use operation::{Operation, Outcome, Progress};
+pub use pictures::{
+    FrameInfo, PushedFrame, RawFrames, ScreenContent, Shows, VideoCodec, VideoEvent, VideoFigures, VideoRotation,
+    VideoSource, Wants,
+};
 pub use port::{
-    MEDIA_BUSY, MEDIA_CLOSED, MEDIA_FAULT, MEDIA_LENGTH, MEDIA_NULL, sidetone_media_note, sidetone_media_pull,
-    sidetone_media_push,
+    MEDIA_BUSY, MEDIA_CLOSED, MEDIA_CODEC, MEDIA_DROPPED, MEDIA_FAULT, MEDIA_HEAD, MEDIA_LENGTH, MEDIA_NEEDS_KEY,
+    MEDIA_NO_CALL, MEDIA_NOT_SHOWN, MEDIA_NULL, MEDIA_QUEUED, MEDIA_SHORT, MEDIA_TIME, sidetone_media_frame_next,
+    sidetone_media_frame_push, sidetone_media_note, sidetone_media_pull, sidetone_media_push,
 };
 pub use preferences::{Preferences, Theme};
 pub use room::{

@@ -32,6 +32,9 @@ impl RawNote {
     /// Begins a note; `System` if 16 are being spoken already.
     #[uniffi::constructor]
     pub fn begin() -> Result<Arc<Self>, SidetoneError> {
+        if !cfg!(feature = "calls") {
+            return Err(sidetone::Error::NotBuilt.into());
+        }
         let failed = || SidetoneError::of(ErrorCode::System);
         // Tells its stream from others (RFC 7845): unequal numbers will do.
         let serial = RandomState::new().build_hasher().finish() as u32;

@@ -119,11 +119,11 @@ impl Operation {
 }
 
 /// One thread for all operations of the process: they wait, they do not work.
-fn runtime() -> Option<&'static Runtime> {
+pub(crate) fn runtime() -> Option<&'static Runtime> {
     static RUNTIME: OnceLock<Option<Runtime>> = OnceLock::new();
     let build = || {
         let mut builder = tokio::runtime::Builder::new_multi_thread();
-        builder.worker_threads(1).thread_name("sidetone-ops").build().ok()
+        builder.worker_threads(1).thread_name("sidetone-ops").enable_time().build().ok()
     };
     RUNTIME.get_or_init(build).as_ref()
 }

@@ -1,20 +1,30 @@
-//! The media port: sound between the platform's audio threads and a client or a voice note, as three C functions.
+//! The media port: sound between the platform's audio threads and a client or a voice note, and encoded pictures, as five
+//! C functions.
 //!
 //! It stands beside UniFFI because a microphone frame would cost twenty times more through it. A caller names a client by
 //! a number and sound by pointer and length; the number is checked at every call, so that one who calls after the end is
-//! told so and nothing else happens. Those for a client neither wait, lock somebody out nor allocate.
+//! told so and nothing else happens. Those for a client's sound neither wait, lock somebody out nor allocate.
 //!
-//! This file is the only one with unsafe code of ours.
+//! This file and the one below it are the only ones with unsafe code of ours.
+
+mod pictures;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
-use sidetone::{Loudspeaker, Microphone, NoteRecorder};
+use sidetone::{Loudspeaker, Microphone, NoteRecorder, Video};
+
+use pictures::Eye;
+pub use pictures::{
+    MEDIA_CODEC, MEDIA_DROPPED, MEDIA_HEAD, MEDIA_NEEDS_KEY, MEDIA_NO_CALL, MEDIA_NOT_SHOWN, MEDIA_QUEUED, MEDIA_SHORT,
+    MEDIA_TIME, sidetone_media_frame_next, sidetone_media_frame_push,
+};
+pub(crate) use pictures::{hold, seen};
 
 /// No client has this number, or it is closed.
 pub const MEDIA_CLOSED: i32 = -1;
-/// The length is odd, or more than a second.
+/// The length of sound is odd, or more than a second; that of a frame is 0, or more than 1 MiB.
 pub const MEDIA_LENGTH: i32 = -2;
 /// The pointer is null.
 pub const MEDIA_NULL: i32 = -3;
@@ -32,20 +42,30 @@ const NOTES: usize = 16;
 /// Samples that are converted at once: 10 ms.
 const BLOCK: usize = 480;
 
-/// One end of the sound, with the number under which it is reached.
+/// One end of the sound or the pictures, with the number under which it is reached.
 type End<T> = Mutex<Option<(u64, T)>>;
 
 struct Slot {
     microphone: End<Microphone>,
     speaker: End<Loudspeaker>,
+    /// Where the camera's and the screen's encoder hand in.
+    pictures: [End<Video>; 2],
+    eye: End<Eye>,
 }
 
-static TABLE: [Slot; SLOTS] = [const { Slot { microphone: Mutex::new(None), speaker: Mutex::new(None) } }; SLOTS];
+impl Slot {
+    const fn new() -> Self {
+        let pictures = [const { Mutex::new(None) }; 2];
+        Self { microphone: Mutex::new(None), speaker: Mutex::new(None), pictures, eye: Mutex::new(None) }
+    }
+}
+
+static TABLE: [Slot; SLOTS] = [const { Slot::new() }; SLOTS];
 static NOTES_SPOKEN: [End<NoteRecorder>; NOTES] = [const { Mutex::new(None) }; NOTES];
 static MADE: AtomicU64 = AtomicU64::new(1);
 
-/// Makes the sound of a client reachable and gives its number; nothing if too many are.
-pub(crate) fn plug(microphone: Microphone, speaker: Loudspeaker) -> Option<u64> {
+/// Makes the sound and the pictures of a client reachable and gives their number; nothing if too many are.
+pub(crate) fn plug(microphone: Microphone, speaker: Loudspeaker, video: &Video) -> Option<u64> {
     for (index, slot) in (0..).zip(&TABLE) {
         let mut place = lock(&slot.microphone);
         if place.is_some() {
@@ -53,6 +73,10 @@ pub(crate) fn plug(microphone: Microphone, speaker: Loudspeaker) -> Option<u64> 
         }
         let number = MADE.fetch_add(1, Relaxed) << 8 | index;
         *lock(&slot.speaker) = Some((number, speaker));
+        for pictures in &slot.pictures {
+            *lock(pictures) = Some((number, video.clone()));
+        }
+        *lock(&slot.eye) = Some((number, Eye::new(video.clone())));
         *place = Some((number, microphone));
         return Some(number);
     }
@@ -64,6 +88,8 @@ pub(crate) fn unplug(number: u64) {
     let slot = slot(number);
     // The microphone last: its place is what `plug` looks at.
     empty(&slot.speaker, number);
+    slot.pictures.iter().for_each(|pictures| empty(pictures, number));
+    empty(&slot.eye, number);
     empty(&slot.microphone, number);
 }
 
@@ -206,6 +232,9 @@ pub unsafe extern "C" fn sidetone_media_note(number: u64, pcm: *const u8, bytes:
     // SAFETY: not null, readable for `bytes` by the caller's promise, at most 96,000 of them, and nobody writes to them
     // during the call; u8 has no alignment and no invalid values.
     let sound = unsafe { std::slice::from_raw_parts(pcm, bytes) };
+    if !cfg!(feature = "calls") {
+        return MEDIA_CLOSED;
+    }
     let samples: Vec<i16> = sound.as_chunks().0.iter().map(|pair| i16::from_ne_bytes(*pair)).collect();
     let push = || note(number, |recorder| if recorder.push(&samples) { taken(samples.len()) } else { 0 });
     catch_unwind(AssertUnwindSafe(push)).unwrap_or(Some(MEDIA_FAULT)).unwrap_or(MEDIA_CLOSED)

@@ -46,10 +46,7 @@ impl From<sidetone::Preferences> for Preferences {
                 sidetone::Receipts::Send => ReceiptRule::Send,
                 sidetone::Receipts::Keep => ReceiptRule::Keep,
             },
-            addresses: match told.addresses {
-                sidetone::Addresses::Friends => AddressRule::Friends,
-                sidetone::Addresses::WhenIAct => AddressRule::WhenIAct,
-            },
+            addresses: told.addresses.into(),
             routes: match told.routes {
                 sidetone::Routes::Any => RouteRule::Any,
                 sidetone::Routes::RelayOnly => RouteRule::RelayOnly,

@@ -1,7 +1,10 @@
 //! What proves Sidetone: a simulated world in which real phones and the real server live in virtual time, and the
 //! attacks and promises that are tried on them.
 
+pub mod cells;
+pub mod coturn;
 pub mod doors;
+pub mod guests;
 pub mod puppet;
 pub mod real;
 pub mod world;

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use sidetone::{
-    Bind, CallId, CallState, Client, Config, Cost, Event, FixedKey, Loudspeaker, Microphone, Standing, UserId,
+    Bind, CallId, CallState, Client, Config, Cost, Event, FixedKey, Guest, Loudspeaker, MemberId, Memory, Microphone,
+    NewRoom, Policy, Presence, RoomId, RoutePolicy, Standing, UserId,
 };
 use sidetone_server::{Config as ServerConfig, Running, Server};
 
@@ -41,16 +42,37 @@ pub async fn until<T, F: Future<Output = Option<T>>>(client: &Client, what: &str
     tokio::time::timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("waited in vain for {what}"))
 }
 
+/// A server and how phones go to it.
+pub struct Place {
+    /// The server.
+    pub server: Running,
+    /// Its address.
+    pub url: String,
+    /// Roots that phones trust beside Mozilla's.
+    pub roots: Vec<Vec<u8>>,
+    /// Which routes they may take.
+    pub policy: RoutePolicy,
+}
+
+impl Place {
+    /// A server of one's own on loopback, without TLS, and any route.
+    pub async fn plain() -> Self {
+        let server = Server::start(ServerConfig::in_memory()).await.expect("loopback has free ports");
+        let url = format!("ws://{}", server.addr);
+        Self { server, url, roots: Vec::new(), policy: RoutePolicy::Any }
+    }
+}
+
 impl Duo {
     /// A server, two accounts, a friendship.
     pub async fn meet(names: [&str; 2]) -> Self {
-        let server = Server::start(ServerConfig::in_memory()).await.expect("loopback has free ports");
-        let phones = names.map(|_| {
-            let mut config = Config::new(format!("ws://{}", server.addr), None, FixedKey::new([7; 32]));
-            config.bind = Bind::Only(vec![Ipv4Addr::LOCALHOST.into()]);
-            config.login_cost = Cost::Least;
-            Client::open(config).expect("a client in memory")
-        });
+        Self::meet_at(Place::plain().await, names).await
+    }
+
+    /// The same at a place.
+    pub async fn meet_at(place: Place, names: [&str; 2]) -> Self {
+        let phones = names.map(|_| phone(&place));
+        let server = place.server;
         for (phone, name) in phones.iter().zip(names) {
             let connected = async { while phone.next_event().await != Some(Event::Connected(true)) {} };
             tokio::time::timeout(PATIENCE, connected).await.expect("the server answers");
@@ -133,6 +155,78 @@ impl Duo {
         if let Some(server) = self.server.take() {
             server.stop().await;
         }
+    }
+}
+
+fn phone(place: &Place) -> Client {
+    let mut config = Config::new(place.url.clone(), None, FixedKey::new([7; 32]));
+    config.bind = Bind::Only(vec![Ipv4Addr::LOCALHOST.into()]);
+    config.login_cost = Cost::Least;
+    config.roots = place.roots.clone();
+    config.policy = place.policy;
+    Client::open(config).expect("a client in memory")
+}
+
+/// Guests in a room of a server of their own; the first one made it.
+pub struct Circle {
+    /// Their server.
+    pub place: Place,
+    /// The phones.
+    pub phones: Vec<Client>,
+    /// The room they are in.
+    pub room: RoomId,
+    /// Who each is in it.
+    pub members: Vec<MemberId>,
+}
+
+impl Circle {
+    /// So many phones, of which all hear all.
+    pub async fn gather(count: usize) -> Self {
+        let place = Place::plain().await;
+        let first = phone(&place);
+        let connected = async { while first.next_event().await != Some(Event::Connected(true)) {} };
+        tokio::time::timeout(PATIENCE, connected).await.expect("the server answers");
+        let new = NewRoom { policy: Policy::default(), name: None, memory: Memory::Nothing };
+        let room = first.create_room(new, "phone 0").await.expect("a room");
+        let us = first.room(room).await.expect("open").expect("it is in").us;
+        let mut circle = Self { place, phones: vec![first], room, members: vec![us] };
+        for _ in 1..count {
+            circle.come().await;
+        }
+        circle
+    }
+
+    /// One more phone comes in; all hear all.
+    pub async fn come(&mut self) {
+        let client = phone(&self.place);
+        let connected = async { while client.next_event().await != Some(Event::Connected(true)) {} };
+        tokio::time::timeout(PATIENCE, connected).await.expect("the server answers");
+        let link = self.phones[0].room_link(self.room).await.expect("it is in");
+        let guest = Guest { name: "a guest".to_owned(), memory: Memory::Nothing, age: Default::default() };
+        client.join_link(&link, guest).await.expect("the door is open");
+        self.members.push(client.room(self.room).await.expect("open").expect("it is in").us);
+        self.phones.push(client);
+        self.meet().await;
+    }
+
+    /// Waits until everybody has a link to everybody.
+    pub async fn meet(&self) {
+        for client in &self.phones {
+            until(client, "all the others", || async {
+                let view = client.room(self.room).await.expect("open").expect("it is in");
+                let here = view.members.iter().filter(|member| matches!(member.presence, Presence::Here(_))).count();
+                (here + 1 == self.phones.len()).then_some(())
+            })
+            .await;
+        }
+    }
+
+    /// Closes the phones and the server.
+    pub async fn part(self) {
+        for phone in &self.phones {
+            phone.close().await;
+        }
+        self.place.server.stop().await;
     }
 }
 

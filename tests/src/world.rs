@@ -23,7 +23,7 @@ use sidetone_wire::id::{RoomId, TicketId, UnixMs};
 
 pub use dice::Dice;
 pub use files::{Batch, FileDue, Files, file};
-pub use link::Links;
+pub use link::{Links, Mischief, is_lent};
 pub use nat::{Between, Nat};
 pub use phone::{Crash, Phone};
 pub use room::{Sound, name, push_to_talk};
@@ -67,6 +67,10 @@ pub enum Due {
     Proved(PhoneId, TicketId, Option<u64>),
     /// A phone's network is back.
     Network(PhoneId),
+    /// A phone is in this network, after it was in none.
+    Landed(PhoneId, sidetone_engine::Network),
+    /// An end of a link has heard nothing for a while, if its path is still cut as it was then.
+    Silent(PhoneId, LinkId, u32, News),
     /// The server starts again.
     ServerUp,
     /// The server looks at its clock.
@@ -102,6 +106,8 @@ pub struct World {
     pub tap: Tap,
     /// One step in this many ends in a crash; 0 for none.
     pub crash_one_in: u64,
+    /// Whether phones that have to work for a search get it wrong.
+    pub wrong_proofs: bool,
     /// Rows that any phone wanted kept, on disk or in memory.
     pub written: u64,
     queue: BTreeMap<(u64, u64), Due>,
@@ -124,6 +130,7 @@ impl World {
             lies: Lies::default(),
             tap: Tap::default(),
             crash_one_in: 0,
+            wrong_proofs: false,
             written: 0,
             queue: BTreeMap::new(),
             made: 0,
@@ -202,6 +209,8 @@ impl World {
             Due::Restart(phone) => self.restart(phone),
             Due::Wake(phone) => self.wake(phone),
             Due::Network(phone) => self.connect(phone),
+            Due::Landed(phone, network) => self.landed(phone, network),
+            Due::Silent(phone, link, count, news) => self.silent(phone, link, count, news),
             Due::Proved(phone, ticket, number) => self.step(phone, Input::Proved(ticket, number)),
             Due::ServerUp => self.server.start(),
             Due::ServerTick => {
@@ -283,6 +292,7 @@ impl World {
                 | Effect::Transfer(..)
                 | Effect::Sound(..)
                 | Effect::Prove(_) => sends.push(effect),
+                Effect::Keyed(..) => {}
                 Effect::Answer(..) | Effect::Tell(_) => tells.push(effect),
             }
         }
@@ -313,7 +323,10 @@ impl World {
             Effect::Media(call, order) => self.phones[id].media(call, &order),
             Effect::Sound(room, order) => self.room_sound(id, room, order),
             Effect::Prove(puzzle) => {
-                let number = work(&puzzle.seed, &puzzle.ticket.0, puzzle.bits, puzzle.begin, 1 << 26);
+                let number = match self.wrong_proofs {
+                    true => Some(puzzle.begin),
+                    false => work(&puzzle.seed, &puzzle.ticket.0, puzzle.bits, puzzle.begin, 1 << 26),
+                };
                 self.later(800, Due::Proved(id, puzzle.ticket, number));
             }
             _ => {}

@@ -2,7 +2,8 @@
 
 use proving::world::{Lies, Nat, World};
 use sidetone_engine::{
-    CallState, Command, CommandError, Content, EndReason, Event, Microphone, Reach, Relay, Route, Shows, Wants,
+    CallState, Camera, Command, CommandError, Content, EndReason, Event, Microphone, Protocol, Reach, Relay, Route,
+    Shows, Wants,
 };
 use sidetone_wire::id::CallId;
 
@@ -204,6 +205,26 @@ fn what_is_shown_is_seen_by_the_other_side_and_again_on_a_new_link() {
 }
 
 #[test]
+fn camera_and_screen_are_turned_on_and_off_without_each_other() {
+    let mut world = friends();
+    let call = world.talk(0, 1);
+    for (command, camera, screen) in [
+        (Command::ShowCamera(call, Camera::On), true, None),
+        (Command::ShowScreen(call, Some(Content::Text)), true, Some(Content::Text)),
+        (Command::ShowCamera(call, Camera::Off), false, Some(Content::Text)),
+        (Command::ShowScreen(call, None), false, None),
+    ] {
+        world.ask(0, command).expect("the call is on");
+        let shows = Shows { camera, screen };
+        assert_eq!(world.phones[0].call().map(|view| view.shows), Some(shows));
+        let seen = |world: &World| world.phones[1].call().is_some_and(|view| view.their_shows == shows);
+        assert!(world.run_until(1_000, seen));
+    }
+    let other = CallId([9; 16]);
+    assert_eq!(world.ask(0, Command::ShowCamera(other, Camera::On)), Err(CommandError::NoSuchCall));
+}
+
+#[test]
 fn the_keys_of_a_long_call_are_renewed() {
     let mut world = friends();
     world.talk(0, 1);
@@ -296,9 +317,9 @@ fn a_call_takes_a_relay_where_routers_leave_no_other_way_and_fails_where_there_i
     assert_eq!(routes(Nat::Lan, Nat::Lan, false), Some([Route::Direct(Reach::Lan); 2]));
     assert_eq!(routes(Nat::Home, Nat::Home, true), direct);
     assert_eq!(routes(Nat::Open, Nat::Symmetric, true), direct);
-    let relayed = Some([Route::Relayed(Relay::Them), Route::Relayed(Relay::Us)]);
+    let relayed = Some([Route::Relayed(Relay::Them, Protocol::Udp), Route::Relayed(Relay::Us, Protocol::Udp)]);
     assert_eq!(routes(Nat::Home, Nat::Symmetric, false), relayed);
-    assert_eq!(routes(Nat::Blocked, Nat::Symmetric, false), Some([Route::Relayed(Relay::Both); 2]));
+    assert_eq!(routes(Nat::Blocked, Nat::Symmetric, false), Some([Route::Relayed(Relay::Both, Protocol::Udp); 2]));
     assert_eq!(routes(Nat::Blocked, Nat::Open, true), None);
 }
 

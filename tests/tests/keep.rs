@@ -17,7 +17,7 @@ fn preferences_survive_a_crash_and_stay_on_the_phone() {
     let chosen = [
         Preference::Theme(Theme::Dark),
         Preference::Receipts(Receipts::Keep),
-        Preference::Addresses(Addresses::WhenIAct),
+        Preference::Addresses(Addresses::RelayUntilVerified),
         Preference::AcceptBelow(777),
         Preference::Language(Some(canary.to_owned())),
     ];

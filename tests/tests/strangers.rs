@@ -7,6 +7,7 @@ use sidetone_engine::stranger::{
     StrangerEnd, StrangerEvent, StrangerView,
 };
 use sidetone_engine::{Answer, CallState, Command, CommandError, Event, Route};
+use sidetone_wire::account::Code;
 use sidetone_wire::id::MatchId;
 use zeroize::Zeroizing;
 
@@ -25,7 +26,7 @@ fn two_strangers_meet_through_a_relay_talk_and_part_and_no_row_is_written() {
     let id = world.meet(0, 1);
     let ada = world.stranger(0).expect("a stranger");
     assert_eq!(ada.nickname.expect("a name").as_str(), "guest 1");
-    assert!(matches!(ada.route, Some(Route::Relayed(_))));
+    assert!(matches!(ada.route, Some(Route::Relayed(..))));
     assert!(!ada.exposure.our_address && !ada.exposure.their_address);
     for text in ["hello", "how are you?"] {
         world.tell_stranger(0, id, text).expect("it is said");
@@ -126,6 +127,66 @@ fn what_makes_no_sense_is_refused_and_the_user_is_in_the_lobby() {
 }
 
 #[test]
+fn who_gets_the_work_wrong_is_refused_in_time_and_in_the_lobby() {
+    let mut world = World::lobby(31, 1);
+    world.wrong_proofs = true;
+    let enter = |world: &mut World| world.enter(0, "ada");
+    let mut refused = None;
+    for _ in 0..20 {
+        match enter(&mut world) {
+            Ok(_) => drop(world.leave_stranger(0, Leaving::End)),
+            Err(error) => {
+                refused = Some(error);
+                break;
+            }
+        }
+    }
+    let wrong = |error: &CommandError| matches!(error, CommandError::Refused { code: Code::WrongProof, .. });
+    assert!(refused.as_ref().is_some_and(wrong), "{refused:?}");
+    assert_eq!(world.lobby_of(0), StrangerView::Lobby(None));
+    world.wrong_proofs = false;
+    assert_eq!(enter(&mut world), Ok(Answer::Done), "the control: the right work is believed");
+}
+
+#[test]
+fn taking_somebody_who_left_meanwhile_is_refused_and_the_search_goes_on() {
+    let mut world = World::lobby(32, 3);
+    for (phone, name) in [(0, "ada"), (1, "bob")] {
+        order(&mut world, phone, StrangerCommand::Enter(Entry { accept: Accept::Ask, ..entry(name) }))
+            .expect("a search");
+    }
+    let found = |world: &World, phone| match world.lobby_of(phone) {
+        StrangerView::Found { id, .. } => Some(id),
+        _ => None,
+    };
+    assert!(world.run_until(5_000, |world| (0..2).all(|phone| found(world, phone).is_some())));
+    let id = found(&world, 0).expect("found");
+    world.leave_stranger(1, Leaving::End);
+    // At the same moment: the phone does not know yet.
+    assert_eq!(order(&mut world, 0, StrangerCommand::Accept(id)), Ok(Answer::Done));
+    assert!(world.run_until(10_000, |world| matches!(world.lobby_of(0), StrangerView::Searching { .. })));
+    // And a moment later.
+    assert_eq!(order(&mut world, 0, StrangerCommand::Accept(id)), Err(CommandError::NoSuchMatch));
+    world.enter(2, "cleo").expect("a search");
+    assert!(world.run_until(20_000, |world| found(world, 0).is_some_and(|next| next != id)), "somebody else is found");
+}
+
+#[test]
+fn a_server_that_forgot_a_search_is_asked_again_and_nobody_is_stuck() {
+    let mut world = World::lobby(33, 2);
+    world.enter(0, "ada").expect("a search");
+    world.run(1_000);
+    world.crash_server(3_000);
+    world.run(20_000);
+    assert!(
+        matches!(world.lobby_of(0), StrangerView::Searching { .. }),
+        "the old ticket is worth nothing: a new one is drawn"
+    );
+    world.enter(1, "bob").expect("a search");
+    assert!(world.run_until(30_000, |world| world.met(0).is_some() && world.met(0) == world.met(1)));
+}
+
+#[test]
 fn who_is_asked_and_does_not_answer_is_back_in_the_lobby_and_the_other_goes_on_waiting() {
     let mut world = World::lobby(5, 3);
     let asked = Entry { accept: Accept::Ask, interests: vec![" Chess".into()], ..entry("ada") };
@@ -213,6 +274,12 @@ fn the_words_are_the_same_at_both_ends_and_others_with_a_man_in_the_middle() {
         for (phone, end) in [(0, ends[0]), (1, ends[1])] {
             order(&mut lying, phone, StrangerCommand::CompareWords(end)).expect("it is asked for");
         }
+        // Nothing else tells them: what one says the other hears.
+        lying.tell_stranger(0, ends[0], "is anybody between us?").expect("it is said");
+        assert!(lying.run_until(5_000, |world| world.heard_of_stranger(2).len() == 1));
+        let passed_on = lying.heard_of_stranger(2).remove(0);
+        lying.tell_stranger(3, ends[1], &passed_on).expect("it is said");
+        assert!(lying.run_until(5_000, |world| world.heard_of_stranger(1) == ["is anybody between us?"]));
         assert!(lying.run_until(5_000, |world| (0..2).all(|phone| words(world, phone).is_some())));
         assert_ne!(words(&lying, 0), words(&lying, 1), "seed {seed}: nobody is between, they would think");
     }
@@ -226,7 +293,7 @@ fn the_way_becomes_direct_when_both_want_it_and_not_before_and_nothing_is_lost()
         order(&mut world, 0, StrangerCommand::SetDirect(id, Consent::Yes)).expect("it is offered");
         world.run(10_000);
         let relayed =
-            |world: &World, phone| matches!(world.stranger(phone).and_then(|one| one.route), Some(Route::Relayed(_)));
+            |world: &World, phone| matches!(world.stranger(phone).and_then(|one| one.route), Some(Route::Relayed(..)));
         assert!(relayed(&world, 0) && relayed(&world, 1), "one alone changes nothing");
         assert_eq!(world.links.gathered[&0] + world.links.gathered[&1], 2, "and no address is looked for");
         let offered = |(_, event): &(u64, Event)| *event == Event::Stranger(StrangerEvent::DirectOffered);

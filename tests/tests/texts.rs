@@ -1,6 +1,6 @@
 //! What friends write to each other, in virtual time.
 
-use proving::world::World;
+use proving::world::{World, is_lent};
 use sidetone_engine::row::MessageState;
 use sidetone_engine::{AccountEvent, Addresses, Command, CommandError, Event, Password, Receipts};
 use sidetone_wire::record::Text;
@@ -66,15 +66,15 @@ fn who_keeps_receipts_to_themselves_tells_nobody_what_was_read() {
 }
 
 #[test]
-fn a_text_waits_for_who_shows_addresses_only_when_they_act() {
-    let mut world = friends();
-    world.ask(1, Command::SetAddresses(Addresses::WhenIAct)).expect("a preference");
-    world.say(0, 1, "hello");
-    world.run(30_000);
-    assert!(!world.holds(1, 0, "hello"), "it waits");
-    assert_eq!(world.links.gathered.get(&1), None, "nothing is gathered for it");
-    world.say(1, 0, "you first");
-    assert!(world.run_until(15_000, |world| world.holds(1, 0, "hello") && world.holds(0, 1, "you first")));
+fn a_text_to_somebody_who_hides_goes_through_a_relay() {
+    for rule in [Addresses::RelayUntilAccepted, Addresses::RelayUntilVerified, Addresses::Never, Addresses::Direct] {
+        let mut world = friends();
+        world.ask(1, Command::SetAddresses(rule)).expect("a preference");
+        world.say(0, 1, "hello");
+        assert!(world.run_until(15_000, |world| world.holds(1, 0, "hello")));
+        let shown = world.links.tried.iter().any(|(phone, address)| *phone == 0 && !is_lent(address));
+        assert_eq!(shown, rule == Addresses::Direct, "{rule:?}");
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! The real meeting server, in the process of the test.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
 use sidetone_server::{Config, Limits, Rate, Running, Server};
 use tokio::runtime::Runtime;
@@ -28,6 +28,14 @@ pub struct TestServer {
     url: String,
     /// Taken by whoever stops it.
     running: Mutex<Option<(Runtime, Running)>>,
+    ice: Arc<Ice>,
+}
+
+/// Holds the server's only thread while it is frozen.
+#[derive(Default)]
+struct Ice {
+    frozen: Mutex<bool>,
+    melted: Condvar,
 }
 
 #[uniffi::export]
@@ -41,7 +49,8 @@ impl TestServer {
         let mut config = Config::in_memory();
         config.limits = Limits { connects: often, registrations: often, logins: often, ..Limits::default() };
         let running = runtime.block_on(Server::start(config)).map_err(TestProblem::new)?;
-        Ok(Arc::new(Self { url: format!("ws://{}", running.addr), running: Mutex::new(Some((runtime, running))) }))
+        let (url, running) = (format!("ws://{}", running.addr), Mutex::new(Some((runtime, running))));
+        Ok(Arc::new(Self { url, running, ice: Arc::default() }))
     }
 
     /// What a client is opened with.
@@ -49,8 +58,28 @@ impl TestServer {
         self.url.clone()
     }
 
+    /// From now on it takes what phones say and answers nothing; again is harmless.
+    pub fn freeze(&self) {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut frozen = self.ice.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some((runtime, _)) = running.as_ref().filter(|_| !*frozen) else { return };
+        *frozen = true;
+        let ice = Arc::clone(&self.ice);
+        runtime.spawn(async move {
+            let frozen = ice.frozen.lock().unwrap_or_else(PoisonError::into_inner);
+            drop(ice.melted.wait_while(frozen, |frozen| *frozen));
+        });
+    }
+
+    /// It answers again, also what it was asked meanwhile.
+    pub fn thaw(&self) {
+        *self.ice.frozen.lock().unwrap_or_else(PoisonError::into_inner) = false;
+        self.ice.melted.notify_all();
+    }
+
     /// Stops it; again is harmless. Phones notice.
     pub fn stop(&self) {
+        self.thaw();
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).take();
         if let Some((runtime, running)) = running {
             runtime.block_on(running.stop());

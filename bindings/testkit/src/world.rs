@@ -179,9 +179,9 @@ impl SimWorld {
         self.with([phone], |inside, [phone]| {
             inside.world.phones[phone].call().and_then(|call| call.route).map(|route| match route {
                 Route::Direct(_) => SimRoute::Direct,
-                Route::Relayed(Relay::Us) => SimRoute::OurRelay,
-                Route::Relayed(Relay::Them) => SimRoute::TheirRelay,
-                Route::Relayed(Relay::Both) => SimRoute::BothRelays,
+                Route::Relayed(Relay::Us, _) => SimRoute::OurRelay,
+                Route::Relayed(Relay::Them, _) => SimRoute::TheirRelay,
+                Route::Relayed(Relay::Both, _) => SimRoute::BothRelays,
             })
         })
     }

@@ -9,6 +9,7 @@ use crate::wav;
 
 pub mod figures;
 mod ghost;
+mod handover;
 pub mod keep;
 pub mod measure;
 mod plot;
@@ -48,6 +49,8 @@ pub struct Args {
 /// A demonstration of one thing.
 #[derive(Debug, clap::Subcommand)]
 enum Part {
+    /// A phone in a call walks from one network into another.
+    Handover(handover::Args),
     /// Files, images, voice notes and texts through everything that happens to phones.
     Keep(keep::Args),
     /// Eight phones in one push-to-talk room.
@@ -65,6 +68,7 @@ enum Part {
 /// [`Trouble`] if it could not be played to its end.
 pub async fn run(args: Args) -> Result<bool, Trouble> {
     match args.part {
+        Some(Part::Handover(args)) => return handover::run(&args).await,
         Some(Part::Keep(args)) => return keep::run(args).await,
         Some(Part::Room(args)) => return room::run(&args).await,
         Some(Part::Strangers(args)) => return strangers::run(&args).await,

@@ -11,7 +11,10 @@ use std::time::Duration;
 
 use ring::digest::{SHA256, digest};
 use serde::{Deserialize, Serialize};
-use sidetone::{Codec, Event, FrameKind, Pushed, Rotation, Source, Video, VideoEvent, VideoFrame, clock};
+use sidetone::{
+    Codec, Content, Event, FrameKind, Pushed, RoomVideo, Rotation, Shows, Source, Video, VideoError, VideoEvent,
+    VideoFrame, clock,
+};
 use tokio::process::Command;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -257,6 +260,79 @@ fn hash(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
+/// Where a film is shown.
+pub enum Wall {
+    /// In the call that is on.
+    Call(Video),
+    /// In a room.
+    Room(RoomVideo),
+}
+
+impl Wall {
+    fn push(&self, frame: &VideoFrame) -> Result<Pushed, VideoError> {
+        match self {
+            Self::Call(video) => video.push(frame),
+            Self::Room(video) => video.push(frame),
+        }
+    }
+
+    fn target_bps(&self) -> Option<u64> {
+        match self {
+            Self::Call(video) => video.target_bps(),
+            Self::Room(video) => video.target_bps(),
+        }
+    }
+}
+
+/// Which files are shown as what, as typed.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Reel {
+    /// A film to show as the camera: whatever ffmpeg reads.
+    #[arg(long, value_name = "FILE")]
+    video: Option<PathBuf>,
+    /// A film to show as a shared screen.
+    #[arg(long, value_name = "FILE")]
+    screen: Option<PathBuf>,
+}
+
+/// How films of a terminal are encoded.
+const REEL: Clip = Clip { coding: Coding::H264, width: 640, height: 360, seconds: 3_600 };
+
+impl Reel {
+    fn films(&self) -> impl Iterator<Item = (Source, &PathBuf, &'static str)> {
+        let camera = self.video.iter().map(|path| (Source::Camera, path, "camera"));
+        camera.chain(self.screen.iter().map(|path| (Source::Screen, path, "screen")))
+    }
+
+    /// What the other side is told.
+    pub fn shows(&self) -> Shows {
+        Shows { camera: self.video.is_some(), screen: self.screen.as_ref().map(|_| Content::Motion) }
+    }
+
+    /// Encodes what there is into a folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Clip::encode`].
+    pub async fn encode(&self, folder: &Path) -> Result<(), Trouble> {
+        for (_, path, name) in self.films() {
+            crate::say(format_args!("ffmpeg encodes {}", path.display()));
+            REEL.encode(&Footage::File(path.clone()), &folder.join(name)).await?;
+        }
+        Ok(())
+    }
+
+    /// Begins what was encoded into the folder.
+    ///
+    /// # Errors
+    ///
+    /// As [`Film::read`].
+    pub fn start(&self, folder: &Path, wall: impl Fn() -> Wall) -> Result<Vec<Projector>, Trouble> {
+        let begin = |(source, _, name)| Ok(Projector::start(wall(), Film::read(&folder.join(name))?, source, None));
+        self.films().map(begin).collect()
+    }
+}
+
 /// Shows a film until it is dropped or the film is over.
 pub struct Projector {
     source: Source,
@@ -266,25 +342,21 @@ pub struct Projector {
 
 impl Projector {
     /// Shows a film; what was shown goes into `log`, line by line.
-    pub fn start(video: Video, film: Film, source: Source, log: Option<std::fs::File>) -> Self {
+    pub fn start(wall: Wall, film: Film, source: Source, log: Option<std::fs::File>) -> Self {
         // What the encoder was told before there was a film.
-        let (bps, told) = watch::channel(video.target_bps().unwrap_or(RUNGS[0]));
-        let task = tokio::spawn(project(video, film, source, log, told));
+        let (bps, told) = watch::channel(wall.target_bps().unwrap_or(RUNGS[0]));
+        let task = tokio::spawn(project(wall, film, source, log, told));
         Self { source, bps, task }
     }
 
     /// What the encoder should know.
     pub fn tell(&self, event: &Event) {
-        if let Event::Video(_, VideoEvent::Bitrate(source, bps)) = event
+        if let Event::Video(_, VideoEvent::Bitrate(source, bps)) | Event::RoomVideo(_, VideoEvent::Bitrate(source, bps)) =
+            event
             && *source == self.source
         {
             self.bps.send_replace(*bps);
         }
-    }
-
-    /// Whether the film is over.
-    pub fn is_over(&self) -> bool {
-        self.task.is_finished()
     }
 }
 
@@ -294,7 +366,7 @@ impl Drop for Projector {
     }
 }
 
-async fn project(video: Video, film: Film, source: Source, mut log: Option<std::fs::File>, told: watch::Receiver<u64>) {
+async fn project(wall: Wall, film: Film, source: Source, mut log: Option<std::fs::File>, told: watch::Receiver<u64>) {
     let mut pace = tokio::time::interval(Duration::from_secs(1) / RATE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let (mut rung, mut number) = (0, 0);
@@ -311,10 +383,10 @@ async fn project(video: Video, film: Film, source: Source, mut log: Option<std::
         let frame =
             VideoFrame { source, codec, kind, rotation: Rotation::None, layer: 0, width, height, captured_us, bytes };
         // Before there is a call, and after a frame was dropped, what stands not alone is refused.
-        let queued = matches!(video.push(&frame), Ok(Pushed::Queued));
+        let queued = matches!(wall.push(&frame), Ok(Pushed::Queued));
         if let Some(log) = &mut log {
             let (hash, bytes, at_us, rung) = (hash(&frame.bytes), frame.bytes.len(), captured_us, *bits);
-            let target_bps = video.target_bps().unwrap_or(0);
+            let target_bps = wall.target_bps().unwrap_or(0);
             let shown = Shown { number, at_us, rung, bytes, hash, queued, target_bps };
             let line = serde_json::to_string(&shown).expect("numbers and text are JSON");
             let _ = writeln!(log, "{line}");

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sidetone::{
-    Accept, Age, BurnReport, CallState, Client, Consent, Entering, Error, Event, Held, Loudspeaker, MatchId,
+    Accept, Age, BurnReport, Bytes, CallState, Client, Consent, Entering, Error, Event, Held, Loudspeaker, MatchId,
     Microphone, NoteRecorder, Route, Stranger, StrangerContent, StrangerEvent, StrangerFailure, StrangerMedia,
     StrangerView,
 };
@@ -89,8 +89,8 @@ pub enum Order {
     End,
     /// Wait until it is over; gives what was burned.
     Over,
-    /// How the search and the talk went so far.
-    Counts,
+    /// What the receipt of the last stranger says.
+    Receipt,
     /// Close everything and end.
     Quit,
 }
@@ -137,6 +137,19 @@ impl Burn {
     pub fn is_whole(&self) -> bool {
         self.held == self.erased && self.more == self.more_erased
     }
+}
+
+/// What a receipt says, in bytes sent and received.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Told {
+    /// STUN, relay and peer: UDP with its headers.
+    pub udp: [u64; 2],
+    /// The server's socket since it was opened, and not for this stranger alone.
+    pub signaling: [u64; 2],
+    /// Sessions, fresh exchanges in them, keys of sound.
+    pub epochs: [u32; 3],
+    /// Rows that are kept.
+    pub kept: u32,
 }
 
 /// Letters that follow from a number and what they are for.
@@ -199,7 +212,6 @@ struct Guest {
     client: Client,
     card: Card,
     over: Option<Burn>,
-    ends: u64,
     leaked: Vec<String>,
 }
 
@@ -212,7 +224,7 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
     let client = args.phone.open()?;
     let (microphone, speaker) = client.take_sound().expect("nobody took the sound of a client just opened");
     let card = Card::start(microphone, speaker)?;
-    let mut guest = Guest { client, card, over: None, ends: 0, leaked: Vec::new() };
+    let mut guest = Guest { client, card, over: None, leaked: Vec::new() };
     while !matches!(guest.client.next_event().await, Some(Event::Connected(true)) | None) {}
     say("ready");
     let mut orders = BufReader::new(stdin()).lines();
@@ -284,7 +296,7 @@ impl Guest {
                 }
                 return Ok(json!(self.over));
             }
-            Order::Counts => return Ok(json!(self.ends)),
+            Order::Receipt => return Ok(json!(self.told().await?)),
             Order::Quit => {}
         }
         Ok(Value::Null)
@@ -303,12 +315,23 @@ impl Guest {
             Some(Event::Stranger(StrangerEvent::Ended(_, _, burned))) => {
                 let (held, erased, took) = (burned.held, burned.erased, Duration::ZERO);
                 self.over = Some(Burn::of(BurnReport { held, erased, took }));
-                self.ends += 1;
                 self.card.speak(0);
                 Ok(())
             }
             Some(_) => Ok(()),
         }
+    }
+
+    async fn told(&self) -> Result<Told, Error> {
+        let receipt = self.client.receipts().await?.into_iter().next().ok_or(StrangerFailure::NoSuchMatch)?;
+        let sum = |way: fn(&Bytes) -> u64| -> u64 { [receipt.stun, receipt.relay, receipt.peer].iter().map(way).sum() };
+        let signaling = self.client.diagnostics().await?.signaling;
+        Ok(Told {
+            udp: [sum(|bytes| bytes.sent), sum(|bytes| bytes.received)],
+            signaling: [signaling.sent, signaling.received],
+            epochs: [receipt.epochs.sessions, receipt.epochs.records, receipt.epochs.sound],
+            kept: receipt.kept.rows,
+        })
     }
 
     /// Waits until the stranger is so.
@@ -384,7 +407,7 @@ pub fn entering(nickname: String) -> Entering {
 fn word(route: Route) -> &'static str {
     match route {
         Route::Direct(_) => "direct",
-        Route::Relayed(_) => "relayed",
+        Route::Relayed(..) => "relayed",
     }
 }
 

@@ -14,7 +14,7 @@ use sidetone::{
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::time::{MissedTickBehavior, interval};
 
-use crate::film::{Film, Projector, Screening};
+use crate::film::{Film, Projector, Screening, Wall};
 use crate::say;
 use crate::sound::{Mouth, Pump, Take};
 use crate::terminal::{self, PhoneArgs};
@@ -439,7 +439,7 @@ impl Phone {
                 client.show(call.call, Shows { camera: true, screen: None }).await?;
                 let log = std::fs::File::create(&log).map_err(|error| Trouble::file(&log, &error))?;
                 let film = Film::read(&folder)?;
-                self.projector = Some(Projector::start(client.video(), film, Source::Camera, Some(log)));
+                self.projector = Some(Projector::start(Wall::Call(client.video()), film, Source::Camera, Some(log)));
             }
             Order::Watch { folder } => self.screening = Some(Screening::start(client.video(), &folder)?),
             Order::Quit => {}

@@ -1,12 +1,12 @@
 //! `sidetone serve`: the meeting server as a process.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sidetone_server::turn::PeerRange;
-use sidetone_server::{Config, Keep, Limits, Publish, RelayConfig, Server};
+use sidetone_server::{Config, Elsewhere, Keep, Limits, Publish, RelayConfig, Server, TlsConfig};
 use tokio::io::AsyncReadExt;
 use tokio::signal::unix::{SignalKind, signal};
 use zeroize::Zeroizing;
@@ -17,13 +17,25 @@ use crate::trouble::Trouble;
 /// What was typed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
-    /// Where phones connect; port 0 takes any. Put TLS in front of it where that is not this machine.
+    /// Where phones connect without TLS; port 0 takes any. For this machine, and for a proxy that adds TLS.
     #[arg(long, default_value = "127.0.0.1:7400")]
     listen: SocketAddr,
+    /// Where phones connect over TLS, for everything: with a relay, that too is reached through this one port.
+    #[arg(long, value_name = "ADDR", requires_all = ["certificate", "key"])]
+    tls: Option<SocketAddr>,
+    /// File with the certificate and those that lead to a root (PEM). Read again on SIGHUP.
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    certificate: Option<PathBuf>,
+    /// File with the certificate's private key (PEM).
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    key: Option<PathBuf>,
+    /// Name in the certificate under which phones reach the relay over TLS, if not by its address.
+    #[arg(long, value_name = "HOST", requires = "tls")]
+    name: Option<String>,
     /// Folder for the accounts; without it they are kept in memory and end with the process.
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Where STUN and TURN listen (UDP); without it phones find no relay.
+    /// Where STUN and TURN listen (UDP and TCP); without it phones find no relay.
     #[arg(long, value_name = "ADDR")]
     relay: Option<SocketAddr>,
     /// Address of this machine as phones see it, if it is not the one the relay listens at.
@@ -32,6 +44,14 @@ pub struct Args {
     /// Let the relay reach peers on loopback: for tests on one machine.
     #[arg(long, requires = "relay")]
     relay_to_loopback: bool,
+    /// Relay elsewhere that phones are told of, such as coturn: `stun:HOST:PORT`, `turn:HOST:PORT?transport=udp` (or `tcp`),
+    /// `turns:HOST:PORT?transport=tcp`. May be given several times.
+    #[arg(long, value_name = "URL", conflicts_with = "relay", requires = "turn_secret")]
+    turn_url: Vec<String>,
+    /// File with a secret on one line: the one shared with the relay elsewhere (coturn: `static-auth-secret`), or, with
+    /// `--relay`, with other servers that mint credentials for this one.
+    #[arg(long, value_name = "FILE")]
+    turn_secret: Option<PathBuf>,
     /// Where the operator reads `/figures`; loopback only.
     #[arg(long, value_name = "ADDR")]
     admin: Option<SocketAddr>,
@@ -61,6 +81,8 @@ pub struct Args {
 pub struct Ready {
     /// The address for phones, as `--server` takes it.
     pub server: String,
+    /// The address for phones over TLS.
+    pub secure: Option<SocketAddr>,
     /// Where STUN and TURN listen.
     pub relay: Option<SocketAddr>,
     /// Where `/figures` is.
@@ -73,30 +95,27 @@ pub struct Ready {
 ///
 /// [`Trouble::Serve`].
 pub async fn run(args: Args) -> Result<(), Trouble> {
-    let (mut term, mut int) = (
+    let (mut term, mut int, mut hup) = (
         signal(SignalKind::terminate()).map_err(Trouble::system)?,
         signal(SignalKind::interrupt()).map_err(Trouble::system)?,
+        signal(SignalKind::hangup()).map_err(Trouble::system)?,
     );
-    let relay = args.relay.map(|listen| {
-        let mut relay = RelayConfig::new(listen);
-        relay.public = args.public;
-        if args.relay_to_loopback {
-            relay.test_peers.push(PeerRange::new(Ipv4Addr::LOCALHOST.into(), 8));
-        }
-        relay
-    });
-    let publish = publish(&args)?;
-    let keep = args.data.map_or(Keep::Memory, Keep::Dir);
-    let (limits, adults_only) = (Limits::default(), args.adults_only);
-    let config = Config { keep, listen: args.listen, admin: args.admin, relay, limits, adults_only, publish };
-    let running = Server::start(config).await?;
-    let ready =
-        Ready { server: format!("ws://{}", running.addr), relay: running.relay_addr, admin: running.admin_addr };
+    let running = Server::start(config(&args)?).await?;
+    let ready = Ready {
+        server: format!("ws://{}", running.addr),
+        secure: running.tls_addr,
+        relay: running.relay_addr,
+        admin: running.admin_addr,
+    };
     announce(&ready, args.json);
-    tokio::select! {
-        _ = term.recv() => {}
-        _ = int.recv() => {}
-        () = input_ends(), if args.until_input_ends => {}
+    loop {
+        tokio::select! {
+            _ = term.recv() => break,
+            _ = int.recv() => break,
+            () = input_ends(), if args.until_input_ends => break,
+            // The log says how it went; what was shown before is shown on if it did not.
+            Some(()) = hup.recv() => drop(running.reload()),
+        }
     }
     running.stop().await;
     if !args.json {
@@ -105,21 +124,67 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
     Ok(())
 }
 
+fn config(args: &Args) -> Result<Config, Trouble> {
+    let secret = match &args.turn_secret {
+        Some(file) => Some(Zeroizing::new(line(file)?.as_bytes().to_vec())),
+        None => None,
+    };
+    let relay = args.relay.map(|listen| {
+        let mut relay = RelayConfig::new(listen);
+        relay.public = args.public;
+        relay.secret = secret.clone();
+        if args.relay_to_loopback {
+            relay.test_peers.push(PeerRange::new(Ipv4Addr::LOCALHOST.into(), 8));
+        }
+        relay
+    });
+    let tls = match (args.tls, &args.certificate, &args.key) {
+        (Some(listen), Some(certificate), Some(key)) => {
+            let name = args.name.clone();
+            Some(TlsConfig { name, ..TlsConfig::new(listen, certificate.clone(), key.clone()) })
+        }
+        _ => None,
+    };
+    let elsewhere = match secret {
+        Some(secret) if !args.turn_url.is_empty() => Some(Elsewhere { urls: args.turn_url.clone(), secret }),
+        _ => None,
+    };
+    Ok(Config {
+        keep: args.data.clone().map_or(Keep::Memory, Keep::Dir),
+        listen: args.listen,
+        tls,
+        relay,
+        elsewhere,
+        admin: args.admin,
+        limits: Limits::default(),
+        adults_only: args.adults_only,
+        publish: publish(args)?,
+    })
+}
+
+/// The one line of a file with a secret.
+fn line(file: &Path) -> Result<Zeroizing<String>, Trouble> {
+    let text = Zeroizing::new(std::fs::read_to_string(file).map_err(Trouble::system)?);
+    Ok(Zeroizing::new(text.trim_end_matches(['\r', '\n']).to_owned()))
+}
+
 fn publish(args: &Args) -> Result<Option<Publish>, Trouble> {
     let Some(mut publish) = args.mqtt.clone() else { return Ok(None) };
     publish.every = Duration::from_secs(args.mqtt_every);
     if let Some(file) = &args.mqtt_password {
-        let password = Zeroizing::new(std::fs::read_to_string(file).map_err(Trouble::system)?);
-        publish.password = Some(Zeroizing::new(password.trim_end_matches(['\r', '\n']).to_owned()));
+        publish.password = Some(line(file)?);
     }
     Ok(Some(publish))
 }
 
 fn announce(ready: &Ready, json: bool) {
     if json {
-        return say(serde_json::to_string(ready).expect("three addresses are JSON"));
+        return say(serde_json::to_string(ready).expect("addresses are JSON"));
     }
     say(format_args!("ready: phones connect to {}", ready.server));
+    if let Some(secure) = ready.secure {
+        say(format_args!("       and over TLS at {secure}"));
+    }
     if let Some(relay) = ready.relay {
         say(format_args!("       STUN and TURN at {relay}"));
     }

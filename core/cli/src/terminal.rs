@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sidetone::{
-    Account, Bind, CallState, Client, Config, EndReason, Error, Event, FileVault, Friend, Plain, Reach, Relay, Route,
-    Standing,
+    Account, Bind, CallState, Client, Config, EndReason, Error, Event, FileVault, Friend, Plain, Protocol, Reach,
+    Relay, Route, Standing,
 };
 use tokio::time::timeout;
 use zeroize::Zeroizing;
@@ -198,9 +198,13 @@ pub fn route(route: Option<Route>) -> &'static str {
     match route {
         Some(Route::Direct(Reach::Lan)) => "direct, one network",
         Some(Route::Direct(Reach::Internet)) => "direct, over the internet",
-        Some(Route::Relayed(Relay::Us)) => "relayed by us",
-        Some(Route::Relayed(Relay::Them)) => "relayed by them",
-        Some(Route::Relayed(Relay::Both)) => "relayed by both",
+        Some(Route::Relayed(Relay::Us, Protocol::Udp)) => "relayed by us",
+        Some(Route::Relayed(Relay::Us, Protocol::Tcp)) => "relayed by us over TCP",
+        Some(Route::Relayed(Relay::Us, Protocol::Tls)) => "relayed by us over TLS",
+        Some(Route::Relayed(Relay::Them, _)) => "relayed by them",
+        Some(Route::Relayed(Relay::Both, Protocol::Udp)) => "relayed by both",
+        Some(Route::Relayed(Relay::Both, Protocol::Tcp)) => "relayed by both, by us over TCP",
+        Some(Route::Relayed(Relay::Both, Protocol::Tls)) => "relayed by both, by us over TLS",
         None => "none",
     }
 }

@@ -5,7 +5,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use sidetone::link::{Bind, Link, News, Role, RoutePolicy, SendRefused, Settings, Watch};
+use sidetone::link::{Bind, Link, News, Role, RoutePolicy, SendRefused, Settings, Trust, Watch};
 use tokio::sync::mpsc;
 
 #[path = "../tests/link/wire.rs"]
@@ -21,8 +21,12 @@ struct End {
 async fn open(role: Role, watch: Watch) -> End {
     let (tell, news) = mpsc::channel(64);
     let bind = Bind::Only(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]);
-    let link =
-        Link::open(Settings { role, servers: vec![], policy: RoutePolicy::Any, bind, watch }, tell).await.unwrap();
+    let link = Link::open(
+        Settings { role, servers: vec![], policy: RoutePolicy::Any, bind, watch, trust: Trust::default() },
+        tell,
+    )
+    .await
+    .unwrap();
     End { link, news }
 }
 

@@ -42,7 +42,8 @@ fn fill(path: &Path, vault: &FileVault) {
     let mut changes = Vec::new();
     for number in 0..FRIENDS {
         let (name, identity) = (format!("person {number}"), IdentityKey([number as u8; 32]));
-        let friend = FriendRow { name, identity, changed: None, standing: 3, verified: false, pinned: true };
+        let friend =
+            FriendRow { name, identity, changed: None, standing: 3, verified: false, pinned: true, addresses: None };
         changes.push(friend.put(user(number), 0));
     }
     for number in 0..CHATS {

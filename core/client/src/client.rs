@@ -10,13 +10,14 @@ use sidetone_crypto::safety::{Comparison, SafetyCode, SafetyNumber};
 use sidetone_engine::row::Table;
 use sidetone_engine::stranger::StrangerView;
 use sidetone_engine::{
-    Account, Addresses, Answer, CallView, Command, Cost, Engine, Friend, Microphone as Heard, Password, Receipts,
+    Account, Addresses, Answer, CallView, Command, Cost, Friend, Microphone as Heard, Network, Password, Receipts,
     Verified,
 };
 use sidetone_wire::id::{CallId, UserId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use zeroize::Zeroizing;
 
+use crate::built;
 use crate::diagnostics::Diagnostics;
 use crate::driver::links::Links;
 use crate::driver::{Driver, Ears, Inside, WORDS, Word};
@@ -24,8 +25,9 @@ use crate::error::{Error, OpenError};
 use crate::event::{Event, Queue};
 use crate::journal::Journal;
 use crate::keep::Keeper;
-use crate::link::{Bind, RoutePolicy};
+use crate::link::{Bind, RoutePolicy, Trust};
 use crate::media::{Button, Loudspeaker, MediaThread, Microphone};
+use crate::restore::restore;
 use crate::room::Finger;
 use crate::socket::{Pace, Plain, Server, Socket, SocketCounts};
 use crate::store::{Location, Store, StoreError, wipe};
@@ -33,6 +35,7 @@ use crate::transfer::place::{Kept, Shelf};
 use crate::transfer::pump::Pump;
 use crate::vault::{KeyVault, random};
 use crate::video::Video;
+use crate::witness::Witness;
 
 /// News of the socket that may wait for the driver.
 const NEWS: usize = 64;
@@ -98,7 +101,7 @@ pub struct Client {
     /// Its other end is dropped by the driver's thread as the last thing it does.
     alive: watch::Receiver<()>,
     woken: Arc<Notify>,
-    moved: Arc<Notify>,
+    pub(crate) moved: watch::Sender<Option<Network>>,
     pub(crate) keeper: Keeper,
     /// The server as links and codes call it.
     host: String,
@@ -118,6 +121,7 @@ impl Client {
     /// [`OpenError`]; nothing is left running.
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let mut server = Server::parse(&config.server, config.plain, &config.roots)?;
+        let trust = Trust::new(&config.roots)?;
         if let Bind::Only(only) = &config.bind
             && let [local] = only.as_slice()
         {
@@ -133,20 +137,20 @@ impl Client {
         let imported = store.rows_after(None, 2)?.rows.iter().any(|(place, _)| place.table != Table::Preferences);
         let keeper = Keeper { vault: config.vault, key_at: store.key_at().ok(), path: config.store };
         let settings = sidetone_engine::Config { seed: random(), login_cost: config.login_cost };
-        let engine = Engine::restore(settings, store.restore_rows()?)?;
+        let engine = restore(settings, &store)?;
         let (mut media, microphone, speaker) = MediaThread::start().map_err(|_| OpenError::System)?;
         let sound = media.take_news().ok_or(OpenError::System)?;
         let (button, host) = (media.button(), server.name());
         let (finger, fingers) = watch::channel(Finger::default());
 
-        let (mut links, from_links) = Links::new(config.bind, config.policy);
+        let (mut links, from_links) = Links::new(config.bind, config.policy, trust);
         links.prefer(engine.preferences().routes);
         let (words, word_inbox) = mpsc::channel(WORDS);
         let (stop, stopped) = watch::channel(false);
         let (paused, pausing) = watch::channel(false);
         let (living, alive) = watch::channel(());
         let queue = Arc::<Queue>::default();
-        let (woken, moved) = (Arc::<Notify>::default(), Arc::<Notify>::default());
+        let (woken, (moved, moving)) = (Arc::<Notify>::default(), watch::channel(None));
         let socket = Arc::<SocketCounts>::default();
         let shelf = config.files.map(|folder| Shelf::new(folder, config.files_quota));
         if let Some(shelf) = &shelf {
@@ -155,7 +159,7 @@ impl Client {
             }
             shelf.sweep(engine.transfers().into_iter().map(|view| view.transfer));
         }
-        let video = Video::new(Arc::clone(media.figures()), Arc::clone(&queue));
+        let video = Video::new(Arc::clone(&queue));
         let pictures = video.clone();
         let (files, from_files) = Pump::start(shelf.clone()).map_err(|_| OpenError::System)?;
         let (journal, routes) = (Journal::default(), BTreeMap::new());
@@ -168,6 +172,7 @@ impl Client {
             links,
             media,
             video: pictures,
+            witness: Witness::default(),
             files,
             proofs,
             receipts: crate::receipt::Receipts::default(),
@@ -179,7 +184,7 @@ impl Client {
             stop: stopped,
             paused: pausing,
             woken: Arc::clone(&woken),
-            moved: Arc::clone(&moved),
+            moved: moving,
             socket: from_socket,
             links: from_links,
             sound,
@@ -248,12 +253,6 @@ impl Client {
         self.queue.take(usize::MAX).await
     }
 
-    /// Tells that the phone has another network, or its network is back: the socket proves that it lives, links look for
-    /// new paths.
-    pub fn network_changed(&self) {
-        self.moved.notify_one();
-    }
-
     /// Tells that the app is seen again: what slept meanwhile wakes, the socket proves that it lives. A client that was
     /// paused goes on.
     pub fn on_foreground(&self) {
@@ -278,6 +277,9 @@ impl Client {
     pub(crate) async fn order(&self, command: Command) -> Result<Answer, Error> {
         if *self.stop.borrow() {
             return Err(Error::Closed);
+        }
+        if !built::can(&command) {
+            return Err(Error::NotBuilt);
         }
         let (outcome, answer) = oneshot::channel();
         self.words.send(Word::Do(command, outcome)).await.map_err(|_| Error::Closed)?;
@@ -376,6 +378,16 @@ impl Client {
     /// [`Error::SignedOut`] and what any command can meet.
     pub async fn set_addresses(&self, addresses: Addresses) -> Result<(), Error> {
         self.done(Command::SetAddresses(addresses)).await
+    }
+
+    /// Chooses whether one friend may learn this phone's addresses, whatever counts for others; `None` for what counts for
+    /// others.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NotFriends`], [`Error::SignedOut`] and what any command can meet.
+    pub async fn set_addresses_for(&self, user: UserId, addresses: Option<Addresses>) -> Result<(), Error> {
+        self.done(Command::SetAddressesFor(user, addresses)).await
     }
 
     /// Chooses whether friends learn what was read.

@@ -90,13 +90,23 @@ fn foundation(text: &str) -> u32 {
 
 /// How a link travels, without its round-trip time.
 pub fn route(route: &link::Route) -> engine::Route {
-    use link::{Reach, RelayedBy};
+    use link::{Reach, RelayedBy, Transport};
     match route {
         link::Route::Direct { kind: Reach::Lan, .. } => engine::Route::Direct(engine::Reach::Lan),
         link::Route::Direct { kind: Reach::Internet, .. } => engine::Route::Direct(engine::Reach::Internet),
-        link::Route::Relayed { by: RelayedBy::Us, .. } => engine::Route::Relayed(engine::Relay::Us),
-        link::Route::Relayed { by: RelayedBy::Them, .. } => engine::Route::Relayed(engine::Relay::Them),
-        link::Route::Relayed { by: RelayedBy::Both, .. } => engine::Route::Relayed(engine::Relay::Both),
+        link::Route::Relayed { by, protocol, .. } => {
+            let by = match by {
+                RelayedBy::Us => engine::Relay::Us,
+                RelayedBy::Them => engine::Relay::Them,
+                RelayedBy::Both => engine::Relay::Both,
+            };
+            let protocol = match protocol {
+                Transport::Udp => engine::Protocol::Udp,
+                Transport::Tcp => engine::Protocol::Tcp,
+                Transport::Tls => engine::Protocol::Tls,
+            };
+            engine::Route::Relayed(by, protocol)
+        }
     }
 }
 
@@ -131,27 +141,37 @@ pub fn role(role: engine::Role) -> link::Role {
     }
 }
 
-/// The servers of which a link can make use: STUN and TURN over UDP. Others are skipped.
+/// Most servers of which a link makes use.
+const SERVERS: usize = 8;
+
+/// The servers of which a link can make use: STUN over UDP, and TURN. Others are skipped, and so are more than eight.
 pub fn servers(relays: &Relays) -> Vec<link::IceServer> {
-    relays.urls.iter().filter_map(|url| server(url, relays)).collect()
+    relays.urls.iter().filter_map(|url| server(url, relays)).take(SERVERS).collect()
 }
 
-/// Reads `stun:host[:port]` (RFC 7064) or `turn:host[:port][?transport=udp]` (RFC 7065).
+/// Reads `stun:host[:port]` (RFC 7064), `turn:host[:port][?transport=udp|tcp]` or `turns:host[:port][?transport=tcp]`
+/// (RFC 7065).
 fn server(url: &str, relays: &Relays) -> Option<link::IceServer> {
+    use link::Transport;
     let (scheme, rest) = url.split_once(':')?;
-    let (place, transport) = rest.split_once('?').map_or((rest, "transport=udp"), |(place, query)| (place, query));
+    let (place, query) = rest.split_once('?').map_or((rest, None), |(place, query)| (place, Some(query)));
+    let transport = match (scheme, query) {
+        ("stun", None) | ("turn", None | Some("transport=udp")) => Transport::Udp,
+        ("turn", Some("transport=tcp")) => Transport::Tcp,
+        ("turns", None | Some("transport=tcp")) => Transport::Tls,
+        _ => return None,
+    };
     let (host, port) = host_and_port(place)?;
-    match scheme {
-        "stun" if !rest.contains('?') => Some(link::IceServer::Stun { host, port }),
-        "turn" if transport == "transport=udp" => {
-            let (username, password) = (relays.username.clone(), relays.password.clone());
-            Some(link::IceServer::Turn { host, port, username, password })
-        }
-        _ => None,
+    // RFC 7065 section 3.2.
+    let port = port.unwrap_or(if transport == Transport::Tls { 5349 } else { 3478 });
+    if scheme == "stun" {
+        return Some(link::IceServer::Stun { host, port });
     }
+    let (username, password) = (relays.username.clone(), relays.password.clone());
+    Some(link::IceServer::Turn { host, port, transport, username, password })
 }
 
-fn host_and_port(place: &str) -> Option<(String, u16)> {
+fn host_and_port(place: &str) -> Option<(String, Option<u16>)> {
     let (host, port) = match place.strip_prefix('[') {
         Some(rest) => {
             let (host, port) = rest.split_once(']')?;
@@ -159,7 +179,10 @@ fn host_and_port(place: &str) -> Option<(String, u16)> {
         }
         None => place.split_once(':').map_or((place, None), |(host, port)| (host, Some(port))),
     };
-    let port = port.map_or(Some(3478), |port| port.parse().ok().filter(|port| *port != 0))?;
+    let port = match port {
+        Some(port) => Some(port.parse().ok().filter(|port| *port != 0)?),
+        None => None,
+    };
     (!host.is_empty()).then(|| (host.to_owned(), port))
 }
 
@@ -174,18 +197,23 @@ mod tests {
             |url: &str| Relays { urls: vec![url.to_owned()], username: "u".into(), password: "p".into(), valid_ms: 1 };
         let read = |url: &str| match servers(&relays(url)).pop() {
             Some(link::IceServer::Stun { host, port }) => format!("stun {host} {port}"),
-            Some(link::IceServer::Turn { host, port, username, password }) => {
-                format!("turn {host} {port} {username} {password}")
+            Some(link::IceServer::Turn { host, port, transport, username, password }) => {
+                format!("turn {host} {port} {transport:?} {username} {password}")
             }
             None => "none".to_owned(),
         };
         assert_eq!(read("stun:meet.example"), "stun meet.example 3478");
         assert_eq!(read("stun:[::1]:9"), "stun ::1 9");
-        assert_eq!(read("turn:10.0.0.1:9?transport=udp"), "turn 10.0.0.1 9 u p");
-        assert_eq!(read("turn:[::1]"), "turn ::1 3478 u p");
+        assert_eq!(read("turn:10.0.0.1:9?transport=udp"), "turn 10.0.0.1 9 Udp u p");
+        assert_eq!(read("turn:[::1]"), "turn ::1 3478 Udp u p");
+        assert_eq!(read("turn:h:80?transport=tcp"), "turn h 80 Tcp u p");
+        assert_eq!(read("turns:h"), "turn h 5349 Tls u p");
+        assert_eq!(read("turns:h:443?transport=tcp"), "turn h 443 Tls u p");
+        assert_eq!(servers(&Relays { urls: vec!["turn:h".to_owned(); 99], ..relays("") }).len(), 8);
         for other in [
-            "turns:h:443",
-            "turn:h?transport=tcp",
+            "turns:h?transport=udp",
+            "turn:h?transport=sctp",
+            "turn:h?transport=tcp&x",
             "stun:h?x",
             "stun:",
             "stun:h:0",

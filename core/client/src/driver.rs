@@ -19,12 +19,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sidetone_crypto::stranger;
-use sidetone_engine::stranger::{Leaving, Puzzle, StrangerCommand, StrangerView};
+use sidetone_engine::stranger::{Leaving, StrangerCommand, StrangerView};
 use sidetone_engine::transfer::view::{TransferFailure, TransferNews, TransferOrder};
 use sidetone_engine::{
-    Answer, Ask, CallState, Command, Down, Effect, Engine, Event as Told, Input, LinkId, MediaOrder, Microphone, News,
-    Order, Scope, SoundNews, SoundOrder, Time,
+    Answer, Ask, CallState, Command, Down, Effect, Engine, Event as Told, Input, LinkId, MediaOrder, Microphone,
+    Network, News, Order, Scope, SoundNews, SoundOrder, Time,
 };
 use sidetone_media::Muted;
 use sidetone_wire::frame::Frame;
@@ -32,6 +31,7 @@ use sidetone_wire::id::{CallId, RoomId, TicketId, TransferId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use zeroize::Zeroize;
 
+use crate::built;
 use crate::clock;
 use crate::convert;
 use crate::error::Error;
@@ -43,17 +43,18 @@ use crate::receipt::Receipts;
 use crate::room::Finger;
 use crate::socket::{Socket, SocketCounts, SocketNews};
 use crate::store::{Store, StoreError, Write};
+use crate::stranger;
 use crate::transfer::pump::{self, Pump};
 use crate::video::Video;
+use crate::witness::Witness;
 
 pub mod links;
+mod news;
 
 use links::{FromLink, GivenUp, Links};
 
 /// Words of the app that may wait.
 pub const WORDS: usize = 64;
-/// Tries at the work for a search: more than the hardest needs with any luck.
-const WORK_TRIES: u64 = 1 << 28;
 /// The longest sleep: a phone that slept itself may find its timers late by as much.
 const LONGEST_SLEEP: Duration = Duration::from_secs(60);
 /// How long the socket may take to say goodbye.
@@ -92,6 +93,8 @@ pub struct Inside {
     pub video: Video,
     /// What passed with whom.
     pub receipts: Receipts,
+    /// What the links say of their ways.
+    pub witness: Witness,
     /// The file pump.
     pub files: Pump,
     /// Where work for searches is handed in.
@@ -110,8 +113,8 @@ pub struct Ears {
     pub paused: watch::Receiver<bool>,
     /// The app is seen again, or the phone woke.
     pub woken: Arc<Notify>,
-    /// The phone has another network.
-    pub moved: Arc<Notify>,
+    /// The network that the phone is in, as the app last said.
+    pub moved: watch::Receiver<Option<Network>>,
     /// News of the socket.
     pub socket: mpsc::Receiver<SocketNews>,
     /// Work for searches that was done.
@@ -213,9 +216,9 @@ impl Driver {
                 Some((ticket, number)) = ears.proofs.recv() => self.step(Input::Proved(ticket, number))?,
                 Some((transfer, news)) = ears.files.recv() => self.step(Input::Transfer(transfer, news))?,
                 () = ears.woken.notified() => self.wake()?,
-                () = ears.moved.notified() => {
-                    self.inside.links.restart();
-                    self.wake()?;
+                Ok(()) = ears.moved.changed() => {
+                    let network = ears.moved.borrow_and_update().clone();
+                    network.map_or(Ok(()), |network| self.network(network))?;
                 }
                 () = tokio::time::sleep(sleep) => self.step(Input::Tick)?,
             }
@@ -255,8 +258,7 @@ impl Driver {
                 Ok(())
             }
             Word::Do(command, outcome) => {
-                let ask = Ask(self.next_ask);
-                self.next_ask += 1;
+                let ask = self.ask();
                 self.asks.insert(ask, outcome);
                 self.step(Input::Command(ask, command))
             }
@@ -272,9 +274,8 @@ impl Driver {
         let before = std::mem::replace(&mut self.finger, finger);
         for command in finger.since(before) {
             // Nobody awaits the outcome: the floor's events tell it.
-            let ask = Ask(self.next_ask);
-            self.next_ask += 1;
-            self.step(Input::Command(ask, Command::Room(command)))?;
+            let command = self.command(Command::Room(command));
+            self.step(command)?;
         }
         Ok(())
     }
@@ -293,54 +294,6 @@ impl Driver {
         }
     }
 
-    fn link(&mut self, id: LinkId, news: FromLink) -> Result<(), StoreError> {
-        let news = match news {
-            FromLink::Opened(link) => {
-                self.inside.receipts.made(id, link.meter());
-                if self.inside.links.opened(id, link).is_err() {
-                    self.give_up(id);
-                }
-                return Ok(());
-            }
-            FromLink::Failed(error) => {
-                tracing::warn!(%error, "a link could not be made");
-                link::News::Down(link::DownReason::Broken)
-            }
-            FromLink::News(news) => news,
-        };
-        if !self.inside.links.knows(id) {
-            return Ok(());
-        }
-        self.note(id, &news);
-        match convert::news(news) {
-            Some(news) => self.step(Input::Link(id, news)),
-            None => Ok(()),
-        }
-    }
-
-    fn note(&mut self, id: LinkId, news: &link::News) {
-        let inside = &mut self.inside;
-        let phase = match news {
-            link::News::Local(_) => Phase::Described,
-            link::News::Candidate(_) => Phase::Gathered,
-            link::News::Up { route, .. } | link::News::Route(route) => {
-                inside.routes.insert(id, *route);
-                inside.receipts.routed(clock::micros(), id, convert::route(route));
-                Phase::LinkUp
-            }
-            link::News::Record(record) => return inside.links.records().received(record.len()),
-            link::News::Down(_) => {
-                inside.routes.remove(&id);
-                inside.receipts.closed(clock::micros(), id, inside.socket.traffic.total());
-                return inside.links.gone(id);
-            }
-            link::News::Gathered | link::News::Interrupted | link::News::Restored => return,
-        };
-        if let Some(friend) = id.peer.friend() {
-            inside.journal.link(clock::micros(), friend, phase);
-        }
-    }
-
     fn wake(&mut self) -> Result<(), StoreError> {
         if let Some(socket) = &self.socket {
             socket.nudge();
@@ -352,6 +305,7 @@ impl Driver {
     fn give_up(&mut self, id: LinkId) {
         tracing::warn!("a link was given up");
         self.inside.routes.remove(&id);
+        self.inside.witness.gone(self.now_us, id);
         self.pending.push_back(Input::Link(id, News::Down(Down::Failed)));
     }
 
@@ -379,12 +333,15 @@ impl Driver {
         }
         let kept = self.inside.store.keep(writes);
         for effect in effects {
+            if let (Effect::Save(change), true) = (&*effect, kept.is_ok()) {
+                self.inside.receipts.saved(change);
+            }
             match effect {
                 Effect::Save(change) | Effect::Hold(change) | Effect::Amend(_, change) => change.value.zeroize(),
                 Effect::Forget(_) if kept.is_ok() => {
                     // A pump that is behind by thousands of orders has nothing left that could be opened.
                     let _ = self.inside.files.tell(pump::Word::Forget);
-                    self.inside.journal = Journal::default();
+                    (self.inside.journal, self.inside.receipts) = Default::default();
                     self.queue.clear();
                 }
                 _ => {}
@@ -395,14 +352,15 @@ impl Driver {
 
     /// Carries out what leaves; keeps what is told for later.
     fn act(&mut self, effect: Effect, told: &mut Vec<Effect>) {
+        self.inside.receipts.see(&effect);
         match effect {
-            Effect::Save(_) | Effect::Hold(_) | Effect::Amend(..) | Effect::Forget(_) => {}
+            Effect::Save(_) | Effect::Hold(_) | Effect::Amend(..) | Effect::Forget(_) | Effect::Keyed(..) => {}
             Effect::Send(frame) => self.send(frame),
             Effect::Link(id, order) => self.order(id, order),
             Effect::Media(call, order) => self.media(call, order),
             Effect::Sound(room, order) => self.sound(room, order),
             Effect::Transfer(transfer, order) => self.file(transfer, order),
-            Effect::Prove(puzzle) => self.prove(puzzle),
+            Effect::Prove(puzzle) => stranger::prove(puzzle, self.inside.proofs.clone()),
             Effect::Answer(..) | Effect::Tell(_) => told.push(effect),
         }
     }
@@ -416,15 +374,25 @@ impl Driver {
 
     fn order(&mut self, id: LinkId, order: Order) {
         match &order {
-            Order::Open { .. } => {
+            Order::Open { relays, ways, .. } => {
+                let servers = relays.as_ref().map(convert::servers).unwrap_or_default();
+                if let Some(policy) = convert::policy(*ways, self.inside.links.policy()) {
+                    self.inside.witness.opened(self.now_us, id, policy, &servers);
+                }
                 let signaling = self.inside.socket.traffic.total();
                 self.inside.receipts.open(self.now_us, id, signaling);
                 if let Some(friend) = id.peer.friend() {
                     self.inside.journal.link(self.now_us, friend, Phase::LinkOpened);
                 }
             }
+            Order::Candidate(candidate) => {
+                if let Some(candidate) = convert::candidate(candidate) {
+                    self.inside.witness.heard(id, &candidate);
+                }
+            }
             Order::Close => {
                 self.inside.routes.remove(&id);
+                self.inside.witness.gone(self.now_us, id);
                 self.inside.receipts.closed(self.now_us, id, self.inside.socket.traffic.total());
             }
             _ => {}
@@ -447,32 +415,21 @@ impl Driver {
         }
     }
 
-    /// Work for a search, where it holds nobody up.
-    fn prove(&self, puzzle: Puzzle) {
-        let done = self.inside.proofs.clone();
-        tokio::task::spawn_blocking(move || {
-            let Puzzle { ticket, seed, bits, begin } = puzzle;
-            let number = stranger::work(&seed, &ticket.0, bits, begin, WORK_TRIES);
-            // Only a driver that is gone does not want to know.
-            let _ = done.blocking_send((ticket, number));
-        });
-    }
-
     fn media(&mut self, call: CallId, order: MediaOrder) {
         let media = &self.inside.media;
         match order {
             MediaOrder::Start { link, send, receive } => {
                 self.inside.links.make_way(Some(link));
                 // Without the link the engine will soon hear that it is down.
-                if let Some((sound, pictures)) = self.inside.links.port(link).zip(self.inside.links.video(link)) {
-                    self.inside.video.begin(call, pictures, &send, &receive);
+                if let Some((pictures, sound)) = self.inside.links.video(link) {
+                    self.inside.video.begin(call, pictures, sound.clone(), &send, &receive);
                     media.begin(call, Box::new(sound), send, receive);
                 }
             }
             MediaOrder::Move { link } => {
                 self.inside.links.make_way(Some(link));
-                if let Some((sound, pictures)) = self.inside.links.port(link).zip(self.inside.links.video(link)) {
-                    self.inside.video.move_to(call, pictures);
+                if let Some((pictures, sound)) = self.inside.links.video(link) {
+                    self.inside.video.move_to(call, pictures, sound.clone());
                     media.move_to(call, Box::new(sound));
                 }
             }
@@ -485,6 +442,7 @@ impl Driver {
                 media.open_with(call, key);
             }
             MediaOrder::Show(shows) => self.inside.video.show(call, shows),
+            MediaOrder::Wanted(wants) => self.inside.video.wanted(call, wants),
             MediaOrder::Microphone(Microphone::On) => media.mute(call, Muted::No),
             MediaOrder::Microphone(Microphone::Off) => media.mute(call, Muted::Yes),
             MediaOrder::Stop => {
@@ -496,14 +454,16 @@ impl Driver {
     }
 
     fn sound(&mut self, room: RoomId, order: SoundOrder) {
-        let port = match &order {
+        let ports = match &order {
             // Without the link the engine will soon hear that it is down.
-            SoundOrder::Member { link, .. } => {
-                self.inside.links.port(*link).map(|port| Box::new(port) as Box<dyn Port>)
-            }
+            SoundOrder::Member { link, .. } => self.inside.links.video(*link),
             _ => None,
         };
-        self.inside.media.room(room, order, port);
+        let port = ports.as_ref().map(|(_, sound)| Box::new(sound.clone()) as Box<dyn Port>);
+        self.inside.video.room(room, &order, ports);
+        if !matches!(order, SoundOrder::Show(_) | SoundOrder::Wanted { .. }) {
+            self.inside.media.room(room, order, port);
+        }
     }
 
     fn tell(&mut self, effect: Effect) {
@@ -516,6 +476,10 @@ impl Driver {
             }
             Effect::Tell(event) => {
                 if let Told::Call(view) = &event {
+                    if !built::CALLS {
+                        let refusal = built::refusal(view).map(|command| self.command(command));
+                        return self.pending.extend(refusal);
+                    }
                     if matches!(view.state, CallState::Ended(_)) {
                         self.inside.journal.sound(self.inside.media.figures().firsts_us());
                     }
@@ -531,18 +495,26 @@ impl Driver {
         }
     }
 
+    fn ask(&mut self) -> Ask {
+        self.next_ask += 1;
+        Ask(self.next_ask)
+    }
+
+    /// A command whose outcome nobody awaits.
+    fn command(&mut self, command: Command) -> Input {
+        Input::Command(self.ask(), command)
+    }
+
     /// Ends a call and leaves a stranger, so that the other phone need not wait.
     fn farewell(&mut self) {
         if self.inside.engine.stranger() != StrangerView::Lobby(None) {
-            let ask = Ask(self.next_ask);
-            self.next_ask += 1;
-            let leave = Command::Stranger(StrangerCommand::Leave(Leaving::End));
-            let _ = self.step(Input::Command(ask, leave));
+            let leave = self.command(Command::Stranger(StrangerCommand::Leave(Leaving::End)));
+            let _ = self.step(leave);
         }
         if let Some(call) = self.inside.engine.call() {
-            let ask = Ask(self.next_ask);
+            let leave = self.command(Command::HangUp(call.call));
             // A store that fails now has nothing to lose any more.
-            let _ = self.step(Input::Command(ask, Command::HangUp(call.call)));
+            let _ = self.step(leave);
         }
     }
 

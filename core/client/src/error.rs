@@ -138,6 +138,9 @@ pub enum Error {
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
+    /// This build of the library cannot do it: a mistake in the app, which links a library without calls or video.
+    #[error("this build of the library cannot do it")]
+    NotBuilt,
     /// No such transfer, or one that is over: nothing to do.
     #[error("no such transfer")]
     NoSuchTransfer,
@@ -294,6 +297,7 @@ impl Error {
             Self::Protocol => 24,
             Self::Storage(_) => 25,
             Self::Closed => 26,
+            Self::NotBuilt => 27,
             Self::NoSuchMessage => 40,
             Self::StayRange => 41,
             Self::Reactions => 42,

@@ -60,10 +60,15 @@ pub enum Event {
     Preferences,
     /// What the encoder of a call's pictures should know.
     Video(CallId, VideoEvent),
+    /// What the encoder of our pictures in a room should know.
+    RoomVideo(RoomId, VideoEvent),
     /// Something in a room.
     Room(RoomId, RoomEvent),
     /// Something about a stranger.
     Stranger(StrangerEvent),
+    /// A link lost its address to a change of network of which the app said nothing: it should call
+    /// [`crate::Client::network_changed`].
+    NetworkUntold,
     /// More happened than the app took: read everything again.
     Refresh,
     /// The client has stopped and does nothing more; every answer is this error.
@@ -88,6 +93,7 @@ impl From<sidetone_engine::Event> for Event {
             Told::Transfer(view) => Self::Transfer(view),
             Told::Announcement(text) => Self::Announcement(text),
             Told::Preferences => Self::Preferences,
+            Told::NetworkUntold => Self::NetworkUntold,
             Told::Room(room, event) => Self::Room(room, event),
             Told::Stranger(event) => Self::Stranger(event),
         }
@@ -100,6 +106,7 @@ impl Event {
         match (self, older) {
             (Self::Call(new), Self::Call(old)) => new.call == old.call,
             (Self::Video(call, new), Self::Video(other, old)) => call == other && new.replaces(old),
+            (Self::RoomVideo(room, new), Self::RoomVideo(other, old)) => room == other && new.replaces(old),
             (Self::Transfer(new), Self::Transfer(old)) => new.transfer == old.transfer,
             (Self::Room(new, one @ (RoomEvent::Changed | RoomEvent::Loud(_))), Self::Room(old, other)) => {
                 new == old && std::mem::discriminant(one) == std::mem::discriminant(other)

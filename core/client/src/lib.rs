@@ -32,6 +32,7 @@ pub mod store;
 #[doc(hidden)]
 pub mod transfer;
 
+mod built;
 mod chat;
 mod client;
 mod convert;
@@ -42,10 +43,12 @@ mod event;
 mod journal;
 mod keep;
 mod receipt;
+mod restore;
 mod room;
 mod stranger;
 mod vault;
 mod video;
+mod witness;
 
 pub use chat::{Chat, Found, Message, Reaction, SearchMark, What};
 pub use client::{Client, Config};
@@ -59,12 +62,13 @@ pub use keep::{
 };
 pub use link::{Bind, RoutePolicy, VideoStats};
 pub use media::{Loudspeaker, Microphone, SoundFigures};
-pub use receipt::{Kept, Receipt, Travelled, With};
+pub use receipt::{Epochs, Kept, Receipt, Travelled, With};
 pub use room::{Guest, NewRoom};
 pub use sidetone_crypto::identity::PublicKey;
 pub use sidetone_crypto::room::{self as room_policy, Policy};
 pub use sidetone_crypto::safety::{Comparison, SafetyNumber};
 pub use sidetone_engine::Loudness;
+pub use sidetone_engine::connectivity::{self, ConnectivityReport};
 pub use sidetone_engine::floor::{Deny, FloorEvent, FloorState, Priority};
 pub use sidetone_engine::room::{
     Age, Hand, Lock, MemberView, Memory, Presence, RecentRoom, RoomEnd, RoomEvent, RoomView,
@@ -77,11 +81,11 @@ pub use sidetone_engine::stranger::{
 pub use sidetone_engine::transfer::row::{EndReason as TransferEnd, FilePolicy};
 pub use sidetone_engine::transfer::view::{PausedBy, TransferState, TransferView};
 pub use sidetone_engine::{
-    Account, Addresses, CallState, CallView, Content, Cost, Direction, EndReason, Friend,
-    Microphone as MicrophoneState, PeerId, Preference, Preferences, Reach, Receipts, Relay, Route, Routes, Shows,
-    Standing, Storage, Theme, Time, Verified, Wants,
+    Account, Addresses, CallState, CallView, Camera, Content, Cost, Direction, EndReason, Friend,
+    Microphone as MicrophoneState, Network, NetworkKind, PeerId, Preference, Preferences, Protocol, Reach, Receipts,
+    Relay, Route, Routes, Shows, Standing, Storage, Theme, Time, Verified, Wants,
 };
-pub use sidetone_media::video::{Codec, FrameError, Kind as FrameKind, Pushed, Rotation, Track as Source};
+pub use sidetone_media::video::{Codec, FrameError, Kind as FrameKind, Pause, Pushed, Rotation, Track as Source};
 pub use sidetone_media::{Note, NoteRecorder};
 pub use sidetone_wire::encounter::{Language, Nickname};
 pub use sidetone_wire::id::{CallId, ItemSeq, LaneId, MatchId, MemberId, RoomId, TransferId, UserId};
@@ -93,4 +97,4 @@ pub use stranger::{BurnReport, Entering, Strangers};
 pub use transfer::Preview;
 pub use transfer::picture::{Decoded, Origin};
 pub use vault::{FileVault, FixedKey, KeyVault, VaultError};
-pub use video::{Video, VideoError, VideoEvent, VideoFrame};
+pub use video::{RoomVideo, Video, VideoError, VideoEvent, VideoFrame};

@@ -20,8 +20,10 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
+use tokio_rustls::TlsConnector;
 
 mod bulk;
 mod certificate;
@@ -41,14 +43,19 @@ mod steady;
 mod stream;
 mod template;
 mod traffic;
+mod tunnel;
 mod video;
+mod vigil;
 mod window;
 
 pub use bulk::{BULK_BYTES, Beside, BulkClosed, BulkNews, BulkPath, BulkPort, BytesPerSecond};
 pub use description::{Candidate, Description, Malformed};
-pub use ledger::{Passed, Ways as Passing};
+pub use ledger::{Lending, Passed, Ways as Passing};
 pub use media::{Inbound, MediaPort};
 pub use video::{VideoPort, VideoStats};
+
+#[cfg(test)]
+pub(crate) use video::Cable;
 
 use description::{Kind, Protocol};
 use life::{Life, Order};
@@ -56,19 +63,24 @@ use pace::Pace;
 use pulse::Pulse;
 use records::Outgoing;
 
+use crate::socket::ServerError;
+
 /// Longest record, in bytes: what a sealed record may have.
 pub const RECORD_BYTES: usize = sidetone_crypto::record::MAX_RECORD;
 /// How long a link may take from the peer's description to [`News::Up`] before it is [`DownReason::Unreachable`].
 pub const CONNECT_LIMIT: Duration = Duration::from_secs(30);
 /// How long the handshakes may take on a proven path before the link is [`DownReason::Unauthenticated`].
 pub const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
-/// How long a peer may stay silent before [`News::Interrupted`] under [`Watch::Close`]; an idle link may notice a second
-/// later.
+/// How long a peer may stay silent before [`News::Interrupted`] while something is under way.
 pub const INTERRUPTED_AFTER: Duration = Duration::from_millis(2500);
-/// The same under [`Watch::Loose`].
+/// The same of an idle link under [`Watch::Close`].
+pub const IDLE_INTERRUPTED_AFTER: Duration = Duration::from_secs(45);
+/// The same of an idle link under [`Watch::Loose`].
 pub const INTERRUPTED_AFTER_LOOSE: Duration = Duration::from_secs(8);
-/// How long a peer may stay silent before [`News::Down`] with [`DownReason::Lost`].
+/// How long a peer may stay silent before [`News::Down`] with [`DownReason::Lost`] while something is under way.
 pub const LOST_AFTER: Duration = Duration::from_secs(30);
+/// The same of an idle link under [`Watch::Close`].
+pub const IDLE_LOST_AFTER: Duration = Duration::from_secs(75);
 
 /// Orders waiting for the link's task.
 const ORDERS: usize = 2 * description::CANDIDATES + 8;
@@ -95,7 +107,43 @@ pub enum RoutePolicy {
     RelayOnly,
 }
 
-/// A server that helps to find or to carry a route, over UDP.
+/// What carries packets between this device and a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// UDP.
+    Udp,
+    /// TCP.
+    Tcp,
+    /// TLS over TCP.
+    Tls,
+}
+
+/// Whom links believe to be a relay that is reached over TLS.
+#[derive(Clone)]
+pub struct Trust(Arc<ClientConfig>);
+
+impl Trust {
+    /// Trusts Mozilla's roots, and these beside them.
+    ///
+    /// # Errors
+    /// [`ServerError::Certificate`] if one cannot be a root.
+    pub fn new(roots: &[Vec<u8>]) -> Result<Self, ServerError> {
+        crate::socket::trust(roots, b"stun.turn").map(Self)
+    }
+
+    fn connector(&self) -> TlsConnector {
+        TlsConnector::from(Arc::clone(&self.0))
+    }
+}
+
+impl Default for Trust {
+    /// Trusts Mozilla's roots.
+    fn default() -> Self {
+        Self::new(&[]).expect("none of no roots is wrong")
+    }
+}
+
+/// A server that helps to find or to carry a route.
 #[derive(Clone, PartialEq, Eq)]
 pub enum IceServer {
     /// Tells this device its public address.
@@ -109,8 +157,10 @@ pub enum IceServer {
     Turn {
         /// Name or address.
         host: String,
-        /// UDP port.
+        /// Port.
         port: u16,
+        /// How it is reached.
+        transport: Transport,
         /// Time-limited user name.
         username: String,
         /// Password that belongs to it.
@@ -130,10 +180,10 @@ pub enum Bind {
 /// How closely a proven path is watched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Watch {
-    /// Checked every second: an interruption shows after [`INTERRUPTED_AFTER`]. Costs 32 kB a minute, both ways together.
+    /// All the time while something is under way, and while it is idle every 20 seconds: less than 2 kB a minute, both ways
+    /// together.
     Close,
-    /// Checked every three seconds, and so a third of that: for links that mostly idle, and whose silence shows in
-    /// other ways once they do not.
+    /// The same, and every three seconds while it is idle, for 11 kB a minute: where it matters who is there.
     Loose,
 }
 
@@ -150,6 +200,8 @@ pub struct Settings {
     pub bind: Bind,
     /// How closely the path is watched.
     pub watch: Watch,
+    /// Whose relays are believed over TLS.
+    pub trust: Trust,
 }
 
 /// Why a link could not be opened.
@@ -261,11 +313,21 @@ pub enum Route {
     Relayed {
         /// Whose relay.
         by: RelayedBy,
-        /// What carries packets between us and our relay.
-        protocol: Protocol,
+        /// What carries packets between us and our relay; if it is theirs alone, from us it is UDP.
+        protocol: Transport,
         /// Round-trip time of the last check.
         rtt: Duration,
     },
+}
+
+impl Route {
+    /// The same with another round-trip time.
+    fn taking(self, rtt: Duration) -> Self {
+        match self {
+            Self::Direct { kind, .. } => Self::Direct { kind, rtt },
+            Self::Relayed { by, protocol, .. } => Self::Relayed { by, protocol, rtt },
+        }
+    }
 }
 
 /// How far apart two directly linked devices are.
@@ -304,6 +366,12 @@ pub struct Phases {
 pub struct Meter(Arc<Pace>);
 
 impl Meter {
+    /// What our relay said when it was asked to lend an address; none if it said nothing.
+    #[must_use]
+    pub fn lending(&self) -> Option<Lending> {
+        self.0.ledger().lending()
+    }
+
     /// What passed so far.
     #[must_use]
     pub fn read(&self) -> Passed {
@@ -425,6 +493,12 @@ impl Link {
         self.order(Order::Restart)
     }
 
+    /// Whether the address that the link last sent from is not this device's any more: nothing comes back to it.
+    #[must_use]
+    pub fn is_severed(&self) -> bool {
+        self.pace.from().is_some_and(is_gone)
+    }
+
     /// When the link reached what.
     #[must_use]
     pub fn phases(&self) -> Phases {
@@ -474,4 +548,10 @@ impl Link {
             mpsc::error::TrySendError::Closed(_) => Refused::Closed,
         })
     }
+}
+
+/// Whether an address is not this device's any more.
+pub(crate) fn is_gone(ip: IpAddr) -> bool {
+    let bound = std::net::UdpSocket::bind((ip, 0));
+    bound.is_err_and(|error| error.kind() == std::io::ErrorKind::AddrNotAvailable)
 }

@@ -1,10 +1,11 @@
 //! Receipts: with whom this device had to do, what passed, how it travelled, what is left of it. In memory only.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use sidetone_engine::room::RoomEvent;
+use sidetone_engine::row::{Change, Place, Table};
 use sidetone_engine::stranger::{Held, StrangerEvent};
-use sidetone_engine::{Event, LinkId, PeerId, Route};
+use sidetone_engine::{Effect, Event, Keys, LinkId, MediaOrder, PeerId, Route, SoundOrder};
 use sidetone_wire::id::{MatchId, RoomId, UserId};
 
 use crate::client::Client;
@@ -17,6 +18,10 @@ use crate::link::{Meter, Passed};
 const RECEIPTS: usize = 32;
 /// Routes that one receipt names.
 const ROUTES: usize = 64;
+/// Rows that one receipt tells apart.
+const ROWS: usize = 4_096;
+/// Rows that wait for a receipt to begin.
+const EARLY: usize = 64;
 
 /// With whom.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -50,13 +55,26 @@ pub struct Travelled {
     pub to_ms: Option<u64>,
 }
 
-/// What stays of it on this device.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kept {
-    /// Nothing: it was in memory, and is erased when it ends.
-    Nothing,
-    /// What the conversation's or the room's storage class says.
-    AsChosen,
+/// Rows of the store that were written for somebody, shortly before their receipt began and since, and that are still there.
+/// Of a stranger there never are any.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Kept {
+    /// How many: what was said and what became of it, files and their previews, where a conversation stands, how a room is
+    /// entered again. The most that are told apart is 4,096.
+    pub rows: u32,
+    /// Their bytes, before they are sealed.
+    pub bytes: u64,
+}
+
+/// How often keys were made anew: each time those before were erased, so that who learns some reads nothing from before.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Epochs {
+    /// Sessions over links that came up, each with keys of a handshake of its own.
+    pub sessions: u32,
+    /// Fresh exchanges within them.
+    pub records: u32,
+    /// Keys of sound and pictures, ours and theirs.
+    pub sound: u32,
 }
 
 /// What passed with somebody, for as long as there were links to them.
@@ -80,9 +98,12 @@ pub struct Receipt {
     pub routes: Vec<Travelled>,
     /// Links that were made.
     pub links: u32,
-    /// What stays.
+    /// Keys that were in use.
+    pub epochs: Epochs,
+    /// What stays on this device.
     pub kept: Kept,
-    /// What was erased, of a stranger who is gone.
+    /// What was erased when it ended: of a stranger everything there was, of others links and every key that was in use. None
+    /// while it lasts.
     pub erased: Option<Held>,
 }
 
@@ -95,34 +116,31 @@ struct Entry {
     meters: Vec<(LinkId, Option<Meter>)>,
     open: usize,
     routes: Vec<(LinkId, Travelled)>,
+    epochs: Epochs,
+    kept: BTreeMap<Place, u64>,
     erased: Option<Held>,
 }
 
 /// The receipts of late.
 #[derive(Default)]
-pub struct Receipts(VecDeque<Entry>);
+pub struct Receipts {
+    entries: VecDeque<Entry>,
+    /// With whom a call's sound is.
+    sounds: Option<With>,
+    /// Rows that were written before there was a link to whom they are for.
+    early: VecDeque<(Place, u64)>,
+}
 
 impl Receipts {
     fn current(&mut self, with: With) -> Option<&mut Entry> {
-        self.0.iter_mut().find(|entry| entry.with == with && entry.ended_us.is_none())
+        self.entries.iter_mut().find(|entry| entry.with == with && entry.ended_us.is_none())
     }
 
     /// A link is about to be made.
     pub fn open(&mut self, now_us: u64, link: LinkId, signaling: (u64, u64)) {
         let with = With::from(link.peer);
         if self.current(with).is_none() {
-            self.0.truncate(RECEIPTS - 1);
-            self.0.push_front(Entry {
-                with,
-                began_us: now_us,
-                ended_us: None,
-                signaling,
-                signaled: None,
-                meters: Vec::new(),
-                open: 0,
-                routes: Vec::new(),
-                erased: None,
-            });
+            self.begin(now_us, with, signaling);
         }
         if let Some(entry) = self.current(with) {
             entry.open += 1;
@@ -130,9 +148,34 @@ impl Receipts {
         }
     }
 
+    fn begin(&mut self, now_us: u64, with: With, signaling: (u64, u64)) {
+        let mut entry = Entry {
+            with,
+            began_us: now_us,
+            ended_us: None,
+            signaling,
+            signaled: None,
+            meters: Vec::new(),
+            open: 0,
+            routes: Vec::new(),
+            epochs: Epochs::default(),
+            kept: BTreeMap::new(),
+            erased: None,
+        };
+        self.early.retain(|(place, bytes)| {
+            let theirs = owner(place) == Some(with);
+            if theirs {
+                entry.saved(*place, Some(*bytes));
+            }
+            !theirs
+        });
+        self.entries.truncate(RECEIPTS - 1);
+        self.entries.push_front(entry);
+    }
+
     /// It is made: this counts what passes.
     pub fn made(&mut self, link: LinkId, meter: Meter) {
-        let slots = self.0.iter_mut().flat_map(|entry| &mut entry.meters);
+        let slots = self.entries.iter_mut().flat_map(|entry| &mut entry.meters);
         if let Some((_, slot)) = slots.into_iter().find(|(id, _)| *id == link) {
             *slot = Some(meter);
         }
@@ -168,6 +211,48 @@ impl Receipts {
         }
     }
 
+    /// Counts keys as they come into use.
+    pub fn see(&mut self, effect: &Effect) {
+        match effect {
+            Effect::Keyed(peer, keys) => {
+                let Some(entry) = self.current((*peer).into()) else { return };
+                match keys {
+                    Keys::Session => entry.epochs.sessions += 1,
+                    Keys::Records => entry.epochs.records += 1,
+                }
+            }
+            Effect::Media(_, MediaOrder::Start { link, .. }) => {
+                self.sounds = Some(link.peer.into());
+                self.sounded(self.sounds, 2);
+            }
+            Effect::Media(_, MediaOrder::SealWith(_) | MediaOrder::OpenWith(_)) => self.sounded(self.sounds, 1),
+            Effect::Sound(room, SoundOrder::SealWith(_) | SoundOrder::OpenWith { .. }) => {
+                self.sounded(Some(With::Room(*room)), 1);
+            }
+            _ => {}
+        }
+    }
+
+    fn sounded(&mut self, with: Option<With>, keys: u32) {
+        if let Some(entry) = with.and_then(|with| self.current(with)) {
+            entry.epochs.sound += keys;
+        }
+    }
+
+    /// A row was written or dropped.
+    pub fn saved(&mut self, change: &Change) {
+        let Some(with) = owner(&change.place) else { return };
+        let bytes = change.value.as_ref().map(|value| value.len() as u64);
+        match self.current(with) {
+            Some(entry) => entry.saved(change.place, bytes),
+            None => {
+                self.early.retain(|(place, _)| *place != change.place);
+                self.early.truncate(EARLY - 1);
+                bytes.into_iter().for_each(|bytes| self.early.push_front((change.place, bytes)));
+            }
+        }
+    }
+
     /// What the app is told ends a receipt too.
     pub fn told(&mut self, now_us: u64, event: &Event, signaling: (u64, u64)) {
         let (with, erased) = match event {
@@ -176,19 +261,41 @@ impl Receipts {
             _ => return,
         };
         if let Some(entry) = self.current(with) {
-            entry.erased = erased;
             entry.end(now_us, signaling);
+            entry.erased = erased.or(entry.erased);
         }
     }
 
     /// All of them, newest first.
     pub fn read(&self, now_signaling: (u64, u64), server: &str) -> Vec<Receipt> {
-        self.0.iter().map(|entry| entry.read(now_signaling, server)).collect()
+        self.entries.iter().map(|entry| entry.read(now_signaling, server)).collect()
+    }
+}
+
+/// For whom a row is.
+fn owner(place: &Place) -> Option<With> {
+    match place.table {
+        Table::Account | Table::Friend | Table::FilePolicy | Table::Preferences => None,
+        Table::Room => Some(With::Room(RoomId(place.owner.0))),
+        _ => Some(With::Friend(place.owner)),
     }
 }
 
 impl Entry {
+    fn saved(&mut self, place: Place, bytes: Option<u64>) {
+        match bytes {
+            Some(bytes) if self.kept.len() < ROWS || self.kept.contains_key(&place) => {
+                self.kept.insert(place, bytes);
+            }
+            Some(_) => {}
+            None => drop(self.kept.remove(&place)),
+        }
+    }
+
     fn end(&mut self, now_us: u64, signaling: (u64, u64)) {
+        let Epochs { sessions, records, sound } = self.epochs;
+        let links = u32::try_from(self.meters.len()).unwrap_or(u32::MAX);
+        self.erased = Some(Held { keys: sessions + records + sound, links, ..Held::default() });
         self.ended_us = Some(now_us);
         self.signaled = Some(signaling);
         let at = now_us.saturating_sub(self.began_us) / 1_000;
@@ -215,7 +322,8 @@ impl Entry {
             peer: bytes(passed.peer),
             routes: self.routes.iter().map(|(_, span)| *span).collect(),
             links: u32::try_from(self.meters.len()).unwrap_or(u32::MAX),
-            kept: if matches!(self.with, With::Stranger(_)) { Kept::Nothing } else { Kept::AsChosen },
+            epochs: self.epochs,
+            kept: Kept { rows: u32::try_from(self.kept.len()).unwrap_or(u32::MAX), bytes: self.kept.values().sum() },
             erased: self.erased,
         }
     }

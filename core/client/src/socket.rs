@@ -7,7 +7,7 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
@@ -20,19 +20,22 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
-use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
+use tokio_tungstenite::tungstenite::{Error as Refusing, Message};
 
 pub mod backoff;
 mod count;
 mod server;
 
 pub use count::Traffic;
+pub(crate) use server::trust;
 pub use server::{Plain, Server, ServerError};
 
 use backoff::Backoff;
 use count::Counted;
+
+use crate::link::is_gone;
 
 /// Frames that may wait to be sent.
 pub const FRAMES: usize = 256;
@@ -85,6 +88,9 @@ pub struct SocketCounts {
     pub opened: AtomicU64,
     /// Messages that were no frame.
     pub malformed: AtomicU64,
+    /// How the last attempt to connect went: 0 well; 1 nobody answered; 2 somebody else did;
+    /// 3 it is under way.
+    pub reach: AtomicU8,
 }
 
 /// The running socket; dropping it closes it.
@@ -146,6 +152,8 @@ struct Keeper {
 /// Why a socket is no more.
 enum End {
     Lost,
+    /// Its address is not this device's any more.
+    Severed,
     Refused(Refusal),
     /// The driver is gone.
     Unheard,
@@ -154,16 +162,23 @@ enum End {
 impl Keeper {
     async fn run(mut self) {
         loop {
+            self.counts.reach.store(3, Ordering::Relaxed);
             let end = match timeout(PATIENCE, connect(&self.server, &self.counts)).await {
                 Ok(Ok(socket)) => self.live(socket).await,
                 Ok(Err(error)) => {
-                    tracing::debug!(kind = error, "no connection to the server");
+                    tracing::debug!(kind = error.step(), "no connection to the server");
+                    let reach = if matches!(error, NoSocket::Impostor) { 2 } else { 1 };
+                    self.counts.reach.store(reach, Ordering::Relaxed);
                     End::Lost
                 }
-                Err(_) => End::Lost,
+                Err(_) => {
+                    self.counts.reach.store(1, Ordering::Relaxed);
+                    End::Lost
+                }
             };
             let wait = match end {
                 End::Unheard => return,
+                End::Severed => Duration::ZERO,
                 End::Lost => self.backoff.next_wait(),
                 End::Refused(refusal) => self.backoff.wait_at_least(pause(refusal)),
             };
@@ -174,14 +189,15 @@ impl Keeper {
         }
     }
 
-    async fn live(&mut self, socket: WebSocketStream<Box<dyn Stream>>) -> End {
+    async fn live(&mut self, (socket, local): Connected) -> End {
         self.counts.opened.fetch_add(1, Ordering::Relaxed);
+        self.counts.reach.store(0, Ordering::Relaxed);
         let (sender, outgoing) = mpsc::channel(FRAMES);
         if self.news.send(SocketNews::Open(sender)).await.is_err() {
             return End::Unheard;
         }
         let born = Instant::now();
-        let end = self.talk(socket, outgoing).await;
+        let end = self.talk(socket, local, outgoing).await;
         if born.elapsed() >= STABLE {
             self.backoff.reset();
         }
@@ -191,7 +207,12 @@ impl Keeper {
         end
     }
 
-    async fn talk(&self, mut socket: WebSocketStream<Box<dyn Stream>>, mut outgoing: mpsc::Receiver<Frame>) -> End {
+    async fn talk(
+        &self,
+        mut socket: WebSocketStream<Box<dyn Stream>>,
+        local: Option<IpAddr>,
+        mut outgoing: mpsc::Receiver<Frame>,
+    ) -> End {
         let (mut heard, mut said) = (Instant::now(), Instant::now());
         let mut probed: Option<Instant> = None;
         let mut farewell = None;
@@ -218,6 +239,9 @@ impl Keeper {
                 },
                 () = sleep_until(said + self.pace.rest) => Frame::Ping(Empty::default()),
                 () = self.nudge.notified() => {
+                    if local.is_some_and(is_gone) {
+                        return End::Severed;
+                    }
                     probed = Some(Instant::now());
                     Frame::Ping(Empty::default())
                 }
@@ -278,22 +302,67 @@ async fn from(local: IpAddr, server: &Server) -> std::io::Result<TcpStream> {
     Err(failed)
 }
 
-/// The error says at which step it failed, and nothing about where.
-async fn connect(server: &Server, counts: &SocketCounts) -> Result<WebSocketStream<Box<dyn Stream>>, &'static str> {
+/// An open socket, and the address of this device that it goes out from.
+type Connected = (WebSocketStream<Box<dyn Stream>>, Option<IpAddr>);
+
+/// At which step a connection failed, and nothing about where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum NoSocket {
+    Tcp,
+    Tls,
+    Websocket,
+    /// Somebody else answered: with another certificate, or with a page.
+    Impostor,
+}
+
+impl NoSocket {
+    fn step(self) -> &'static str {
+        match self {
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+            Self::Websocket => "websocket",
+            Self::Impostor => "impostor",
+        }
+    }
+
+    fn of_tls(error: &std::io::Error) -> Self {
+        let other = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
+        match other {
+            Some(rustls::Error::InvalidCertificate(_)) => Self::Impostor,
+            _ => Self::Tls,
+        }
+    }
+
+    /// A page, a redirection to one, or the answer made for this (RFC 6585 section 6): the server itself refuses with others.
+    fn of_websocket(error: &Refusing) -> Self {
+        match error {
+            Refusing::Http(answer)
+                if answer.status().is_success() || answer.status().is_redirection() || answer.status() == 511 =>
+            {
+                Self::Impostor
+            }
+            Refusing::Protocol(_) => Self::Impostor,
+            _ => Self::Websocket,
+        }
+    }
+}
+
+async fn connect(server: &Server, counts: &SocketCounts) -> Result<Connected, NoSocket> {
     let tcp = match server.local {
-        None => TcpStream::connect((server.host.as_str(), server.port)).await.map_err(|_| "tcp")?,
-        Some(local) => from(local, server).await.map_err(|_| "tcp")?,
+        None => TcpStream::connect((server.host.as_str(), server.port)).await.map_err(|_| NoSocket::Tcp)?,
+        Some(local) => from(local, server).await.map_err(|_| NoSocket::Tcp)?,
     };
-    tcp.set_nodelay(true).map_err(|_| "tcp")?;
+    tcp.set_nodelay(true).map_err(|_| NoSocket::Tcp)?;
+    let here = tcp.local_addr().ok().map(|address| address.ip());
     let counted = Counted::new(tcp, Arc::clone(&counts.traffic));
     let stream: Box<dyn Stream> = match &server.tls {
         None => Box::new(counted),
         Some((config, name)) => {
             let connector = tokio_rustls::TlsConnector::from(Arc::clone(config));
-            Box::new(connector.connect(name.clone(), counted).await.map_err(|_| "tls")?)
+            Box::new(connector.connect(name.clone(), counted).await.map_err(|error| NoSocket::of_tls(&error))?)
         }
     };
     let limits = WebSocketConfig::default().max_message_size(Some(FRAME_BYTES)).max_frame_size(Some(FRAME_BYTES));
     let opened = tokio_tungstenite::client_async_with_config(&server.request, stream, Some(limits)).await;
-    opened.map(|(socket, _)| socket).map_err(|_| "websocket")
+    opened.map(|(socket, _)| (socket, here)).map_err(|error| NoSocket::of_websocket(&error))
 }

@@ -167,10 +167,18 @@ impl Store {
     /// [`StoreError::Damaged`] if a row is not what was written at its place, or these are not all of them.
     pub fn restore_rows(&self) -> Result<Vec<Kept>, StoreError> {
         let mut kept = Vec::new();
-        for table in Table::ALL.iter().copied().filter(|table| table.is_restored()) {
-            kept.extend(self.table(table)?);
-        }
+        self.restore_each(|row| kept.push(row))?;
         Ok(kept)
+    }
+
+    /// The same, row by row: whether they are all there is known at the end.
+    ///
+    /// # Errors
+    ///
+    /// As [`Store::restore_rows`]; what was handed over by then is worth nothing.
+    pub fn restore_each(&self, mut take: impl FnMut(Kept)) -> Result<(), StoreError> {
+        let mut restored = Table::ALL.iter().copied().filter(|table| table.is_restored());
+        restored.try_for_each(|table| self.each(table, &mut take))
     }
 
     /// Every row of a table, whose positions rise within each owner.
@@ -179,19 +187,25 @@ impl Store {
     ///
     /// [`StoreError::Damaged`] if a row is not what was written at its place, or these are not all of them.
     pub fn table(&self, table: Table) -> Result<Vec<Kept>, StoreError> {
+        let mut kept = Vec::new();
+        self.each(table, |row| kept.push(row))?;
+        Ok(kept)
+    }
+
+    fn each(&self, table: Table, mut take: impl FnMut(Kept)) -> Result<(), StoreError> {
         let sql = "SELECT kind, owner, position, sealed FROM kept WHERE kind = ?1 ORDER BY owner, position";
         let mut statement = self.connection()?.prepare_cached(sql)?;
         let mut rows = statement.query([table as u8])?;
-        let (mut kept, mut count) = (Vec::new(), Count::default());
+        let mut count = Count::default();
         while let Some(row) = rows.next()? {
             let sealed = row.get_ref(3)?.as_blob().map_err(|_| StoreError::Damaged)?;
-            kept.push(Spot::read(row)?.open_row(&self.vault, sealed, VERSION)?);
+            take(Spot::read(row)?.open_row(&self.vault, sealed, VERSION)?);
             count.add(self.vault.mark(sealed));
         }
         if count != self.tally.of(table as u8) {
             return Err(StoreError::Damaged);
         }
-        Ok(kept)
+        Ok(())
     }
 
     /// Up to `limit` rows of known tables behind a mark.

@@ -7,21 +7,25 @@ use std::time::{Duration, Instant};
 
 use sidetone_engine::room::Age;
 use sidetone_engine::stranger::{
-    Accept, Attachment, AttachmentKind, Consent, Entry, Held, Leaving, StrangerCommand, StrangerMessage, StrangerView,
+    Accept, Attachment, AttachmentKind, Consent, Entry, Held, Leaving, Puzzle, StrangerCommand, StrangerMessage,
+    StrangerView,
 };
 use sidetone_engine::{Answer, Command, Microphone as Heard};
 use sidetone_media::Note;
 use sidetone_wire::encounter::{Language, Nickname};
-use sidetone_wire::id::{CallId, MatchId};
+use sidetone_wire::id::{CallId, MatchId, TicketId};
 use sidetone_wire::record::Text;
 use sidetone_wire::stranger::{Media, Reason};
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
 use crate::client::Client;
 use crate::driver::Word;
 use crate::error::{Error, StrangerFailure};
 use crate::transfer::picture::{self, Decoded, Origin};
+
+/// Tries at the work for a search: more than the hardest needs with any luck.
+const WORK_TRIES: u64 = 1 << 28;
 
 /// How somebody goes among strangers. Nothing of it is kept longer than they are there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -320,4 +324,14 @@ fn entry(entering: Entering) -> Result<Entry, Error> {
     let nickname = Nickname::parse(nickname).ok_or_else(bad)?;
     let language = language.map(|tag| Language::parse(tag).ok_or_else(bad)).transpose()?;
     Ok(Entry { nickname, language, interests, media, age, accept })
+}
+
+/// Work for a search, on a thread where it holds nobody up.
+pub(crate) fn prove(puzzle: Puzzle, done: mpsc::Sender<(TicketId, Option<u64>)>) {
+    tokio::task::spawn_blocking(move || {
+        let Puzzle { ticket, seed, bits, begin } = puzzle;
+        let number = sidetone_crypto::stranger::work(&seed, &ticket.0, bits, begin, WORK_TRIES);
+        // Only a driver that is gone does not want to know.
+        let _ = done.blocking_send((ticket, number));
+    });
 }

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use sidetone::{
     Age, Bind, Client, Config, Cost, Error, Event, Export, FixedKey, FloorEvent, FloorState, Guest, MemberId, Memory,
-    NewRoom, Policy, Presence, Priority, RecentRoom, RoomEnd, RoomEvent, RoomFailure, RoomId, UserAction,
-    room_policy::Speaking,
+    MicrophoneState, NewRoom, Policy, Presence, Priority, RecentRoom, RoomEnd, RoomEvent, RoomFailure, RoomId,
+    RoomView, UserAction, room_policy::Speaking,
 };
 use sidetone_server::{Config as ServerConfig, Running, Server};
 
@@ -279,6 +279,49 @@ async fn an_account_and_a_guest_share_a_room_and_each_remembers_what_it_chose() 
     let bytes = std::fs::read(&store).unwrap();
     assert!(!bytes.windows(8).any(|part| part == b"the shed"));
     for client in [bert, cleo] {
+        client.close().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn in_an_open_room_all_see_who_speaks_and_a_mute_that_was_asked_for_is_seen() {
+    let server = Server::start(ServerConfig::in_memory()).await.unwrap();
+    let (anna, bert, cleo) = (open(&server).await, open(&server).await, open(&server).await);
+    let cards = [&anna, &bert, &cleo].map(Card::of);
+    let new = NewRoom { policy: Policy::default(), name: None, memory: Memory::Nothing };
+    let room = anna.create_room(new, "anna").await.unwrap();
+    let link = anna.room_link(room).await.unwrap();
+    for (client, name) in [(&bert, "bert"), (&cleo, "cleo")] {
+        assert_eq!(client.join_link(&link, guest(name)).await, Ok(room));
+    }
+    for client in [&anna, &bert, &cleo] {
+        linked(client, room, 2).await;
+    }
+    cards[1].says.store(true, Relaxed);
+    for (client, card) in [(&anna, &cards[0]), (&cleo, &cards[2])] {
+        let speaker = member(client, room, "bert").await;
+        let loud = |event: &Event| match event {
+            Event::Room(_, RoomEvent::Loud(levels)) => levels.first().is_some_and(|loud| loud.member == speaker),
+            _ => false,
+        };
+        happens(client, "who is loud", loud).await;
+        card.hears(true).await;
+    }
+    let (of_bert, of_anna) = (member(&anna, room, "bert").await, member(&bert, room, "anna").await);
+    anna.ask_to_mute(room, of_bert).await.unwrap();
+    let asked = |event: &Event| matches!(event, Event::Room(_, RoomEvent::MuteAsked(by)) if *by == of_anna);
+    happens(&bert, "who asks", asked).await;
+    cards[0].hears(true).await;
+    bert.set_room_microphone(room, MicrophoneState::Off).await.unwrap();
+    cards[0].hears(false).await;
+    in_time("the shut microphone", async {
+        let shut = |view: RoomView| view.members.iter().any(|seen| seen.member == of_bert && !seen.poise.microphone);
+        while !shut(anna.room(room).await.unwrap().unwrap()) {
+            anna.next_event().await.unwrap();
+        }
+    })
+    .await;
+    for client in [anna, bert, cleo] {
         client.close().await;
     }
 }

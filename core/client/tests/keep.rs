@@ -78,7 +78,15 @@ fn said(position: u64, text: &str) -> Change {
 
 fn friend(name: &str) -> FriendRow {
     let identity = IdentityKey([9; 32]);
-    FriendRow { name: name.to_owned(), identity, changed: None, standing: 3, verified: true, pinned: true }
+    FriendRow {
+        name: name.to_owned(),
+        identity,
+        changed: None,
+        standing: 3,
+        verified: true,
+        pinned: true,
+        addresses: None,
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -98,7 +106,7 @@ async fn an_export_holds_everything_that_is_kept() {
 
     let text = std::fs::read_to_string(out.join(DOCUMENT)).unwrap();
     let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
-    let mut planted = vec!["anna", "dark", "nl-x-planted", "waiting", "an answer", "delivered", "when_i_act"];
+    let mut planted = vec!["anna", "dark", "nl-x-planted", "waiting", "an answer", "delivered", "relay_until_accepted"];
     planted.retain(|word| !text.contains(word));
     assert_eq!(planted, [""; 0], "in the document is all that was kept");
     assert!(text.contains(&hex(account.user.as_bytes())));

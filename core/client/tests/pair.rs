@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use sidetone::{
     Bind, CallId, CallState, CallView, Client, Comparison, Config, Cost, Direction, EndReason, Error, Event, FixedKey,
-    LinkRoute, Message, MessageState, OpenError, Phase, Route, Standing, StoreError, UserId,
+    LinkRoute, Message, MessageState, Network, NetworkKind, OpenError, Phase, Route, Standing, StoreError, UserId,
 };
 use sidetone_server::{Config as ServerConfig, Running, Server};
 
@@ -228,8 +228,8 @@ async fn a_call_survives_a_change_of_network_at_both_ends() {
     let server = Server::start(ServerConfig::in_memory()).await.unwrap();
     let (anna, to_bert, bert, _) = friends(&server, None).await;
     let call = talk(&anna, to_bert, &bert).await;
-    for changed in [&anna, &bert, &anna] {
-        changed.network_changed();
+    for (changed, kind) in [(&anna, NetworkKind::Mobile), (&bert, NetworkKind::Wifi), (&anna, NetworkKind::Wifi)] {
+        changed.network_changed(Network::of(kind));
         hears(&anna, 5).await;
         hears(&bert, 5).await;
     }

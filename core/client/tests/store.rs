@@ -285,7 +285,7 @@ fn a_phone_of_the_first_version_goes_on_where_it_was() {
     assert_eq!((bert.standing, bert.verified, bert.unread), (Standing::Friend, true, 1));
     assert!(friends.iter().any(|friend| friend.name == "carl" && friend.standing == Standing::AskedByUs));
     let preferences = engine.preferences();
-    assert_eq!((preferences.receipts, preferences.addresses), (Receipts::Keep, Addresses::WhenIAct));
+    assert_eq!((preferences.receipts, preferences.addresses), (Receipts::Keep, Addresses::RelayUntilAccepted));
     let chat = engine.chat(bert.user).expect("their conversation");
     let page = store.page(bert.user, None, 9).unwrap();
     let page: Vec<_> =

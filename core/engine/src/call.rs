@@ -1,6 +1,7 @@
 //! One-to-one calls.
 
 use sidetone_wire::id::{CallId, UserId};
+use sidetone_wire::record;
 
 use crate::input::{Microphone, Route};
 use crate::time::Time;
@@ -62,6 +63,40 @@ impl Default for Wants {
     /// As large as they are.
     fn default() -> Self {
         Self { camera: u16::MAX, screen: u16::MAX }
+    }
+}
+
+impl Shows {
+    /// As it is said.
+    pub(crate) fn said(self) -> record::Shows {
+        let Self { camera, screen } = self;
+        record::Shows { camera, screen: screen.is_some(), motion: screen == Some(Content::Motion) }
+    }
+
+    /// As it was heard.
+    pub(crate) fn heard(shows: record::Shows) -> Self {
+        let content = if shows.motion { Content::Motion } else { Content::Text };
+        Self { camera: shows.camera, screen: shows.screen.then_some(content) }
+    }
+}
+
+impl Wants {
+    /// Nothing at all.
+    pub const NONE: Self = Self { camera: 0, screen: 0 };
+
+    /// As it is said.
+    pub(crate) fn said(self) -> record::Wants {
+        record::Wants { camera: self.camera, screen: self.screen }
+    }
+
+    /// As it was heard.
+    pub(crate) fn heard(wants: record::Wants) -> Self {
+        Self { camera: wants.camera, screen: wants.screen }
+    }
+
+    /// As large as either.
+    pub(crate) fn or(self, other: Self) -> Self {
+        Self { camera: self.camera.max(other.camera), screen: self.screen.max(other.screen) }
     }
 }
 

@@ -11,7 +11,6 @@ use sidetone_wire::record::{Body, Record};
 
 use crate::effect::{Answer, CommandError, Effect, Event};
 use crate::input::{Ask, LinkId, PeerId, Route, Storage};
-use crate::peers::Signpost;
 use crate::room::RoomEnd;
 use crate::row::{CallEntry, Change, Place};
 use crate::time::Now;
@@ -75,8 +74,6 @@ pub(crate) enum Fact {
     Unmoved(PeerId),
     /// A second link is wanted: both may learn the other's address.
     Detour(PeerId),
-    /// What a peer says about a second link that both want.
-    Signpost(PeerId, Signpost),
     /// The server says something about strangers.
     Stranger(Told),
     /// There is no way for it that both ends allow.

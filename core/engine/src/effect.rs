@@ -7,8 +7,8 @@ use sidetone_wire::frame::Frame;
 use sidetone_wire::id::{CallId, RoomId, TransferId, UserId};
 use sidetone_wire::record::MessageId;
 
-use crate::call::{CallView, Shows};
-use crate::input::{Ask, LinkId, Microphone};
+use crate::call::{CallView, Shows, Wants};
+use crate::input::{Ask, LinkId, Microphone, PeerId};
 use crate::room::RoomEvent;
 use crate::row::{Change, Place};
 use crate::sound::SoundOrder;
@@ -36,12 +36,23 @@ pub enum Effect {
     Sound(RoomId, SoundOrder),
     /// Do something with a file.
     Transfer(TransferId, TransferOrder),
+    /// New keys are in use with somebody: for the receipt of it.
+    Keyed(PeerId, Keys),
     /// Do some work, which may take seconds, and say [`crate::Input::Proved`].
     Prove(Puzzle),
     /// The outcome of a command.
     Answer(Ask, Result<Answer, CommandError>),
     /// Something the app may want to show.
     Tell(Event),
+}
+
+/// Which keys are new.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keys {
+    /// Those of a session whose link is up: of a handshake of its own.
+    Session,
+    /// Those of its records, by a fresh exchange within it.
+    Records,
 }
 
 /// What is forgotten.
@@ -69,6 +80,8 @@ pub enum Order {
     Candidate(Candidate),
     /// Send a record; the engine keeps the bytes in flight below [`crate::WINDOW_BYTES`].
     Send(Vec<u8>),
+    /// Look for a new path, from the addresses there are now; what is under way on it stays.
+    Restart,
     /// Close it and free everything.
     Close,
 }
@@ -83,6 +96,18 @@ pub enum Ways {
     DirectOnly,
     /// Only through our relay: no address of this device is shown.
     RelayOnly,
+}
+
+impl Ways {
+    /// Whether it may go from phone to phone.
+    pub fn direct(self) -> bool {
+        self != Self::RelayOnly
+    }
+
+    /// Whether it may go through a relay.
+    pub fn relay(self) -> bool {
+        self != Self::DirectOnly
+    }
 }
 
 /// Our part in making a link.
@@ -119,6 +144,8 @@ pub enum MediaOrder {
     Microphone(Microphone),
     /// Which of our pictures go out.
     Show(Shows),
+    /// Which of them the peer wants to see.
+    Wanted(Wants),
     /// Stop and forget the keys.
     Stop,
 }
@@ -301,6 +328,8 @@ pub enum Event {
     Stranger(StrangerEvent),
     /// What the user of this device prefers changed.
     Preferences,
+    /// A link lost its address to a change of network that the app did not tell of.
+    NetworkUntold,
 }
 
 /// What happened to the account of this device.

@@ -13,12 +13,13 @@ use crate::call::CallView;
 use crate::chat::Chats;
 use crate::cx::{Cx, Dice, Fact, NoReply, Purpose, Who, Wish as Asked};
 use crate::effect::{Answer, CommandError, Effect, Event, Ways};
-use crate::input::{Addresses, Ask, Command, Input, PeerId};
-use crate::keys::{Trust, Us};
+use crate::input::{Ask, Camera, Command, Input, PeerId};
+use crate::keys::Us;
 use crate::meeting::Meeting;
-use crate::peers::{Peers, Wish};
+use crate::network::Reception;
+use crate::peers::Peers;
 use crate::preferences::{Preference, Preferences};
-use crate::ring::{Calls, Need};
+use crate::ring::Calls;
 use crate::rooms::Rooms;
 use crate::roster::Roster;
 use crate::row::{
@@ -35,6 +36,7 @@ use crate::{Config, Cost};
 
 mod gathered;
 mod met;
+mod ways;
 
 /// One phone's decisions.
 pub struct Engine {
@@ -50,6 +52,7 @@ pub struct Engine {
     transfers: Transfers,
     rooms: Rooms,
     strangers: Strangers,
+    reception: Reception,
 }
 
 impl Engine {
@@ -69,6 +72,7 @@ impl Engine {
             transfers: Transfers::default(),
             rooms: Rooms::default(),
             strangers: Strangers::default(),
+            reception: Reception::default(),
         }
     }
 
@@ -120,7 +124,8 @@ impl Engine {
         match input {
             Input::Command(ask, command) => self.command(ask, command, &mut cx),
             Input::Server(frame) => self.meeting.frame(frame, &mut cx),
-            Input::Link(link, news) => self.peers.news(link, news, &mut cx),
+            Input::Link(link, news) => self.link_news(link, news, &mut cx),
+            Input::Network(network, severed) => self.network_changed(network, &severed, &mut cx),
             Input::Transfer(transfer, news) => self.transfers.news(transfer, news, &mut cx),
             Input::Online(open) => {
                 self.meeting.socket(open, self.account.token(), &mut cx);
@@ -216,6 +221,7 @@ impl Engine {
             }
             Fact::Posted(peer, Body::FileEnd(end)) => self.transfers.ended(peer, end, cx),
             Fact::Withdrawn(transfer) => self.transfers.withdraw(transfer, cx),
+            Fact::Heard(peer, Record::Path(word)) => self.path_word(peer, word, cx),
             Fact::Heard(PeerId::Friend(peer), record) => self.heard(peer, record, cx),
             Fact::Unreachable(PeerId::Friend(peer)) => {
                 self.roster.unreachable(peer, cx);
@@ -237,6 +243,12 @@ impl Engine {
                 self.chats.up(peer, cx);
                 self.transfers.up(peer, link, cx);
                 self.calls.up(peer.into(), link, route, cx);
+            }
+            Fact::Moved(PeerId::Friend(peer), link, route) => {
+                // Chunks are counted link by link: both ends say again how far they are.
+                self.transfers.down(peer, cx);
+                self.transfers.up(peer, link, cx);
+                self.calls.moved(peer.into(), link, route, cx);
             }
             Fact::Called(peer, incoming, missed, call) => self.chats.called(peer, incoming, missed, call, cx),
             Fact::Routed(from @ PeerId::Friend(_), route) => self.calls.routed(from, route, cx),
@@ -375,35 +387,12 @@ impl Engine {
         for peer in peers {
             let Some(us) = us(&self.account, &self.rooms, &self.strangers, peer) else { continue };
             let wish = self.wish(peer);
-            if peer.friend().is_some() && wish.is_anything() && self.meeting.is_open() {
+            let hides = wish.ways == Ways::RelayOnly && self.peers.is_asked(peer);
+            if peer.friend().is_some() && (wish.is_anything() || hides) && self.meeting.is_open() {
                 self.peers.borrow_relays(cx);
             }
             let lent = lent(&self.rooms, &self.strangers, peer);
             self.peers.settle(peer, wish, us, lent, cx);
-        }
-    }
-
-    fn wish(&self, peer: PeerId) -> Wish {
-        match peer {
-            PeerId::Friend(user) => self.wish_of_friend(user),
-            PeerId::Member(room, member) => self.rooms.wish(room, member, self.meeting.is_open()),
-            PeerId::Stranger(id) => self.strangers.wish(id, self.meeting.is_open()),
-        }
-    }
-
-    fn wish_of_friend(&self, peer: UserId) -> Wish {
-        let need = self.calls.need(peer.into());
-        let online = self.roster.is_online(peer);
-        let items = online && (self.chats.has_items(peer) || self.transfers.wants(peer));
-        let open = self.preferences.addresses == Addresses::Friends;
-        let ours = self.account.ourselves().is_some();
-        Wish {
-            session: need != Need::Nothing,
-            link: ours && (need == Need::Link || items && need == Need::Nothing),
-            consent: need == Need::Link || need == Need::Nothing && (items || open),
-            trust: self.roster.trusted(peer).map(Trust::Pinned),
-            ways: Ways::Preferred,
-            reachable: ours && self.meeting.is_open() && (online || need != Need::Nothing),
         }
     }
 
@@ -493,6 +482,13 @@ impl Engine {
                 self.rooms.command(ask, command, account, cx);
             }
             Command::Stranger(command) => self.with_stranger(ask, command, cx),
+            // Of a call with a friend or a stranger.
+            Command::Show(call, shows) => self.calls.show(ask, call, |now| *now = shows, cx),
+            Command::ShowCamera(call, camera) => {
+                self.calls.show(ask, call, |now| now.camera = camera == Camera::On, cx);
+            }
+            Command::ShowScreen(call, screen) => self.calls.show(ask, call, |now| now.screen = screen, cx),
+            Command::Want(call, wants) => self.calls.want(ask, call, wants, cx),
             _ if self.account.user().is_none() => cx.answer(ask, Err(CommandError::SignedOut)),
             Command::SignOut => self.account.leave(ask, Request::Logout(Empty::default()), cx),
             Command::DeleteAccount => self.account.delete(ask, cx),
@@ -510,6 +506,7 @@ impl Engine {
             Command::SetAddresses(addresses) => {
                 self.preferences.prefer(ask, Preference::Addresses(addresses), cx);
             }
+            Command::SetAddressesFor(user, addresses) => self.roster.set_addresses(ask, user, addresses, cx),
             Command::SetReceipts(receipts) => self.preferences.prefer(ask, Preference::Receipts(receipts), cx),
             other => self.talk(ask, other, cx),
         }
@@ -535,8 +532,6 @@ impl Engine {
             Command::DeclineCall(call) => self.calls.decline(ask, call, cx),
             Command::HangUp(call) => self.calls.hang_up(ask, call, cx),
             Command::SetMicrophone(call, microphone) => self.calls.set_microphone(ask, call, microphone, cx),
-            Command::Show(call, shows) => self.calls.show(ask, call, shows, cx),
-            Command::Want(call, wants) => self.calls.want(ask, call, wants, cx),
             other => self.files(ask, other, cx),
         }
     }

@@ -7,7 +7,8 @@ use sidetone_wire::id::{CallId, Fingerprint, MatchId, MemberId, RoomId, TicketId
 use sidetone_wire::record::{MessageId, Reactions, Text};
 use zeroize::Zeroizing;
 
-use crate::call::{Shows, Wants};
+use crate::call::{Content, Shows, Wants};
+use crate::network::Network;
 use crate::preferences::Preference;
 use crate::room::RoomCommand;
 use crate::sound::SoundNews;
@@ -32,6 +33,9 @@ pub enum Input {
     Online(bool),
     /// The work for a search is done; none if it was given up.
     Proved(TicketId, Option<u64>),
+    /// The phone is in another network, or is said to be in the one it was in; these links lost the address that they went
+    /// out from.
+    Network(Network, Vec<LinkId>),
     /// Time passed: at or after [`crate::Engine::deadline`].
     Tick,
 }
@@ -151,6 +155,10 @@ pub enum Command {
     SetMicrophone(CallId, Microphone),
     /// Show the other side pictures, or no longer.
     Show(CallId, Shows),
+    /// The same of the camera alone.
+    ShowCamera(CallId, Camera),
+    /// The same of the screen alone.
+    ShowScreen(CallId, Option<Content>),
     /// Say which pictures of the other side are of use.
     Want(CallId, Wants),
     /// Offer a file to a friend, now or when they are there.
@@ -167,6 +175,8 @@ pub enum Command {
     SetFilePolicy(FilePolicy),
     /// Who may learn this phone's addresses.
     SetAddresses(Addresses),
+    /// Whether one friend may, whatever counts for others; `None` for what counts for others.
+    SetAddressesFor(UserId, Option<Addresses>),
     /// Whether friends learn what was read.
     SetReceipts(Receipts),
     /// Anything the user of this device may choose, with an account or without.
@@ -233,14 +243,33 @@ pub enum Microphone {
     Off,
 }
 
-/// Who may learn this phone's addresses by opening a link.
+/// Whether the camera is seen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Camera {
+    /// It is seen.
+    On,
+    /// It is not.
+    Off,
+}
+
+/// Whether a friend may learn this phone's addresses. Who may not is reached through a relay; nobody learns one while it
+/// rings.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum Addresses {
-    /// Friends who have something to deliver, and both ends of an answered call.
+    /// As soon as one has something for the other, and in an answered call.
     #[default]
-    Friends,
-    /// Only those whom this phone writes to or talks with: another's text waits until then.
-    WhenIAct,
+    Direct,
+    /// In a call that was answered; all else goes through a relay.
+    RelayUntilAccepted,
+    /// Once safety numbers were compared; until then everything goes through a relay.
+    RelayUntilVerified,
+    /// Never: everything goes through a relay.
+    Never,
+}
+
+impl Addresses {
+    /// Every choice, as numbered in kept rows.
+    pub(crate) const ALL: [Self; 4] = [Self::Direct, Self::RelayUntilAccepted, Self::RelayUntilVerified, Self::Never];
 }
 
 /// Whether friends learn what was read.
@@ -275,6 +304,8 @@ pub enum News {
     Interrupted,
     /// It came back.
     Restored,
+    /// The address that it went out from is not this phone's any more.
+    Severed,
     /// It is gone for good.
     Down(Down),
 }
@@ -299,8 +330,19 @@ pub enum Down {
 pub enum Route {
     /// From phone to phone.
     Direct(Reach),
-    /// Through a relay.
-    Relayed(Relay),
+    /// Through a relay; the second is what carries packets between this phone and a relay of ours.
+    Relayed(Relay, Protocol),
+}
+
+/// What carries packets between this phone and a relay.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Protocol {
+    /// UDP, as wherever there is no relay of ours.
+    Udp,
+    /// TCP, for UDP does not pass.
+    Tcp,
+    /// TLS over TCP, for nothing else passes.
+    Tls,
 }
 
 /// How far a direct route goes.

@@ -11,6 +11,7 @@
 mod account;
 mod call;
 mod chat;
+pub mod connectivity;
 mod cx;
 mod effect;
 mod engine;
@@ -18,6 +19,7 @@ pub mod floor;
 mod input;
 mod keys;
 mod meeting;
+mod network;
 mod pairing;
 mod peers;
 mod preferences;
@@ -35,12 +37,15 @@ pub mod transfer;
 mod view;
 
 pub use call::{CallState, CallView, Content, Direction, EndReason, Shows, Wants};
-pub use effect::{AccountEvent, Answer, CommandError, Effect, Event, MediaOrder, Order, Role, Scope, SenderKey, Ways};
+pub use effect::{
+    AccountEvent, Answer, CommandError, Effect, Event, Keys, MediaOrder, Order, Role, Scope, SenderKey, Ways,
+};
 pub use engine::Engine;
 pub use input::{
-    Addresses, Ask, ChatCommand, Command, Down, Input, LinkId, Microphone, News, Password, PeerId, Reach, Receipts,
-    Relay, Route, Storage, Verified,
+    Addresses, Ask, Camera, ChatCommand, Command, Down, Input, LinkId, Microphone, News, Password, PeerId, Protocol,
+    Reach, Receipts, Relay, Route, Storage, Verified,
 };
+pub use network::{Network, NetworkKind};
 pub use preferences::{Preference, Preferences, Routes, Theme};
 pub use sidetone_crypto::login::Cost;
 pub use sound::{Claim, Loudness, Mode, SoundNews, SoundOrder};

@@ -14,7 +14,7 @@ use sidetone_wire::stranger::StrangerEnvelope;
 use zeroize::Zeroizing;
 
 use crate::cx::{Cx, Purpose};
-use crate::effect::{Effect, Order, Role, Ways};
+use crate::effect::{Effect, Keys, Order, Role, Ways};
 use crate::input::{LinkId, PeerId, Route};
 use crate::keys::Under;
 use crate::time::Time;
@@ -25,6 +25,8 @@ pub(crate) use detour::Detour;
 
 /// A link that is not up by then is given up.
 const OPEN_MS: u64 = 30_000;
+/// A link that is not up by then found no way so far: that is said, and looking goes on.
+const HOPE_MS: u64 = 15_000;
 
 pub(crate) struct Pairing {
     pub id: PairingId,
@@ -55,12 +57,37 @@ pub(crate) struct Pairing {
     pub same: Zeroizing<[u8; 32]>,
     /// Another link of the same session, on its way to take the place of the one in use.
     pub detour: Detour,
+    /// Which ways the link in use may take.
+    pub ways: Ways,
+    /// Nothing is heard on it, or nothing can be.
+    pub silent: bool,
+    /// Whether each end lets the other learn its address, where it did not at first.
+    pub willing: Willing,
+}
+
+/// Who lets whom learn an address in mid-session.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Willing {
+    /// We said so.
+    pub ours: bool,
+    /// They did.
+    pub theirs: bool,
+    /// It was tried on this link.
+    pub tried: bool,
 }
 
 pub(crate) enum Link {
     None,
-    Opening { id: LinkId, until: Time },
-    Up { id: LinkId, route: Route },
+    /// `hope` is until when it need not be said that there is no way.
+    Opening {
+        id: LinkId,
+        hope: Option<Time>,
+        until: Time,
+    },
+    Up {
+        id: LinkId,
+        route: Route,
+    },
 }
 
 #[derive(Default)]
@@ -97,6 +124,9 @@ impl Pairing {
             hash,
             same,
             detour: Detour::None,
+            ways: Ways::Preferred,
+            silent: false,
+            willing: Willing::default(),
         }
     }
 
@@ -114,7 +144,13 @@ impl Pairing {
     /// Nothing that goes through the server is in order any more. Whether the pairing is still of use.
     pub fn lose_signal(&mut self) -> bool {
         self.signal = None;
-        self.is_up()
+        // Of a silent link another path can only be agreed on through the server.
+        self.is_up() && !self.silent
+    }
+
+    /// Whether something can be said through the server.
+    pub fn has_signal(&self) -> bool {
+        self.signal.is_some()
     }
 
     /// Seals a record and sends it by the best way. An error ends the pairing.
@@ -147,9 +183,13 @@ impl Pairing {
         let record = match opened {
             Opened::Rekey(reply) => {
                 self.send(path, reply, Class::Control, cx)?;
+                cx.effect(Effect::Keyed(self.peer, Keys::Records));
                 None
             }
-            Opened::Rekeyed => None,
+            Opened::Rekeyed => {
+                cx.effect(Effect::Keyed(self.peer, Keys::Records));
+                None
+            }
             Opened::Data(clear) => {
                 self.used = cx.now.time;
                 // A kind that we do not know comes from a newer version: skipped. Anything else malformed as well: the
@@ -193,8 +233,10 @@ impl Pairing {
     /// Makes our end of the link. Only ever called after consent.
     pub fn open_link(&mut self, id: LinkId, relays: Option<Relays>, ways: Ways, cx: &mut Cx<'_>) {
         let role = if self.ours { Role::Offer } else { Role::Answer };
-        self.link = Link::Opening { id, until: cx.now.time.after(OPEN_MS) };
+        let now = cx.now.time;
+        self.link = Link::Opening { id, hope: Some(now.after(HOPE_MS)), until: now.after(OPEN_MS) };
         self.used = cx.now.time;
+        self.ways = ways;
         cx.effect(Effect::Link(id, Order::Open { role, relays, ways }));
         if let Some(description) = self.held.description.take() {
             cx.effect(Effect::Link(id, Order::Remote(description)));
@@ -207,6 +249,12 @@ impl Pairing {
     /// Whether the peer described its end and waits for ours.
     pub fn is_offered(&self) -> bool {
         self.held.description.is_some()
+    }
+
+    /// Whether the link found no way for long enough that it should be said; once.
+    pub fn loses_hope(&mut self, now: Time) -> bool {
+        let Link::Opening { hope, .. } = &mut self.link else { return false };
+        hope.take_if(|hope| *hope <= now).is_some()
     }
 
     /// The peer described its end, for the first time or because it restarts ICE: always under the same certificate.

@@ -12,7 +12,7 @@ use sidetone_wire::record::Record;
 use zeroize::Zeroizing;
 
 use crate::cx::{Cx, Fact, Purpose};
-use crate::effect::{Effect, Order, Ways};
+use crate::effect::{Effect, Keys, Order, Ways};
 use crate::input::{Down, LinkId, News, PeerId, Route};
 use crate::keys::{Opener, Trust, Under, Us};
 use crate::pairing::{Link, Pairing, route};
@@ -34,8 +34,7 @@ const RETRY_MAX_MS: u64 = 30_000;
 const RELAYS_RETRY_MS: u64 = 30_000;
 
 mod detour;
-
-pub(crate) use detour::Signpost;
+mod moves;
 
 #[derive(Default)]
 pub(crate) struct Peers {
@@ -99,6 +98,8 @@ pub(crate) struct Wish {
     pub trust: Option<Trust>,
     /// Which ways a link may take.
     pub ways: Ways,
+    /// Which ways a second link may take, beside the one in use; none where there may be no second.
+    pub detour: Option<Ways>,
     /// Whether the server can be asked to carry a hello now, and has reason to.
     pub reachable: bool,
 }
@@ -140,6 +141,12 @@ impl Peers {
             Link::Up { id, route } => Some((id, route)),
             Link::None | Link::Opening { .. } => None,
         }
+    }
+
+    /// Whether a peer asked for a link that there is not.
+    pub fn is_asked(&self, who: PeerId) -> bool {
+        let pairing = self.peers.get(&who).and_then(|peer| peer.pairing.as_ref());
+        pairing.is_some_and(|pairing| matches!(pairing.link, Link::None) && (pairing.wanted || pairing.is_offered()))
     }
 
     /// What names the session with a peer, and what proves in a later one to have been in it.
@@ -341,6 +348,7 @@ impl Peers {
             News::Candidate(candidate) => cx.say(who, Record::Candidate(candidate)),
             News::Up { route, fingerprint } if pairing.up(fingerprint, route) => {
                 pairing.used = cx.now.time;
+                cx.effect(Effect::Keyed(who, Keys::Session));
                 cx.fact(Fact::Up(who, id, route));
                 self.succeeded(who);
             }
@@ -350,8 +358,15 @@ impl Peers {
                 pairing.routed(route);
                 cx.fact(Fact::Routed(who, route));
             }
-            News::Interrupted => cx.fact(Fact::Interrupted(who)),
-            News::Restored => cx.fact(Fact::Restored(who)),
+            News::Interrupted => {
+                pairing.silent = true;
+                cx.fact(Fact::Interrupted(who));
+            }
+            News::Restored => {
+                pairing.silent = false;
+                cx.fact(Fact::Restored(who));
+            }
+            News::Severed => self.severed(id, cx),
             News::Down(down) => {
                 if down == Down::Unreachable {
                     cx.fact(Fact::NoWay(who));
@@ -401,20 +416,31 @@ impl Peers {
         }
         let Some(pairing) = peer.pairing.as_mut() else { return };
         if !matches!(pairing.link, Link::None) {
-            return;
+            return self.unveil(who, wish, lent, cx);
         }
+        let hides = wish.ways == Ways::RelayOnly;
         let asked = if pairing.ours { pairing.wanted } else { pairing.is_offered() };
         if wish.consent && (asked || pairing.ours && wish.link) {
+            let relays = self.relays_for(who, lent);
+            // Who hides behind a relay waits until it is known where one is.
+            if hides && relays.is_none() {
+                return;
+            }
             self.links = self.links.saturating_add(1);
             let id = LinkId { peer: who, number: self.links };
-            let relays = match who {
-                PeerId::Friend(_) => self.relays.relays.clone(),
-                PeerId::Member(..) | PeerId::Stranger(_) => lent.cloned(),
-            };
-            pairing.open_link(id, relays, wish.ways, cx);
+            if let Some(pairing) = self.pairing(who) {
+                pairing.open_link(id, relays, wish.ways, cx);
+            }
         } else if !pairing.ours && wish.link && pairing.asked.is_none_or(|at| at.after(WANTED_MS) <= cx.now.time) {
             pairing.asked = Some(cx.now.time);
             cx.say(who, Record::Wanted(Empty::default()));
+        }
+    }
+
+    fn relays_for(&self, who: PeerId, lent: Option<&Relays>) -> Option<Relays> {
+        match who {
+            PeerId::Friend(_) => self.relays.relays.clone(),
+            PeerId::Member(..) | PeerId::Stranger(_) => lent.cloned(),
         }
     }
 
@@ -429,7 +455,10 @@ impl Peers {
                 peer.failed(now);
             }
             peer.unproven.take_if(|unproven| unproven.until <= now);
-            let Some(pairing) = &peer.pairing else { continue };
+            let Some(pairing) = &mut peer.pairing else { continue };
+            if pairing.loses_hope(now) {
+                cx.fact(Fact::NoWay(*who));
+            }
             if matches!(pairing.link, Link::Opening { until, .. } if until <= now) {
                 lost.push(*who);
             } else if pairing.detour.until().is_some_and(|until| until <= now) {
@@ -504,7 +533,7 @@ impl Peer {
         let unproven = self.unproven.as_ref().map(|unproven| unproven.until);
         let retry = self.retry.filter(|_| self.should_reach(wish));
         let link = self.pairing.as_ref().and_then(|pairing| match pairing.link {
-            Link::Opening { until, .. } => Some(until),
+            Link::Opening { hope, until, .. } => Some(hope.map_or(until, |hope| hope.min(until))),
             Link::None if wish.link && !pairing.ours => pairing.asked.map(|at| at.after(WANTED_MS)),
             _ if wish.is_anything() => None,
             _ => Some(pairing.used.after(IDLE_MS)),

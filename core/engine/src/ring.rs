@@ -111,7 +111,7 @@ impl Calls {
     pub fn moved(&mut self, peer: PeerId, link: LinkId, route: Route, cx: &mut Cx<'_>) {
         let Some(call) = self.with(peer) else { return };
         call.link = Some((link, route));
-        if call.stage == Stage::Connected {
+        if matches!(call.stage, Stage::Connected | Stage::Reconnecting) {
             cx.effect(Effect::Media(call.id, MediaOrder::Move { link }));
         }
         call.tell(cx);

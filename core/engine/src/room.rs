@@ -7,6 +7,7 @@ use sidetone_wire::member::{Poise, Reaction};
 use sidetone_wire::record::Text;
 use sidetone_wire::room::RoomName;
 
+use crate::call::{Shows, Wants};
 use crate::floor::{FloorEvent, FloorState, Priority};
 use crate::input::{Microphone, Route, Verified};
 use crate::sound::Loudness;
@@ -45,6 +46,10 @@ pub enum RoomCommand {
     SetMicrophone(RoomId, Microphone),
     /// A member's words were compared by people (or no longer count).
     SetVerified(RoomId, MemberId, Verified),
+    /// Which of our pictures everybody is shown.
+    Show(RoomId, Shows),
+    /// How large the pictures of a member are of use here.
+    Want(RoomId, MemberId, Wants),
     /// The button is pressed, in a push-to-talk room.
     Press(RoomId, Priority),
     /// The button is let go.
@@ -219,6 +224,10 @@ pub struct RoomView {
     pub online: bool,
     /// Our hand and our microphone.
     pub poise: Poise,
+    /// What we show.
+    pub shows: Shows,
+    /// What of it anybody wants to see, in the size that is of use to whoever wants it largest.
+    pub wants: Wants,
     /// Everybody else, by id.
     pub members: Vec<MemberView>,
     /// How the floor stands, in a push-to-talk room.
@@ -242,6 +251,10 @@ pub struct MemberView {
     pub presence: Presence,
     /// Their hand and microphone.
     pub poise: Poise,
+    /// What they show.
+    pub shows: Shows,
+    /// What they want to see of ours.
+    pub wants: Wants,
 }
 
 /// How a member is reached.

@@ -207,6 +207,8 @@ impl Rooms {
         | RoomCommand::Text(id, _)
         | RoomCommand::SetMicrophone(id, _)
         | RoomCommand::SetVerified(id, ..)
+        | RoomCommand::Show(id, _)
+        | RoomCommand::Want(id, ..)
         | RoomCommand::Press(id, _)
         | RoomCommand::Release(id)
         | RoomCommand::Replay(id, ..)) = command
@@ -231,6 +233,10 @@ impl Rooms {
             RoomCommand::SetMicrophone(_, microphone) => room.set_microphone(microphone, cx),
             RoomCommand::SetVerified(_, member, verified) => {
                 return room.set_verified(member, verified, cx).then_some(()).ok_or(CommandError::NoSuchMember);
+            }
+            RoomCommand::Show(_, shows) => room.show(shows, cx),
+            RoomCommand::Want(_, member, wants) => {
+                return room.want(member, wants, cx).then_some(()).ok_or(CommandError::NoSuchMember);
             }
             RoomCommand::Press(..) | RoomCommand::Release(_) if !pushes => return Err(CommandError::WrongPolicy),
             RoomCommand::Press(_, priority) => room.floor(FloorInput::Press(priority), cx),

@@ -10,7 +10,8 @@ use sidetone_wire::limits::{NAME_CHARS, ROSTER_PEOPLE};
 
 use crate::cx::{Cx, Fact, Purpose, Wish};
 use crate::effect::{Answer, CommandError, Event};
-use crate::input::{Ask, Verified};
+use crate::input::{Addresses, Ask, Verified};
+use crate::preferences::addresses;
 use crate::row::{FriendRow, Row};
 use crate::view::{Friend, Standing};
 
@@ -70,6 +71,25 @@ impl Roster {
         self.people.get(&user).is_some_and(|entry| entry.standing == Standing::Friend)
     }
 
+    /// Whether safety numbers were compared under the key that is in use.
+    pub fn is_verified(&self, user: UserId) -> bool {
+        self.people.get(&user).is_some_and(|entry| entry.row.verified && entry.trusted().is_some())
+    }
+
+    /// Whether a friend may learn our addresses, if that was chosen for this one.
+    pub fn addresses(&self, user: UserId) -> Option<Addresses> {
+        self.people.get(&user)?.row.addresses.map(addresses)
+    }
+
+    pub fn set_addresses(&mut self, ask: Ask, user: UserId, addresses: Option<Addresses>, cx: &mut Cx<'_>) {
+        let friend = self.people.get_mut(&user).filter(|entry| entry.standing == Standing::Friend);
+        let Some(entry) = friend else { return cx.answer(ask, Err(CommandError::NotFriends)) };
+        entry.row.addresses = addresses.map(|addresses| addresses as u8);
+        cx.save(entry.row.put(user, 0));
+        cx.tell(Event::Friend(user));
+        cx.answer(ask, Ok(Answer::Done));
+    }
+
     pub fn is_online(&self, user: UserId) -> bool {
         self.people.get(&user).is_some_and(|entry| entry.online)
     }
@@ -77,8 +97,17 @@ impl Roster {
     pub fn friend(&self, user: UserId, unread: u32) -> Option<Friend> {
         let Entry { row, key, standing, online } = self.people.get(&user)?;
         let changed_key = row.changed.map(|key| PublicKey::kept(key.0));
-        let (name, verified) = (row.name.clone(), row.verified);
-        Some(Friend { user, name, standing: *standing, online: *online, verified, key: *key, changed_key, unread })
+        Some(Friend {
+            user,
+            name: row.name.clone(),
+            standing: *standing,
+            online: *online,
+            verified: row.verified,
+            key: *key,
+            changed_key,
+            unread,
+            addresses: row.addresses.map(addresses),
+        })
     }
 
     /// Friends who are online.
@@ -281,5 +310,5 @@ impl Roster {
 
 fn new_row(name: &str, identity: IdentityKey) -> FriendRow {
     let (name, standing) = (name.to_owned(), Standing::Former as u8);
-    FriendRow { name, identity, changed: None, standing, verified: false, pinned: false }
+    FriendRow { name, identity, changed: None, standing, verified: false, pinned: false, addresses: None }
 }

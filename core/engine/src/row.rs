@@ -190,7 +190,7 @@ pub struct PreferencesRow {
     /// [`crate::Receipts`]: 0 send, 1 keep.
     #[serde(index = 1)]
     pub receipts: u8,
-    /// [`crate::Addresses`]: 0 friends, 1 when I act.
+    /// [`crate::Addresses`]: 0 direct, 1 relay until accepted, 2 relay until verified, 3 never.
     #[serde(index = 2)]
     pub addresses: u8,
     /// [`crate::Routes`]: 0 any, 1 relay only, 2 direct only.
@@ -229,6 +229,9 @@ pub struct FriendRow {
     /// Whether the key is pinned: since we became friends, or since it came by link or code.
     #[serde(index = 5)]
     pub pinned: bool,
+    /// [`crate::Addresses`], if it was chosen for this one.
+    #[serde(index = 6, skip_serializing_if = "Option::is_none")]
+    pub addresses: Option<u8>,
 }
 
 impl Row for FriendRow {

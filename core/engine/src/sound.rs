@@ -3,10 +3,11 @@
 pub use sidetone_wire::floor::Claim;
 use sidetone_wire::id::MemberId;
 
+use crate::call::{Shows, Wants};
 use crate::effect::SenderKey;
 use crate::input::{LinkId, Microphone};
 
-/// What the sound of one room is to do. Orders about a member that is not there are ignored.
+/// What the sound of one room is to do, and its pictures. Orders about a member that is not there are ignored.
 #[derive(Debug)]
 pub enum SoundOrder {
     /// Begin: nobody is heard and nothing is sent yet.
@@ -51,6 +52,15 @@ pub enum SoundOrder {
         member: MemberId,
         /// Which of theirs.
         burst: u32,
+    },
+    /// Which of our pictures go out.
+    Show(Shows),
+    /// Which of them a member wants to see.
+    Wanted {
+        /// Who.
+        member: MemberId,
+        /// What.
+        wants: Wants,
     },
     /// Stop, and forget keys and bursts.
     Leave,

@@ -4,7 +4,7 @@ use sidetone_crypto::identity::PublicKey;
 use sidetone_wire::id::{UnixMs, UserId};
 use sidetone_wire::record::Text;
 
-use crate::input::Storage;
+use crate::input::{Addresses, Storage};
 
 /// A person in the roster.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct Friend {
     pub changed_key: Option<PublicKey>,
     /// Their messages that the user has not seen.
     pub unread: u32,
+    /// Whether this friend may learn our addresses; `None` where that of [`crate::Preferences`] counts.
+    pub addresses: Option<Addresses>,
 }
 
 /// What there is between this account and a person.

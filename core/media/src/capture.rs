@@ -104,6 +104,8 @@ pub struct Encoded<'a> {
     pub bytes: &'a [u8],
     /// Samples at 48 kHz from the start of capture to the start of this frame, wrapping: the RTP timestamp of RFC 7587.
     pub timestamp: u32,
+    /// Samples at 48 kHz in this frame.
+    pub samples: u32,
     /// How loud this frame is, for the header extension of RFC 6464.
     pub level: Level,
     /// Whether somebody speaks, with hang-over: the V bit of RFC 6464.
@@ -277,7 +279,7 @@ impl Capture {
         let frame = &self.pending[..self.filled];
         frame.chunks_exact(PULL_SAMPLES).for_each(|block| self.meter.push(block));
         let level = Level::of(frame);
-        let timestamp = self.timestamp;
+        let (timestamp, samples) = (self.timestamp, self.filled as u32);
         self.timestamp = timestamp.wrapping_add(self.filled as u32);
         let encoded = self.encoder.encode(frame, &mut self.payload);
         self.filled = 0;
@@ -291,7 +293,7 @@ impl Capture {
         if needless {
             return;
         }
-        sink(Encoded { bytes: &self.payload[..length], timestamp, level, speaking: self.speaking() });
+        sink(Encoded { bytes: &self.payload[..length], timestamp, samples, level, speaking: self.speaking() });
     }
 }
 

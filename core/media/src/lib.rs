@@ -32,6 +32,7 @@
 
 mod capture;
 mod delay;
+mod ladder;
 mod level;
 mod mixer;
 mod note;
@@ -44,6 +45,7 @@ mod stretch;
 pub mod video;
 
 pub use capture::{Capture, Encoded, Frame, Muted, Rate, Settings, Silence};
+pub use ladder::Ladder;
 pub use level::{Level, Meter};
 pub use mixer::{Heard, Listening, MIXED, Mixer, Speaker};
 pub use note::{NOTE_MS, NOTE_POINTS, Note, NoteRecorder};

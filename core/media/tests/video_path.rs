@@ -1,101 +1,16 @@
 //! Pictures over paths that change, in virtual time: both ends as they are on a link, and a path between them.
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use proptest::prelude::*;
 use rtc_interceptor::{BandwidthEstimator, Gcc, PacketReport};
 use sidetone_media::video::*;
 
-const MS: u64 = 1_000;
-const SECOND: u64 = 1_000_000;
-const FRAME_US: u64 = 33_333;
+mod road;
 
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, below: u64) -> u64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        (self.0 >> 33) % below
-    }
-}
-
-/// One direction: a rate, a queue that holds so much, a delay, a loss.
-struct Path {
-    rate_bps: Box<dyn Fn(u64) -> u64>,
-    queue_us: u64,
-    delay_us: u64,
-    jitter_us: u64,
-    loss_permille: u64,
-    /// When the last packet in the queue has left it.
-    free_us: u64,
-    carried_bits: u64,
-    dropped: u64,
-}
-
-impl Path {
-    fn new(rate_bps: impl Fn(u64) -> u64 + 'static) -> Self {
-        let rate_bps = Box::new(rate_bps);
-        Self {
-            rate_bps,
-            queue_us: 400 * MS,
-            delay_us: 20 * MS,
-            jitter_us: 0,
-            loss_permille: 0,
-            free_us: 0,
-            carried_bits: 0,
-            dropped: 0,
-        }
-    }
-
-    fn carry(&mut self, now_us: u64, bytes: usize, dice: &mut Dice) -> Option<u64> {
-        let rate = (self.rate_bps)(now_us);
-        let begins = self.free_us.max(now_us);
-        if rate == 0 || begins - now_us > self.queue_us || dice.roll(1_000) < self.loss_permille {
-            self.dropped += 1;
-            return None;
-        }
-        self.free_us = begins + bytes as u64 * 8 * SECOND / rate;
-        self.carried_bits += bytes as u64 * 8;
-        Some(self.free_us + self.delay_us + dice.roll(self.jitter_us + 1))
-    }
-}
-
-/// An encoder that makes what it is told to, as well as encoders do.
-struct Encoder {
-    next_us: u64,
-    frame: u32,
-    key: bool,
-    most_bps: u64,
-}
-
-/// What a viewer saw.
-#[derive(Default)]
-struct Seen {
-    /// Capture and completion of each frame.
-    frames: Vec<(u64, u64)>,
-    broken: u64,
-}
-
-impl Seen {
-    fn delay(&self, permille: usize, from_us: u64) -> u64 {
-        let mut delays: Vec<u64> = self
-            .frames
-            .iter()
-            .filter(|(captured, _)| *captured >= from_us)
-            .map(|(captured, came)| came - captured)
-            .collect();
-        delays.sort_unstable();
-        delays[(delays.len() - 1) * permille / 1_000]
-    }
-
-    /// Pauses between two frames in which a viewer sees that nothing moves (webrtc-stats: freezeCount).
-    fn freezes(&self, from_us: u64) -> usize {
-        let shown: Vec<u64> = self.frames.iter().map(|(_, came)| *came).filter(|came| *came >= from_us).collect();
-        shown.windows(2).filter(|pair| pair[1] - pair[0] > (3 * FRAME_US).max(FRAME_US + 150 * MS)).count()
-    }
-}
+use road::{Encoder, Leg, MS, Path, SECOND};
 
 /// The library's controller, to be compared with ours.
 struct Gradient(std::time::Instant, Gcc);
@@ -125,101 +40,33 @@ impl Estimator for Gradient {
 }
 
 struct Call {
-    uplink: Uplink<Box<dyn Estimator>>,
-    downlink: Downlink,
+    leg: Leg,
     encoder: Encoder,
-    forth: Path,
-    back: Path,
-    dice: Dice,
     now_us: u64,
-    flying: BTreeMap<(u64, u64), Outgoing>,
-    reports: VecDeque<(u64, Vec<u8>)>,
-    count: u64,
     captured: BTreeMap<u32, (u64, Vec<u8>)>,
-    seen: Seen,
-    targets: Vec<(u64, u64, u64)>,
 }
 
 impl Call {
     fn new(seed: u64, forth: Path, estimator: Box<dyn Estimator>) -> Self {
-        Self {
-            uplink: Uplink::new(estimator, 65_000),
-            downlink: Downlink::new(),
-            encoder: Encoder { next_us: SECOND, frame: 0, key: true, most_bps: 2_500_000 },
-            forth,
-            back: Path::new(|_| 1_000_000),
-            dice: Dice(seed),
-            now_us: SECOND,
-            flying: BTreeMap::new(),
-            reports: VecDeque::new(),
-            count: 0,
-            captured: BTreeMap::new(),
-            seen: Seen::default(),
-            targets: Vec::new(),
-        }
+        let (leg, encoder) = (Leg::new(seed, forth, estimator), Encoder::new());
+        Self { leg, encoder, now_us: SECOND, captured: BTreeMap::new() }
     }
 
     fn run(&mut self, seconds: u64) {
         let end = self.now_us + seconds * SECOND;
-        self.uplink.set_active(Track::Camera, true);
         while self.now_us < end {
-            self.turn();
+            if self.encoder.next_us <= self.now_us {
+                self.encode();
+            }
+            self.encoder.key |= self.leg.turn(self.now_us, &self.captured);
             self.now_us += MS;
         }
     }
 
-    fn turn(&mut self) {
-        let now = self.now_us;
-        if self.encoder.next_us <= now {
-            self.encode();
-        }
-        while let Some(packet) = self.uplink.poll(now) {
-            let bytes = packet.payload.len() + OVERHEAD;
-            if let Some(at) = self.forth.carry(now, bytes, &mut self.dice) {
-                self.count += 1;
-                self.flying.insert((at, self.count), packet);
-            }
-        }
-        while let Some(first) = self.flying.first_entry().filter(|first| first.key().0 <= now) {
-            let packet = first.remove();
-            self.downlink.insert(now, packet.sequence, packet.timestamp, &packet.payload);
-        }
-        while let Some((_, whole)) = self.downlink.next(now) {
-            let (captured, bytes) = &self.captured[&whole.timestamp];
-            self.seen.broken += u64::from(*bytes != whole.bytes);
-            self.seen.frames.push((*captured, now));
-        }
-        if let Some(report) = self.downlink.report(now) {
-            let bytes = report.write();
-            if let Some(at) = self.back.carry(now, bytes.len() + OVERHEAD, &mut self.dice) {
-                self.reports.push_back((at, bytes));
-            }
-        }
-        while self.reports.front().is_some_and(|(at, _)| *at <= now) {
-            let report = Report::read(&self.reports.pop_front().unwrap().1).unwrap();
-            let keys = self.uplink.report(now, &report);
-            self.encoder.key |= keys[0];
-            if let Some(round_trip_us) = self.uplink.round_trip_us() {
-                self.downlink.set_round_trip_us(round_trip_us);
-            }
-        }
-        if now.is_multiple_of(100 * MS) {
-            let waits = self.forth.free_us.saturating_sub(now) + self.uplink.queue_us(Track::Camera);
-            self.targets.push((now, self.uplink.target_bps(), waits));
-        }
-    }
-
     fn encode(&mut self) {
-        self.encoder.next_us += FRAME_US;
-        self.encoder.frame += 1;
-        let usual = self.uplink.encoder_bps(Track::Camera).min(self.encoder.most_bps) * FRAME_US / SECOND / 8;
-        let key = std::mem::take(&mut self.encoder.key);
-        // An encoder is right on the average only, and a key frame costs as much as a few others.
-        let size = usual * (80 + self.dice.roll(40)) / 100 * if key { 4 } else { 1 };
-        let kind = if key { Kind::Key } else { Kind::Delta };
-        let sealed: Vec<u8> = (0..size.max(50)).map(|place| (place + u64::from(self.encoder.frame)) as u8).collect();
-        let timestamp = self.encoder.frame.wrapping_mul(3_000);
-        let pushed = self.uplink.push(Track::Camera, kind, timestamp, &split(&sealed, kind));
+        let bps = self.leg.uplink.encoder_bps(Track::Camera);
+        let (kind, timestamp, sealed) = self.encoder.encode(bps, &mut self.leg.dice);
+        let pushed = self.leg.uplink.push(Track::Camera, kind, timestamp, &split(&sealed, kind));
         if pushed == Pushed::Dropped {
             self.encoder.key = true;
         }
@@ -228,20 +75,11 @@ impl Call {
 
     fn used(&self, from: &Mark, rate_bps: u64) -> f64 {
         let span = (self.now_us - from.at_us) as f64 / SECOND as f64;
-        (self.forth.carried_bits - from.bits) as f64 / span / rate_bps as f64
+        (self.leg.forth.carried_bits - from.bits) as f64 / span / rate_bps as f64
     }
 
     fn mark(&self) -> Mark {
-        Mark { at_us: self.now_us, bits: self.forth.carried_bits }
-    }
-
-    fn longest_queue_us(&self, within: std::ops::Range<u64>) -> u64 {
-        self.targets.iter().filter(|(at, ..)| within.contains(at)).map(|(.., waits)| *waits).max().unwrap()
-    }
-
-    fn target_bps(&self, within: std::ops::Range<u64>) -> (u64, u64) {
-        let targets = self.targets.iter().filter(|(at, ..)| within.contains(at)).map(|(_, bps, _)| *bps);
-        (targets.clone().min().unwrap(), targets.max().unwrap())
+        Mark { at_us: self.now_us, bits: self.leg.forth.carried_bits }
     }
 }
 
@@ -263,10 +101,10 @@ fn steady(estimator: impl Fn() -> Box<dyn Estimator>) -> (f64, f64, u64, u64) {
         let mark = call.mark();
         call.run(60);
         used += call.used(&mark, 1_500_000) / SEEDS as f64;
-        freezes += call.seen.freezes(mark.at_us) as f64 / SEEDS as f64;
-        median = median.max(call.seen.delay(500, mark.at_us));
-        late = late.max(call.seen.delay(950, mark.at_us));
-        assert_eq!(call.seen.broken, 0, "a frame came otherwise than it went");
+        freezes += call.leg.seen.freezes(mark.at_us) as f64 / SEEDS as f64;
+        median = median.max(call.leg.seen.delay(500, mark.at_us));
+        late = late.max(call.leg.seen.delay(950, mark.at_us));
+        assert_eq!(call.leg.seen.broken, 0, "a frame came otherwise than it went");
     }
     (used, freezes, median, late)
 }
@@ -295,12 +133,12 @@ fn a_path_that_shrinks_to_a_tenth_has_no_long_queue_after_two_seconds() {
     for seed in 0..SEEDS {
         let mut call = Call::new(seed, Path::new(step), Box::new(DelayEstimator::new()));
         call.run(80);
-        let longest = call.longest_queue_us(33 * SECOND..61 * SECOND);
+        let longest = call.leg.longest_queue_us(33 * SECOND..61 * SECOND);
         assert!(longest <= 300 * MS, "a queue of {} ms", longest / MS);
-        let (_, most) = call.target_bps(71 * SECOND..81 * SECOND);
+        let (_, most) = call.leg.target_bps(71 * SECOND..81 * SECOND);
         assert!(most >= 2_500_000, "10 s after it is wide again {most} bit/s are dared");
-        assert!(call.seen.freezes(33 * SECOND) <= 4, "{} freezes", call.seen.freezes(33 * SECOND));
-        assert_eq!(call.seen.broken, 0);
+        assert!(call.leg.seen.freezes(33 * SECOND) <= 4, "{} freezes", call.leg.seen.freezes(33 * SECOND));
+        assert_eq!(call.leg.seen.broken, 0);
     }
 }
 
@@ -309,11 +147,11 @@ fn a_path_that_becomes_longer_is_not_taken_for_a_full_one() {
     let mut call = Call::new(1, Path::new(|_| 3_000_000), Box::new(DelayEstimator::new()));
     call.run(20);
     // Through a relay far away from now on.
-    call.forth.delay_us += 80 * MS;
+    call.leg.forth.delay_us += 80 * MS;
     call.run(30);
-    let (least, _) = call.target_bps(30 * SECOND..51 * SECOND);
+    let (least, _) = call.leg.target_bps(30 * SECOND..51 * SECOND);
     assert!(least > 1_500_000, "{least} bit/s");
-    assert!(call.seen.delay(950, 30 * SECOND) < 250 * MS);
+    assert!(call.leg.seen.delay(950, 30 * SECOND) < 250 * MS);
 }
 
 #[test]
@@ -322,9 +160,9 @@ fn jitter_is_not_taken_for_a_queue() {
     path.jitter_us = 30 * MS;
     let mut call = Call::new(2, path, Box::new(DelayEstimator::new()));
     call.run(30);
-    let (least, _) = call.target_bps(10 * SECOND..31 * SECOND);
+    let (least, _) = call.leg.target_bps(10 * SECOND..31 * SECOND);
     assert!(least > 1_000_000, "{least} bit/s");
-    assert_eq!(call.seen.broken, 0);
+    assert_eq!(call.leg.seen.broken, 0);
 }
 
 #[test]
@@ -332,28 +170,96 @@ fn while_nothing_comes_back_hardly_anything_is_sent_and_afterwards_it_goes_on() 
     let outage = |now: u64| if (11 * SECOND..16 * SECOND).contains(&now) { 0 } else { 1_500_000 };
     let mut call = Call::new(3, Path::new(outage), Box::new(DelayEstimator::new()));
     call.run(11);
-    let before = call.forth.dropped;
+    let before = call.leg.forth.dropped;
     call.run(4);
-    let lost = call.forth.dropped - before;
+    let lost = call.leg.forth.dropped - before;
     assert!(lost < 150, "{lost} packets sent into nothing");
-    let frames = call.seen.frames.len();
+    let frames = call.leg.seen.frames.len();
     call.run(3);
-    let after = call.seen.frames.len() - frames;
+    let after = call.leg.seen.frames.len() - frames;
     assert!(after >= 30, "{after} frames in the two seconds after the path is back");
+}
+
+/// Home network, then a mobile one: another rate, another delay, and nothing at all for a moment in between.
+#[test]
+fn a_handover_to_another_network_freezes_once_at_most_and_fills_the_new_one() {
+    for seed in 0..SEEDS {
+        let rate = |now: u64| match now {
+            0..=20_999_999 => 3_000_000,
+            21_000_000..=21_299_999 => 0,
+            _ => 800_000,
+        };
+        let mut call = Call::new(seed, Path::new(rate), Box::new(DelayEstimator::new()));
+        call.run(20);
+        call.leg.forth.delay_us += 40 * MS;
+        call.leg.back.delay_us += 40 * MS;
+        call.leg.uplink.moved();
+        call.run(2);
+        let mark = call.mark();
+        call.run(20);
+        let freezes = call.leg.seen.freezes(19 * SECOND);
+        assert!(freezes <= 2, "{freezes} freezes");
+        let longest = call.leg.longest_queue_us(24 * SECOND..43 * SECOND);
+        assert!(longest <= 300 * MS, "a queue of {} ms", longest / MS);
+        let used = call.used(&mark, 800_000);
+        assert!(used >= 0.7, "{used:.2} of the new path");
+        assert_eq!(call.leg.seen.broken, 0);
+    }
+}
+
+#[test]
+fn what_was_learned_of_a_path_is_not_believed_after_a_long_rest() {
+    let mut uplink = Uplink::new(DelayEstimator::new(), 0);
+    let mut call = Call::new(6, Path::new(|_| 5_000_000), Box::new(DelayEstimator::new()));
+    call.encoder.most_bps = 5_000_000;
+    call.run(20);
+    let learned = call.leg.uplink.target_bps();
+    assert!(learned > 2_000_000, "{learned} bit/s");
+    // The camera is off for half a minute, and the phone has moved behind a wall.
+    call.now_us += 30 * SECOND;
+    call.encoder.next_us = call.now_us;
+    call.encoder.key = true;
+    call.leg.forth.rate_bps = Box::new(|_| 700_000);
+    call.run(1);
+    let (_, most) = call.leg.target_bps(call.now_us - 900 * MS..call.now_us);
+    assert!(most <= 1_300_000, "{most} bit/s are sent into what was a fast path");
+    // A rest that is none changes nothing.
+    uplink.set_active(Track::Camera, true);
+    uplink.push(Track::Camera, Kind::Key, 0, &split(&[1; 500], Kind::Key));
+    let before = uplink.target_bps();
+    assert!(uplink.poll(60 * SECOND).is_some());
+    assert_eq!(uplink.target_bps(), before);
+}
+
+/// A path that bears more than the pictures take: a voice waits for a packet of them or two. Where pictures fill the path, the
+/// voice shares the short queue that keeps it full.
+#[test]
+fn a_voice_beside_pictures_waits_little_where_there_is_room_and_loses_nothing() {
+    for (rate, most_us) in [(10_000_000, 5 * MS), (1_500_000, 120 * MS)] {
+        for seed in 0..SEEDS {
+            let mut call = Call::new(seed, Path::new(move |_| rate), Box::new(DelayEstimator::new()));
+            call.leg.speaks = true;
+            call.run(30);
+            let (middle, late) = (call.leg.voice_jitter_us(500), call.leg.voice_jitter_us(990));
+            println!("{rate} bit/s: a voice behind pictures: median {middle} us, p99 {late} us");
+            assert!(late <= most_us, "{late} us later than the fastest, at 99 %");
+            assert!(call.leg.voice.len() >= 30 * 50 - 5, "packets of the voice were lost");
+        }
+    }
 }
 
 #[test]
 fn a_path_that_hardly_bears_a_voice_is_not_flooded() {
     let mut call = Call::new(4, Path::new(|_| 60_000), Box::new(DelayEstimator::new()));
     call.run(30);
-    let (_, most) = call.target_bps(10 * SECOND..31 * SECOND);
+    let (_, most) = call.leg.target_bps(10 * SECOND..31 * SECOND);
     assert!(most <= 100_000, "{most} bit/s");
 }
 
 #[test]
 fn a_limit_set_by_the_app_is_kept() {
     let mut call = Call::new(5, Path::new(|_| 3_000_000), Box::new(DelayEstimator::new()));
-    call.uplink.set_limit_bps(400_000);
+    call.leg.uplink.set_limit_bps(400_000);
     call.run(5);
     let mark = call.mark();
     call.run(20);

@@ -10,6 +10,7 @@ use url::Url;
 use zeroize::Zeroizing;
 
 use crate::desk::{DeskError, Limits};
+use crate::serve::Crowd;
 use crate::store::StoreError;
 use crate::turn::{PeerRange, Quota};
 
@@ -31,8 +32,12 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where `/figures`, `/radar` and `/status` are served; loopback only.
     pub admin: Option<SocketAddr>,
-    /// STUN and TURN; without it phones are told of no relay.
+    /// Where phones open their websockets over TLS, and reach the relay where nothing but this passes.
+    pub tls: Option<TlsConfig>,
+    /// STUN and TURN; without it phones are told of no relay, unless there is one elsewhere.
     pub relay: Option<RelayConfig>,
+    /// A relay that phones are told of instead of this process's own.
+    pub elsewhere: Option<Elsewhere>,
     /// How often what may be done.
     pub limits: Limits,
     /// Whether strangers have to say that they are adults.
@@ -118,10 +123,61 @@ pub enum BrokerError {
     Password,
 }
 
-/// STUN and TURN over UDP.
-#[derive(Debug, Clone)]
+/// The TLS listener: websockets, and TURN if there is a relay.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsConfig {
+    /// Where phones connect; port 0 takes any.
+    pub listen: SocketAddr,
+    /// File with the certificate and those that lead to a root, in PEM.
+    pub certificate: PathBuf,
+    /// File with its private key, in PEM.
+    pub key: PathBuf,
+    /// The name in the certificate under which phones reach the relay; the relay's public address if it is not given.
+    pub name: Option<String>,
+    /// How many connections one address may have.
+    pub crowd: Crowd,
+}
+
+impl TlsConfig {
+    /// A listener at this address with these two files.
+    pub fn new(listen: SocketAddr, certificate: PathBuf, key: PathBuf) -> Self {
+        Self { listen, certificate, key, name: None, crowd: Crowd::default() }
+    }
+}
+
+/// A relay that is another process, such as `coturn` with `use-auth-secret`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Elsewhere {
+    /// Where it is: `stun:` (RFC 7064), `turn:` and `turns:` (RFC 7065).
+    pub urls: Vec<String>,
+    /// Shared with it, to mint credentials it takes.
+    pub secret: Zeroizing<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Elsewhere {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Elsewhere").field("urls", &self.urls).finish_non_exhaustive()
+    }
+}
+
+impl Elsewhere {
+    /// Whether phones can read where it is.
+    pub(crate) fn is_readable(&self) -> bool {
+        let reads = |url: &String| match url.split_once(':') {
+            Some(("stun" | "turn" | "turns", rest)) => !rest.is_empty() && rest.bytes().all(|b| b.is_ascii_graphic()),
+            _ => false,
+        };
+        !self.urls.is_empty() && self.urls.len() <= RELAY_URLS && self.urls.iter().all(reads) && !self.secret.is_empty()
+    }
+}
+
+/// Most addresses of relays that phones are told of.
+const RELAY_URLS: usize = 16;
+
+/// STUN and TURN over UDP and TCP, and over TLS where there is a TLS listener.
+#[derive(Clone)]
 pub struct RelayConfig {
-    /// Where phones send; port 0 takes any.
+    /// Where phones send and connect; port 0 takes any that is free for both.
     pub listen: SocketAddr,
     /// The address under which phones and peers reach this machine; `listen`'s if it is not given.
     pub public: Option<IpAddr>,
@@ -131,6 +187,10 @@ pub struct RelayConfig {
     pub test_peers: Vec<PeerRange>,
     /// How much one account may relay.
     pub quota: Quota,
+    /// How many connections over TCP one address may have.
+    pub crowd: Crowd,
+    /// Shared with other servers that mint credentials for this relay; if it is not given, there are none.
+    pub secret: Option<Zeroizing<Vec<u8>>>,
 }
 
 impl Config {
@@ -144,7 +204,9 @@ impl Config {
             keep: Keep::Memory,
             listen: any,
             admin: Some(any),
+            tls: None,
             relay: Some(relay),
+            elsewhere: None,
             limits,
             adults_only: false,
             publish: None,
@@ -155,7 +217,17 @@ impl Config {
 impl RelayConfig {
     /// A relay at this address, with the ports of RFC 8656 section 3.2 and no exceptions.
     pub fn new(listen: SocketAddr) -> Self {
-        Self { listen, public: None, ports: 49_152..=65_535, test_peers: Vec::new(), quota: Quota::default() }
+        let (quota, crowd) = (Quota::default(), Crowd::default());
+        Self { listen, public: None, ports: 49_152..=65_535, test_peers: Vec::new(), quota, crowd, secret: None }
+    }
+}
+
+impl std::fmt::Debug for RelayConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RelayConfig")
+            .field("listen", &self.listen)
+            .field("public", &self.public)
+            .finish_non_exhaustive()
     }
 }
 
@@ -164,6 +236,8 @@ impl RelayConfig {
 pub enum Listener {
     /// Phones' websockets.
     Phones,
+    /// Websockets and TURN over TLS.
+    Tls,
     /// STUN and TURN.
     Relay,
     /// Figures.
@@ -197,6 +271,12 @@ pub enum StartError {
     /// No public address was given and `listen` names none.
     #[error("the relay needs a public address")]
     NoPublicAddress,
+    /// The certificate cannot be used.
+    #[error("the certificate cannot be used: {0}")]
+    Certificate(#[from] CertificateError),
+    /// A relay elsewhere is named by other than 1 to 16 of `stun:`, `turn:` and `turns:`, or without a secret.
+    #[error("a relay elsewhere needs addresses as stun:, turn: or turns:, and a secret")]
+    Elsewhere,
     /// The range of relay ports is empty.
     #[error("the relay has no ports")]
     NoRelayPorts,
@@ -212,6 +292,20 @@ pub enum StartError {
     /// The operating system gave no randomness, no thread or no certificates.
     #[error("the operating system refuses")]
     System,
+}
+
+/// Why a certificate cannot be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CertificateError {
+    /// One of the files cannot be read.
+    #[error("a file cannot be read: {0}")]
+    Unreadable(std::io::ErrorKind),
+    /// One of the files holds no certificate, or no key.
+    #[error("a file is not what it should be in PEM")]
+    NotPem,
+    /// The key is not the certificate's, or of a kind nobody uses.
+    #[error("the key does not belong to the certificate")]
+    Mismatch,
 }
 
 impl From<DeskError> for StartError {

@@ -5,7 +5,7 @@
 //! - [`Bus`] is what moves (sessions, their numbered events, presence, limits) and is lost with the process;
 //!   [`Store`] is what stays (accounts, friendships, tokens). Each has a local implementation: [`LocalBus`],
 //!   [`SqliteStore`].
-//! - [`turn`] is the STUN and TURN server, decided the same way: datagrams in, datagrams out.
+//! - [`turn`] is the STUN and TURN server, decided the same way: messages in, messages out.
 //! - [`Server`] is the process around them: listeners, sockets, a clock.
 
 mod bus;
@@ -28,13 +28,15 @@ pub use bus::{
     Attached, Bus, BusError, Delivery, Denied, Entering, Epoch, Exile, Held, Lapsed, Opening, Party, Pool, Rate,
     RelayName, Replay, Seeking, Suspicion, Tag, Terms, Woken,
 };
-pub use config::{BrokerError, Config, Keep, Listener, Publish, RelayConfig, StartError};
+pub use config::{
+    BrokerError, CertificateError, Config, Elsewhere, Keep, Listener, Publish, RelayConfig, StartError, TlsConfig,
+};
 pub use desk::{Desk, DeskConfig, DeskError, Figures, Leaving, Limits, Outgoing, RelayTerms, Routed, SocketId};
 pub use local::LocalBus;
 pub use name::Username;
 pub use radar::{Minute, PoolCounts, Radar};
 pub use relay::RelayFigures;
-pub use serve::{AllFigures, Running, Server};
+pub use serve::{AllFigures, Crowd, Running, Server};
 pub use sqlite::SqliteStore;
 pub use store::{
     Account, Act, Edge, Enrolled, Known, NewAccount, RoomKept, RoomRow, SignedIn, Stance, Store, StoreError, TokenHash,

@@ -9,15 +9,20 @@ use std::time::Duration;
 
 use serde::Serialize;
 use socket2::SockRef;
-use tokio::net::UdpSocket;
+use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::mpsc;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, JoinSet};
 use zeroize::Zeroizing;
 
 use crate::config::{Listener, RelayConfig, StartError};
 use crate::keys::Draws;
-use crate::serve::{Clock, cannot_listen};
-use crate::turn::{AllocationId, Out, Ports, RelayTag, Turn, TurnConfig};
+use crate::serve::{Clock, Crowd, Gate, cannot_listen};
+use crate::turn::{AllocationId, Client, Line, Out, Ports, RelayTag, Turn, TurnConfig};
+
+mod lines;
+
+pub(crate) use lines::Lines;
+use lines::{FromLine, Reach};
 
 /// Datagrams from peers that wait for the relay; more are dropped, as on any full line.
 const WAITING: usize = 1_024;
@@ -25,6 +30,10 @@ const WAITING: usize = 1_024;
 const CUT_OFF: usize = 256;
 /// Larger than any datagram that travels without fragments.
 const DATAGRAM: usize = 2_048;
+/// Messages of connections that wait for the relay; who has more waits.
+const SPOKEN: usize = 256;
+/// Ports that are tried where any will do, until one is free for datagrams and for connections.
+const BINDS: usize = 16;
 /// Ports tried for one allocation before the relay is said to be full.
 const TRIES: usize = 32;
 const REALM: &str = "sidetone";
@@ -42,11 +51,20 @@ pub struct RelayFigures {
     pub to_clients: u64,
     /// Bytes of them.
     pub bytes_to_clients: u64,
+    /// Connections over TCP and TLS now.
+    pub lines: u64,
+    /// Connections that were turned away, for an address had too many.
+    pub turned_away: u64,
+    /// Messages of clients that led to nothing: malformed, of nobody, to nobody who may be reached, or too many.
+    pub ignored: u64,
 }
 
 #[derive(Default)]
 pub(crate) struct Counters {
     allocations: AtomicU64,
+    lines: AtomicU64,
+    turned_away: AtomicU64,
+    ignored: AtomicU64,
     to_peers: AtomicU64,
     bytes_to_peers: AtomicU64,
     to_clients: AtomicU64,
@@ -62,7 +80,14 @@ impl Counters {
             bytes_to_peers: read(&self.bytes_to_peers),
             to_clients: read(&self.to_clients),
             bytes_to_clients: read(&self.bytes_to_clients),
+            lines: read(&self.lines),
+            turned_away: read(&self.turned_away),
+            ignored: read(&self.ignored),
         }
+    }
+
+    pub(crate) fn turned_away(&self) {
+        self.turned_away.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -72,12 +97,13 @@ pub(crate) struct Relay {
     addr: SocketAddr,
     counters: Arc<Counters>,
     cut_off: mpsc::Sender<RelayTag>,
-    task: JoinHandle<()>,
+    lines: Lines,
+    tasks: [JoinHandle<()>; 2],
 }
 
 impl Drop for Relay {
     fn drop(&mut self) {
-        self.task.abort();
+        self.tasks.iter().for_each(JoinHandle::abort);
     }
 }
 
@@ -96,7 +122,7 @@ impl Relay {
             return Err(StartError::NoRelayPorts);
         }
         let failed = |error: std::io::Error| cannot_listen(Listener::Relay, config.listen, &error);
-        let socket = UdpSocket::bind(config.listen).await.map_err(failed)?;
+        let (socket, listener) = bind(config.listen).await.map_err(failed)?;
         let addr = socket.local_addr().map_err(failed)?;
         let counters = Arc::new(Counters::default());
         let (news, peers) = mpsc::channel(WAITING);
@@ -110,10 +136,18 @@ impl Relay {
             seed: draws.bytes(),
         });
         let ports = Sockets { bind: addr.ip(), range: config.ports.clone(), draws, news, open: BTreeMap::new() };
-        let desk = Desk { turn, ports, socket, clock, counters: Arc::clone(&counters) };
+        let desk = Desk { turn, ports, socket, clock, counters: Arc::clone(&counters), lines: BTreeMap::new() };
         let (cut_off, orders) = mpsc::channel(CUT_OFF);
-        let task = tokio::spawn(desk.run(peers, orders));
-        Ok(Self { public: (public, addr.port()).into(), addr, counters, cut_off, task })
+        let (spoken, heard) = mpsc::channel(SPOKEN);
+        let lines = Lines::new(spoken);
+        let accept = accept(listener, config.crowd, clock, lines.clone(), Arc::clone(&counters));
+        let tasks = [tokio::spawn(desk.run(peers, orders, heard)), tokio::spawn(accept)];
+        Ok(Self { public: (public, addr.port()).into(), addr, counters, cut_off, lines, tasks })
+    }
+
+    /// Where connections are brought that were opened elsewhere.
+    pub(crate) fn lines(&self) -> Lines {
+        self.lines.clone()
     }
 
     /// Where phones are told to send.
@@ -137,53 +171,147 @@ impl Relay {
 
 type FromPeer = (AllocationId, SocketAddr, Vec<u8>);
 
+/// One port for datagrams and for connections.
+async fn bind(listen: SocketAddr) -> std::io::Result<(UdpSocket, TcpListener)> {
+    let mut left = if listen.port() == 0 { BINDS } else { 1 };
+    loop {
+        let socket = UdpSocket::bind(listen).await?;
+        left -= 1;
+        match TcpListener::bind(socket.local_addr()?).await {
+            Ok(listener) => return Ok((socket, listener)),
+            Err(error) if left == 0 => return Err(error),
+            Err(_) => {}
+        }
+    }
+}
+
+/// Accepts connections that are not encrypted.
+async fn accept(mut listener: TcpListener, crowd: Crowd, clock: Clock, lines: Lines, counters: Arc<Counters>) {
+    let mut gate = Gate::new(crowd);
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let (stream, addr) = axum::serve::Listener::accept(&mut listener).await;
+        let Some(pass) = gate.admit(clock.now().ticks_ms, addr.ip()) else {
+            counters.turned_away();
+            continue;
+        };
+        let _ = stream.set_nodelay(true);
+        let lines = lines.clone();
+        connections.spawn(async move {
+            lines.carry(stream, addr, &[]).await;
+            drop(pass);
+        });
+    }
+}
+
 struct Desk {
     turn: Turn,
     ports: Sockets,
     socket: UdpSocket,
     clock: Clock,
     counters: Arc<Counters>,
+    lines: BTreeMap<Client, Reach>,
 }
 
 impl Desk {
-    async fn run(mut self, mut peers: mpsc::Receiver<FromPeer>, mut orders: mpsc::Receiver<RelayTag>) {
+    async fn run(
+        mut self,
+        mut peers: mpsc::Receiver<FromPeer>,
+        mut orders: mpsc::Receiver<RelayTag>,
+        mut lines: mpsc::Receiver<FromLine>,
+    ) {
         let mut ticks = tokio::time::interval(Duration::from_secs(1));
         let mut buffer = vec![0; DATAGRAM];
         loop {
-            let out = tokio::select! {
+            tokio::select! {
                 _ = ticks.tick() => {
                     self.turn.tick(self.clock.now(), &mut self.ports);
-                    Out::Drop
+                    self.hang_up();
                 }
-                Some(tag) = orders.recv() => {
-                    self.turn.cut_off(self.clock.now(), &mut self.ports, &tag);
-                    Out::Drop
-                }
+                Some(tag) = orders.recv() => self.cut_off(&tag),
                 // An error here is about a datagram sent before; the next one may well come.
                 Ok((len, from)) = self.socket.recv_from(&mut buffer) => {
-                    // Whoever was told that somebody is cut off finds it so.
-                    while let Ok(tag) = orders.try_recv() {
-                        self.turn.cut_off(self.clock.now(), &mut self.ports, &tag);
-                    }
-                    self.turn.client(self.clock.now(), &mut self.ports, from, &buffer[..len])
+                    self.heed(&mut orders);
+                    self.hear(from.into(), &buffer[..len]);
+                }
+                Some(spoken) = lines.recv() => {
+                    self.heed(&mut orders);
+                    self.line(spoken);
                 }
                 Some((allocation, peer, bytes)) = peers.recv() => {
-                    self.turn.peer(self.clock.now(), allocation, peer, &bytes)
+                    let out = self.turn.peer(self.clock.now(), allocation, peer, &bytes);
+                    self.carry_out(out);
                 }
-            };
+            }
             self.counters.allocations.store(self.turn.len() as u64, Ordering::Relaxed);
-            match out {
-                Out::Drop => {}
-                // A datagram that a socket does not take at once is lost, as datagrams may be.
-                Out::Client(to, bytes) => {
-                    if send(&self.socket, to, &bytes) {
-                        count(&self.counters.to_clients, &self.counters.bytes_to_clients, bytes.len());
-                    }
+            self.counters.lines.store(self.lines.len() as u64, Ordering::Relaxed);
+        }
+    }
+
+    /// Whoever was told that somebody is cut off finds it so.
+    fn heed(&mut self, orders: &mut mpsc::Receiver<RelayTag>) {
+        while let Ok(tag) = orders.try_recv() {
+            self.cut_off(&tag);
+        }
+    }
+
+    fn cut_off(&mut self, tag: &RelayTag) {
+        self.turn.cut_off(self.clock.now(), &mut self.ports, tag);
+        self.hang_up();
+    }
+
+    /// Ends connections whose allocation has ended.
+    fn hang_up(&mut self) {
+        self.lines.retain(|client, reach| !reach.served.load(Ordering::Relaxed) || self.turn.serves(*client));
+    }
+
+    fn line(&mut self, spoken: FromLine) {
+        match spoken {
+            FromLine::Opened(client, reach) => drop(self.lines.insert(client, reach)),
+            FromLine::Closed(client) => {
+                self.lines.remove(&client);
+                self.turn.hang_up(&mut self.ports, client);
+            }
+            // What was sent before it was hung up on.
+            FromLine::Message(client, _) if !self.lines.contains_key(&client) => {}
+            FromLine::Message(client, bytes) => {
+                self.hear(client, &bytes);
+                let Some(reach) = self.lines.get(&client) else { return };
+                if self.turn.serves(client) {
+                    reach.served.store(true, Ordering::Relaxed);
+                } else if reach.served.load(Ordering::Relaxed) {
+                    self.lines.remove(&client);
                 }
-                Out::Peer(allocation, to, bytes) => {
-                    if self.ports.send(allocation, to, bytes) {
-                        count(&self.counters.to_peers, &self.counters.bytes_to_peers, bytes.len());
-                    }
+            }
+        }
+    }
+
+    fn hear(&mut self, from: Client, bytes: &[u8]) {
+        let out = self.turn.client(self.clock.now(), &mut self.ports, from, bytes);
+        if out == Out::Drop {
+            self.counters.ignored.fetch_add(1, Ordering::Relaxed);
+        }
+        self.carry_out(out);
+    }
+
+    /// What a socket or a connection does not take at once is lost, as datagrams may be.
+    fn carry_out(&self, out: Out<'_>) {
+        match out {
+            Out::Drop => {}
+            Out::Client(to, bytes) => {
+                let len = bytes.len();
+                let sent = match to.line {
+                    Line::Udp => send(&self.socket, to.addr, &bytes),
+                    Line::Stream(_) => self.lines.get(&to).is_some_and(|reach| reach.messages.try_send(bytes).is_ok()),
+                };
+                if sent {
+                    count(&self.counters.to_clients, &self.counters.bytes_to_clients, len);
+                }
+            }
+            Out::Peer(allocation, to, bytes) => {
+                if self.ports.send(allocation, to, bytes) {
+                    count(&self.counters.to_peers, &self.counters.bytes_to_peers, bytes.len());
                 }
             }
         }

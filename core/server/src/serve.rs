@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use ring::rand::{SecureRandom, SystemRandom};
@@ -12,19 +13,27 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::Now;
-use crate::config::{Config, Keep, Listener, StartError};
+use crate::config::{CertificateError, Config, Keep, Listener, StartError, TlsConfig};
 use crate::desk::{Desk, DeskConfig, Figures, RelayTerms};
 use crate::local::LocalBus;
-use crate::relay::{Relay, RelayFigures};
+use crate::relay::{Counters, Lines, Relay, RelayFigures};
 use crate::sqlite::SqliteStore;
 
+mod certificates;
+mod door;
 mod driver;
+mod gate;
 mod http;
 mod patience;
 mod publish;
 mod status;
 
+use certificates::Certificates;
+use door::{Door, Inside};
 use driver::Input;
+pub use gate::Crowd;
+pub(crate) use gate::Gate;
+use patience::Patient;
 
 /// Inputs that wait for the desk; when it is full, sockets wait with their next frame and TCP pushes back.
 const INPUTS: usize = 1_024;
@@ -38,12 +47,15 @@ pub struct Server;
 pub struct Running {
     /// Where phones open `ws://{addr}/v1/socket`.
     pub addr: SocketAddr,
-    /// Where STUN and TURN listen (UDP).
+    /// Where phones open `wss://` and reach the relay over TLS.
+    pub tls_addr: Option<SocketAddr>,
+    /// Where STUN and TURN listen (UDP and TCP).
     pub relay_addr: Option<SocketAddr>,
     /// Where `/figures`, `/radar` and `/status` are served.
     pub admin_addr: Option<SocketAddr>,
     inputs: mpsc::Sender<Input>,
     relay: Option<Relay>,
+    certificates: Option<Certificates>,
     tasks: Vec<JoinHandle<()>>,
     stopped: watch::Receiver<bool>,
 }
@@ -90,30 +102,44 @@ impl Server {
             Some(addr) => Some(listen(addr, Listener::Admin).await?),
             None => None,
         };
-        let secret = Zeroizing::new(seed()?.to_vec());
+        let shared = config.relay.as_ref().and_then(|relay| relay.secret.clone());
+        let secret = match shared {
+            Some(shared) => shared,
+            None => Zeroizing::new(seed()?.to_vec()),
+        };
         let relay = match &config.relay {
             Some(relay) => Some(Relay::start(relay, clock, secret.clone(), seed()?).await?),
             None => None,
         };
-        let relays = relay.as_ref().map(|relay| RelayTerms { urls: urls(relay.public()), secret });
+        let counters = relay.as_ref().map(Relay::counters).unwrap_or_default();
+        let tls = match &config.tls {
+            Some(tls) => Some(door(tls, clock, relay.as_ref().map(Relay::lines), Arc::clone(&counters)).await?),
+            None => None,
+        };
+        let tls_addr = tls.as_ref().map(|(_, inside, _)| inside.addr());
+        let relays = terms(&config, relay.as_ref(), tls_addr, secret)?;
         let desk = DeskConfig { limits: config.limits, relays, adults_only: config.adults_only };
         let desk = Desk::open(desk, LocalBus::new(seed()?), store, seed()?).await?;
         let (inputs, waiting) = mpsc::channel(INPUTS);
         let (stop, stopped) = watch::channel(false);
         driver::spawn(desk, clock, waiting, relay.as_ref().map(Relay::cut_off), stop)?;
-        let figures = relay.as_ref().map(Relay::counters);
-        let mut tasks = vec![http::phones(phones, inputs.clone())];
+        let mut tasks = vec![http::phones(Patient(phones), inputs.clone())];
+        let mut certificates = None;
+        if let Some((shown, inside, task)) = tls {
+            certificates = Some(shown);
+            tasks.extend([http::phones(inside, inputs.clone()), task]);
+        }
         let mut admin_addr = None;
         if let Some((listener, addr)) = admin {
             admin_addr = Some(addr);
-            tasks.push(http::admin(listener, inputs.clone(), figures));
+            tasks.push(http::admin(listener, inputs.clone(), counters));
         }
         if let Some(publish) = &config.publish {
             tasks.extend(publish::start(publish, inputs.clone())?);
         }
         let relay_addr = relay.as_ref().map(Relay::addr);
         tracing::info!("the server is ready");
-        Ok(Running { addr, relay_addr, admin_addr, inputs, relay, tasks, stopped })
+        Ok(Running { addr, tls_addr, relay_addr, admin_addr, inputs, relay, certificates, tasks, stopped })
     }
 }
 
@@ -122,6 +148,20 @@ impl Running {
     pub async fn figures(&self) -> AllFigures {
         let relay = self.relay.as_ref().map(|relay| relay.counters().read()).unwrap_or_default();
         AllFigures { desk: ask(&self.inputs, Input::Figures).await.unwrap_or_default(), relay }
+    }
+
+    /// Reads the certificate of the TLS listener again; connections that are open keep theirs.
+    ///
+    /// # Errors
+    ///
+    /// [`CertificateError`], and the one before goes on being shown.
+    pub fn reload(&self) -> Result<(), CertificateError> {
+        let reloaded = self.certificates.as_ref().map_or(Ok(()), Certificates::reload);
+        match &reloaded {
+            Ok(()) => tracing::info!("the certificate was read again"),
+            Err(_) => tracing::warn!("the certificate cannot be read again: the one before is shown on"),
+        }
+        reloaded
     }
 
     /// Says goodbye to every phone, waits until they have it (3 s at most), and ends everything.
@@ -194,12 +234,51 @@ pub(crate) fn cannot_listen(listener: Listener, addr: SocketAddr, error: &std::i
     }
 }
 
-/// RFC 7064 and RFC 7065.
-fn urls(relay: SocketAddr) -> Vec<String> {
-    let host = match relay.ip() {
+async fn door(
+    config: &TlsConfig,
+    clock: Clock,
+    lines: Option<Lines>,
+    counters: Arc<Counters>,
+) -> Result<(Certificates, Inside, JoinHandle<()>), StartError> {
+    let certificates = Certificates::open(&config.certificate, &config.key)?;
+    let (listener, addr) = listen(config.listen, Listener::Tls).await?;
+    let door = Door { listener, clock, crowd: config.crowd, lines, counters };
+    let (inside, task) = door.open(addr, &certificates);
+    Ok((certificates, inside, task))
+}
+
+/// What phones are told of relays.
+fn terms(
+    config: &Config,
+    relay: Option<&Relay>,
+    tls: Option<SocketAddr>,
+    secret: Zeroizing<Vec<u8>>,
+) -> Result<Option<RelayTerms>, StartError> {
+    if let Some(elsewhere) = &config.elsewhere {
+        let terms = RelayTerms { urls: elsewhere.urls.clone(), secret: elsewhere.secret.clone() };
+        return if elsewhere.is_readable() { Ok(Some(terms)) } else { Err(StartError::Elsewhere) };
+    }
+    let Some(relay) = relay else { return Ok(None) };
+    let (public, name) = (relay.public(), config.tls.as_ref().and_then(|tls| tls.name.clone()));
+    let secure = tls.map(|tls| (name.unwrap_or_else(|| host(public.ip())), tls.port()));
+    Ok(Some(RelayTerms { urls: urls(public, secure), secret }))
+}
+
+/// RFC 7064 and RFC 7065, by falling preference.
+fn urls(relay: SocketAddr, secure: Option<(String, u16)>) -> Vec<String> {
+    let (host, port) = (host(relay.ip()), relay.port());
+    let mut urls = vec![
+        format!("stun:{host}:{port}"),
+        format!("turn:{host}:{port}?transport=udp"),
+        format!("turn:{host}:{port}?transport=tcp"),
+    ];
+    urls.extend(secure.map(|(host, port)| format!("turns:{host}:{port}?transport=tcp")));
+    urls
+}
+
+fn host(ip: IpAddr) -> String {
+    match ip {
         IpAddr::V4(ip) => ip.to_string(),
         IpAddr::V6(ip) => format!("[{ip}]"),
-    };
-    let port = relay.port();
-    vec![format!("stun:{host}:{port}"), format!("turn:{host}:{port}?transport=udp")]
+    }
 }

@@ -1,4 +1,5 @@
-//! STUN and TURN over UDP (RFC 8489, RFC 8656), decided apart from sockets: datagrams in, datagrams out.
+//! STUN and TURN (RFC 8489, RFC 8656), decided apart from sockets: messages in, messages out. Clients come by UDP, TCP or
+//! TLS; what is relayed to peers is always UDP.
 //!
 //! A request without credentials leaves nothing behind: nonces carry their own proof. An account has a quota of
 //! allocations and of bytes a second. Peers that are not on the internet are refused, and of this machine only the
@@ -13,11 +14,13 @@ use zeroize::Zeroizing;
 use crate::Now;
 
 mod auth;
+mod client;
 mod peers;
 mod stun;
 mod tag;
 
 pub(crate) use auth::relay_password;
+pub use client::{Client, Line};
 pub use peers::PeerRange;
 pub use tag::RelayTag;
 
@@ -99,13 +102,13 @@ pub trait Ports {
     fn close(&mut self, allocation: AllocationId);
 }
 
-/// What to do with a datagram.
+/// What to do with a message.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Out<'a> {
     /// Nothing.
     Drop,
-    /// Send this to a client from the listening socket.
-    Client(SocketAddr, Vec<u8>),
+    /// Send this to a client, from the listening socket or by its connection.
+    Client(Client, Vec<u8>),
     /// Send this to a peer from the allocation's port.
     Peer(AllocationId, SocketAddr, &'a [u8]),
 }
@@ -117,7 +120,7 @@ pub struct Turn {
     test_peers: Vec<PeerRange>,
     quota: Quota,
     allocations: BTreeMap<AllocationId, Allocation>,
-    by_client: BTreeMap<SocketAddr, AllocationId>,
+    by_client: BTreeMap<Client, AllocationId>,
     by_port: BTreeMap<u16, AllocationId>,
     usage: BTreeMap<String, Usage>,
     /// Tags cut off and when the last credentials in their name end, if none were given since.
@@ -126,7 +129,7 @@ pub struct Turn {
 }
 
 struct Allocation {
-    client: SocketAddr,
+    client: Client,
     port: u16,
     username: String,
     tag: String,
@@ -186,8 +189,20 @@ impl Turn {
         self.allocations.is_empty()
     }
 
-    /// A datagram came to the listening socket.
-    pub fn client<'a>(&mut self, now: Now, ports: &mut impl Ports, from: SocketAddr, bytes: &'a [u8]) -> Out<'a> {
+    /// Whether a client has an allocation.
+    pub fn serves(&self, client: Client) -> bool {
+        self.by_client.contains_key(&client)
+    }
+
+    /// A client's connection is gone, and with it its allocation.
+    pub fn hang_up(&mut self, ports: &mut impl Ports, client: Client) {
+        if let Some(allocation) = self.by_client.get(&client).copied() {
+            self.end(ports, allocation);
+        }
+    }
+
+    /// A message of a client came.
+    pub fn client<'a>(&mut self, now: Now, ports: &mut impl Ports, from: Client, bytes: &'a [u8]) -> Out<'a> {
         if bytes.first().is_some_and(|first| first & 0xf0 == 0x40) {
             return self.channel_data(now, from, bytes);
         }
@@ -195,7 +210,7 @@ impl Turn {
         match (message.class, message.method) {
             (Class::Request, method::BINDING) => {
                 let reply = Writer::new(Class::Success, method::BINDING, message.id);
-                Out::Client(from, reply.address(attr::XOR_MAPPED_ADDRESS, from).finish(None))
+                Out::Client(from, reply.address(attr::XOR_MAPPED_ADDRESS, from.addr).finish(None))
             }
             (Class::Request, _) => Out::Client(from, self.request(now, ports, from, &message)),
             (Class::Indication, method::SEND) => self.send(now, from, &message),
@@ -268,7 +283,7 @@ impl Turn {
         }
     }
 
-    fn request(&mut self, now: Now, ports: &mut impl Ports, from: SocketAddr, message: &Message<'_>) -> Vec<u8> {
+    fn request(&mut self, now: Now, ports: &mut impl Ports, from: Client, message: &Message<'_>) -> Vec<u8> {
         let refuse =
             |Refused(code, reason): Refused| Writer::new(Class::Error, message.method, message.id).error(code, reason);
         let (username, key) = match self.authenticate(now, from, message) {
@@ -276,7 +291,7 @@ impl Turn {
             Err(why @ Refused(401 | 438, _)) => {
                 return refuse(why)
                     .put(attr::REALM, self.auth.realm().as_bytes())
-                    .put(attr::NONCE, self.auth.nonce(now, from).as_bytes())
+                    .put(attr::NONCE, self.auth.nonce(now, from.addr).as_bytes())
                     .finish(None);
             }
             Err(why) => return refuse(why).finish(None),
@@ -300,14 +315,14 @@ impl Turn {
 
     /// The long-term credential mechanism (RFC 8489 section 9.2.4). A user name that ends while its allocation lives is
     /// good for that allocation, as with coturn: else no call could last longer than its first credentials.
-    fn authenticate(&self, now: Now, from: SocketAddr, message: &Message<'_>) -> Result<(String, hmac::Key), Refused> {
+    fn authenticate(&self, now: Now, from: Client, message: &Message<'_>) -> Result<(String, hmac::Key), Refused> {
         message.get(attr::MESSAGE_INTEGRITY).ok_or(UNAUTHENTICATED)?;
         let username = message.get(attr::USERNAME).ok_or(BAD)?;
         let nonce = message.get(attr::NONCE).ok_or(BAD)?;
         message.get(attr::REALM).ok_or(BAD)?;
         let username = std::str::from_utf8(username).map_err(|_| UNAUTHENTICATED)?;
         let credential = Credential::read(username).ok_or(UNAUTHENTICATED)?;
-        if !self.auth.is_fresh(now, from, nonce) {
+        if !self.auth.is_fresh(now, from.addr, nonce) {
             return Err(STALE);
         }
         let key = match self.by_client.get(&from).and_then(|id| self.allocations.get(id)) {
@@ -326,7 +341,7 @@ impl Turn {
         &mut self,
         now: Now,
         ports: &mut impl Ports,
-        from: SocketAddr,
+        from: Client,
         message: &Message<'_>,
         username: String,
         key: &hmac::Key,
@@ -381,14 +396,14 @@ impl Turn {
         Writer::new(Class::Success, message.method, message.id)
             .address(attr::XOR_RELAYED_ADDRESS, (self.public, held.port).into())
             .put(attr::LIFETIME, &lifetime_s.to_be_bytes())
-            .address(attr::XOR_MAPPED_ADDRESS, held.client)
+            .address(attr::XOR_MAPPED_ADDRESS, held.client.addr)
     }
 
     fn refresh(
         &mut self,
         now: Now,
         ports: &mut impl Ports,
-        from: SocketAddr,
+        from: Client,
         message: &Message<'_>,
     ) -> Result<Writer, Refused> {
         let id = *self.by_client.get(&from).ok_or(MISMATCH)?;
@@ -404,7 +419,7 @@ impl Turn {
         Ok(reply.put(attr::LIFETIME, &lifetime_s.to_be_bytes()))
     }
 
-    fn create_permission(&mut self, now: Now, from: SocketAddr, message: &Message<'_>) -> Result<Writer, Refused> {
+    fn create_permission(&mut self, now: Now, from: Client, message: &Message<'_>) -> Result<Writer, Refused> {
         let id = *self.by_client.get(&from).ok_or(MISMATCH)?;
         let mut peers = Vec::new();
         for value in message.all(attr::XOR_PEER_ADDRESS).take(PEERS) {
@@ -419,7 +434,7 @@ impl Turn {
         Ok(Writer::new(Class::Success, message.method, message.id))
     }
 
-    fn channel_bind(&mut self, now: Now, from: SocketAddr, message: &Message<'_>) -> Result<Writer, Refused> {
+    fn channel_bind(&mut self, now: Now, from: Client, message: &Message<'_>) -> Result<Writer, Refused> {
         let id = *self.by_client.get(&from).ok_or(MISMATCH)?;
         let Some([high, low, ..]) = message.get(attr::CHANNEL_NUMBER) else { return Err(BAD) };
         let number = u16::from_be_bytes([*high, *low]);
@@ -464,14 +479,14 @@ impl Turn {
         self.test_peers.iter().any(|range| range.contains(ip))
     }
 
-    fn send<'a>(&mut self, now: Now, from: SocketAddr, message: &Message<'a>) -> Out<'a> {
+    fn send<'a>(&mut self, now: Now, from: Client, message: &Message<'a>) -> Out<'a> {
         let Some(id) = self.by_client.get(&from).copied() else { return Out::Drop };
         let peer = message.get(attr::XOR_PEER_ADDRESS).and_then(|value| message.address(value));
         let (Some(peer), Some(data)) = (peer, message.get(attr::DATA)) else { return Out::Drop };
         self.outbound(now, id, peer, data)
     }
 
-    fn channel_data<'a>(&mut self, now: Now, from: SocketAddr, bytes: &'a [u8]) -> Out<'a> {
+    fn channel_data<'a>(&mut self, now: Now, from: Client, bytes: &'a [u8]) -> Out<'a> {
         let Some(id) = self.by_client.get(&from).copied() else { return Out::Drop };
         let Some(([n0, n1, l0, l1], rest)) = bytes.split_first_chunk::<4>() else { return Out::Drop };
         let (number, len) = (u16::from_be_bytes([*n0, *n1]), u16::from_be_bytes([*l0, *l1]));

@@ -1,13 +1,8 @@
 //! STUN and TURN on loopback, with the client that WebRTC uses.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
-use std::time::{Duration, Instant};
+use std::net::{Ipv4Addr, UdpSocket};
 
-use bytes::BytesMut;
-use rtc_shared::{TransportContext, TransportMessage, TransportProtocol};
-use rtc_turn::client::{Client, ClientConfig, Event};
-use sansio::Protocol;
 use sidetone_server::turn::PeerRange;
 use sidetone_server::*;
 use sidetone_wire::account::{Empty, Relays, Reply, Request};
@@ -16,97 +11,8 @@ use sidetone_wire::room::{EnterRoom, OpenRoom, RelayRule, Room, Scope, Seat, Sea
 
 mod common;
 
+use common::turned::{PATIENCE, Turned};
 use common::wired::Wired;
-
-/// Longer than anything on loopback takes; reached only when a test fails.
-const PATIENCE: Duration = Duration::from_secs(10);
-
-/// A TURN client and its socket.
-struct Turned {
-    client: Client,
-    socket: UdpSocket,
-    relayed: Option<SocketAddr>,
-}
-
-impl Turned {
-    fn new(relay: SocketAddr, username: &str, password: &str) -> Self {
-        let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        socket.set_read_timeout(Some(Duration::from_millis(20))).unwrap();
-        let config = ClientConfig {
-            stun_serv_addr: relay.to_string(),
-            turn_serv_addr: relay.to_string(),
-            local_addr: socket.local_addr().unwrap(),
-            transport_protocol: TransportProtocol::UDP,
-            username: username.to_owned(),
-            password: password.to_owned(),
-            realm: String::new(),
-            software: String::new(),
-            rto_in_ms: 0,
-            allocation_refresh_interval_cap: None,
-        };
-        let client = Client::new(config, rtc_crypto::default_provider().unwrap()).unwrap();
-        Self { client, socket, relayed: None }
-    }
-
-    /// Drives the client until an event comes.
-    fn event(&mut self) -> Event {
-        let until = Instant::now() + PATIENCE;
-        let mut buffer = [0; 2_048];
-        loop {
-            while let Some(out) = self.client.poll_write() {
-                self.socket.send_to(&out.message, out.transport.peer_addr).unwrap();
-            }
-            if let Some(event) = self.client.poll_event() {
-                return event;
-            }
-            assert!(Instant::now() < until, "no answer from the relay");
-            if let Ok((len, peer_addr)) = self.socket.recv_from(&mut buffer) {
-                let local_addr = self.socket.local_addr().unwrap();
-                let transport =
-                    TransportContext { local_addr, peer_addr, transport_protocol: TransportProtocol::UDP, ecn: None };
-                let message = BytesMut::from(&buffer[..len]);
-                self.client.handle_read(TransportMessage { now: Instant::now(), transport, message }).unwrap();
-            }
-            self.client.handle_timeout(Instant::now()).unwrap();
-        }
-    }
-
-    fn allocate(&mut self) -> Result<SocketAddr, String> {
-        self.client.allocate(Instant::now()).unwrap();
-        match self.event() {
-            Event::AllocateResponse(_, relayed) => {
-                self.relayed = Some(relayed);
-                Ok(relayed)
-            }
-            Event::AllocateError(_, error) => Err(error.to_string()),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn permit(&mut self, peer: SocketAddr) -> Result<(), String> {
-        self.client.relay(self.relayed.unwrap()).unwrap().create_permission(Instant::now(), peer).unwrap();
-        match self.event() {
-            Event::CreatePermissionResponse(..) => Ok(()),
-            Event::CreatePermissionError(_, error) => Err(error.to_string()),
-            other => panic!("{other:?}"),
-        }
-    }
-
-    fn send(&mut self, bytes: &[u8], peer: SocketAddr) {
-        self.client.relay(self.relayed.unwrap()).unwrap().send_to(Instant::now(), bytes, peer).unwrap();
-        while let Some(out) = self.client.poll_write() {
-            self.socket.send_to(&out.message, out.transport.peer_addr).unwrap();
-        }
-    }
-
-    /// Data, by channel or by indication.
-    fn data(&mut self) -> (bool, SocketAddr, Vec<u8>) {
-        match self.event() {
-            Event::DataIndicationOrChannelData(channel, peer, data) => (channel.is_some(), peer, data.to_vec()),
-            other => panic!("{other:?}"),
-        }
-    }
-}
 
 /// A server and a phone's credentials, minted over its websocket.
 async fn server(config: Config) -> (Running, Relays) {
@@ -120,7 +26,8 @@ async fn server(config: Config) -> (Running, Relays) {
 async fn what_a_client_relays_reaches_its_peer_and_comes_back() {
     let (server, relays) = server(Config::in_memory()).await;
     let relay = server.relay_addr.unwrap();
-    assert_eq!(relays.urls, [format!("stun:{relay}"), format!("turn:{relay}?transport=udp")]);
+    let [udp, tcp] = ["udp", "tcp"].map(|transport| format!("turn:{relay}?transport={transport}"));
+    assert_eq!(relays.urls, [format!("stun:{relay}"), udp, tcp]);
     let work = move || {
         let mut ada = Turned::new(relay, &relays.username, &relays.password);
         let relayed = ada.allocate().unwrap();

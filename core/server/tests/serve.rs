@@ -155,7 +155,7 @@ async fn a_stopped_server_says_goodbye_and_another_one_goes_on_with_its_accounts
     assert!(!welcome.resumed);
     assert_eq!(welcome.user, ada.phone.user);
     assert!(
-        matches!(ada.ask(Request::Relays(Empty::default())).await, Ok(Reply::Relays(relays)) if relays.urls.len() == 2)
+        matches!(ada.ask(Request::Relays(Empty::default())).await, Ok(Reply::Relays(relays)) if relays.urls.len() == 3)
     );
     server.stop().await;
 }

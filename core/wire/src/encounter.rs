@@ -5,7 +5,6 @@ use serde_bytes::ByteBuf;
 use serde_indexed::{DeserializeIndexed, SerializeIndexed};
 
 use crate::account::Empty;
-use crate::connect::{Candidate, Description};
 use crate::id::MatchId;
 use crate::limits::{LANGUAGE_BYTES, NICKNAME_BYTES, PIECE_BYTES, WAVEFORM_POINTS};
 use crate::record::Text;
@@ -26,12 +25,6 @@ tagged! {
         5 => Got(Got),
         /// Whether you may learn my address.
         6 => Direct(Direct),
-        /// My end of a link that goes directly; said once both may learn the other's address.
-        7 => Path(Description),
-        /// An address of that end.
-        8 => PathCandidate(Candidate),
-        /// What I say from here on goes over the other link.
-        9 => Moved(Empty),
         /// Let us compare words: for the one who spoke first in the handshake.
         10 => WordsWanted(Empty),
         /// I am bound to a nonce.

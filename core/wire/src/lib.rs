@@ -6,12 +6,14 @@
 //! - [`room`]: what phones ask of the server about rooms, and what it tells them.
 //! - [`member`]: what members of a room say to each other once theirs is.
 //! - [`floor`]: what members of a push-to-talk room say about who speaks.
+//! - [`path`]: what they say about a second link of theirs.
 //! - [`transfer`]: what they say about files, whose bytes travel beside the records.
 //! - [`stranger`]: the same about strangers.
 //! - [`encounter`]: what two strangers say to each other.
+//! - [`turn`]: where the messages of TURN end on a byte stream.
 //! - [`limits`]: every bound of the protocol, in one place.
 //!
-//! Every form is CBOR (RFC 8949) with integer keys. Fields that a reader does not know are skipped, kinds that it does
+//! Every other form is CBOR (RFC 8949) with integer keys. Fields that a reader does not know are skipped, kinds that it does
 //! not know are a typed error ([`DecodeError::UnknownKind`]), so that an older phone and a newer server keep talking.
 //! Decoding never panics and allocates no more than a small multiple of the bytes given.
 
@@ -35,10 +37,12 @@ pub mod frame;
 pub mod id;
 pub mod limits;
 pub mod member;
+pub mod path;
 pub mod record;
 pub mod room;
 pub mod stranger;
 pub mod transfer;
+pub mod turn;
 
 pub use codec::{DecodeError, EncodeError, decode, encode};
 

@@ -6,7 +6,7 @@ use serde_indexed::{DeserializeIndexed, SerializeIndexed};
 
 use crate::account::Empty;
 use crate::id::{IdentityKey, MemberId, Secret};
-use crate::record::{MediaKey, Text};
+use crate::record::{MediaKey, Shows, Text, Wants};
 use crate::room::RoomName;
 use crate::tagged::tagged;
 
@@ -36,6 +36,10 @@ tagged! {
         9 => Close(Empty),
         /// I leave.
         10 => Leaving(Empty),
+        /// Which pictures I show.
+        11 => Shows(Shows),
+        /// Which of your pictures I want to see, and how large.
+        12 => Wants(Wants),
     }
 }
 

@@ -11,6 +11,7 @@ use crate::floor::FloorWord;
 use crate::id::{CallId, ItemSeq, KeyBytes, LaneId, UnixMs};
 use crate::limits::{EMOJI_BYTES, REACTIONS, RECORD_BYTES, TEXT_BYTES};
 use crate::member::RoomWord;
+use crate::path::PathWord;
 use crate::tagged::{numbered, tagged};
 use crate::transfer::{FileEnd, FileOffer, TransferWord};
 
@@ -35,6 +36,8 @@ tagged! {
         8 => Typing(Empty),
         /// I have something for you: open the link, you whose part that is.
         9 => Wanted(Empty),
+        /// About a second link, beside the one in use.
+        10 => Path(PathWord),
         /// About the floor of the room in which both are.
         30 => Floor(FloorWord),
         /// About a file.

@@ -12,6 +12,7 @@ use sidetone_wire::floor::*;
 use sidetone_wire::frame::*;
 use sidetone_wire::id::*;
 use sidetone_wire::member::*;
+use sidetone_wire::path::*;
 use sidetone_wire::record::{Record, *};
 use sidetone_wire::room::*;
 use sidetone_wire::stranger;
@@ -292,6 +293,8 @@ fn room_records() -> Vec<Record> {
         RoomWord::Close(Empty::default()),
         RoomWord::Leaving(Empty::default()),
         RoomWord::Rule(Rule { version: 3, secret: Some(Secret([8; 32])), ..Rule::default() }),
+        RoomWord::Shows(Shows { camera: false, screen: true, motion: true }),
+        RoomWord::Wants(Wants { camera: 180, screen: u16::MAX }),
     ];
     words.into_iter().map(Record::Room).collect()
 }
@@ -322,9 +325,6 @@ fn stranger_records() -> Vec<Record> {
     let loud = |points: &[u8]| Loud::new(points.to_vec()).expect("few");
     let media = |kind, shape, waveform| StrangerMedia { number: 2, kind, length: 70_000, shape, waveform };
     let bytes = PieceBytes::new(vec![9, 8, 7]).expect("few");
-    let pwd = IceToken::parse("0123456789012345678901").expect("a password");
-    let ufrag = IceToken::parse("abcd").expect("a fragment");
-    let address = Address::parse("192.0.2.7:4000".parse().expect("an address")).expect("a usable address");
     let words = [
         StrangerWord::Hello(hello(Some("pt-BR"), Some(nonce))),
         StrangerWord::Hello(hello(None, None)),
@@ -335,9 +335,6 @@ fn stranger_records() -> Vec<Record> {
         StrangerWord::Piece(Piece { number: 2, at: 16_384, bytes }),
         StrangerWord::Got(Got { number: 2, bytes: 3 }),
         StrangerWord::Direct(Direct { on: true }),
-        StrangerWord::Path(Description { ufrag, pwd, fingerprint: Fingerprint([9; 32]) }),
-        StrangerWord::PathCandidate(Candidate { kind: CandidateKind::Host, address, priority: 1, foundation: 1 }),
-        StrangerWord::Moved(Empty::default()),
         StrangerWord::WordsWanted(Empty::default()),
         StrangerWord::Commit(nonce),
         StrangerWord::Answer(nonce),
@@ -345,6 +342,20 @@ fn stranger_records() -> Vec<Record> {
         StrangerWord::Leaving(Empty::default()),
     ];
     words.into_iter().map(Record::Stranger).collect()
+}
+
+fn path_records() -> Vec<Record> {
+    let pwd = IceToken::parse("0123456789012345678901").expect("a password");
+    let ufrag = IceToken::parse("abcd").expect("a fragment");
+    let address = Address::parse("192.0.2.7:4000".parse().expect("an address")).expect("a usable address");
+    let words = [
+        PathWord::End(Description { ufrag, pwd, fingerprint: Fingerprint([9; 32]) }),
+        PathWord::Candidate(Candidate { kind: CandidateKind::Host, address, priority: 1, foundation: 1 }),
+        PathWord::Moved(Empty::default()),
+        PathWord::Wanted(Empty::default()),
+        PathWord::Willing(Empty::default()),
+    ];
+    words.into_iter().map(Record::Path).collect()
 }
 
 fn franked_frames() -> Vec<Frame> {
@@ -386,6 +397,7 @@ fn every_message_keeps_its_bytes() {
         lines("record", &floor_records()),
         lines("record", &room_records()),
         lines("record", &stranger_records()),
+        lines("record", &path_records()),
         lines("frame", &franked_frames()),
     ]
     .concat();

@@ -82,6 +82,7 @@ fn rows(side: usize, people: &[Person]) -> Vec<Change> {
         standing: Standing::Friend as u8,
         verified: false,
         pinned: true,
+        addresses: None,
     };
     let known = people.iter().filter(|person| person.user != US[side]);
     std::iter::once(account.put(OURSELVES, 0)).chain(known.map(|person| friend(person).put(person.user, 0))).collect()
@@ -221,7 +222,7 @@ impl Pair {
                     self.waiting.push_back((1 - side, Input::Link(link, News::Record(bytes))));
                 }
             }
-            Order::Candidate(_) | Order::Close => {}
+            Order::Candidate(_) | Order::Restart | Order::Close => {}
         }
     }
 

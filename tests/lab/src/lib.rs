@@ -18,8 +18,12 @@
 //! ```
 
 mod namespace;
+pub mod net;
+pub mod packet;
 pub mod pipe;
 mod shape;
+mod sniffer;
+mod star;
 mod wire;
 
 use std::io::Write as _;
@@ -27,6 +31,8 @@ use std::path::Path;
 
 pub use namespace::Namespace;
 pub use shape::{Outage, Queue, Shape, Unreadable};
+pub use sniffer::Sniffer;
+pub use star::{Between, Star};
 pub use wire::{Counts, Wire};
 
 /// Why the laboratory cannot be set up here.

@@ -70,8 +70,22 @@ impl Namespace {
         })
     }
 
+    /// Passes packets on between the wires that end in it, as a router does.
+    ///
+    /// # Errors
+    /// [`Unavailable`] without the rights it takes.
+    pub fn forward(&self) -> Result<(), Unavailable> {
+        let on = "echo 1 > /proc/sys/net/ipv4/ip_forward";
+        let done = self.command("sh").args(["-c", on]).output().map_err(|_| Unavailable::NoProgram("nsenter"))?;
+        let said = || String::from_utf8_lossy(&done.stderr).trim().to_owned();
+        if done.status.success() { Ok(()) } else { Err(Unavailable::Refused("forwarding", said())) }
+    }
+
     /// Sets something up with iproute2.
-    pub(crate) fn ip(&self, arguments: &[&str]) -> Result<(), Unavailable> {
+    ///
+    /// # Errors
+    /// [`Unavailable`] without the program, or with what it said.
+    pub fn ip(&self, arguments: &[&str]) -> Result<(), Unavailable> {
         let done = self.command("ip").args(arguments).output().map_err(|_| Unavailable::NoProgram("nsenter"))?;
         if done.status.success() {
             return Ok(());

@@ -93,6 +93,12 @@ impl Pipe {
         Some(packet)
     }
 
+    /// How long a packet that enters now waits for its turn.
+    #[must_use]
+    pub fn waits(&self, now: Duration) -> Duration {
+        self.free.saturating_sub(now)
+    }
+
     /// When the next packet arrives.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
@@ -101,7 +107,7 @@ impl Pipe {
 
     /// When a packet that enters now has left the queue and the sender; `None` if it does not fit.
     fn transmit(&mut self, now: Duration, length: usize) -> Option<Duration> {
-        let Some(rate) = self.shape.rate else { return Some(now) };
+        let Some(rate) = self.shape.rate_at(now).filter(|rate| *rate > 0) else { return Some(now) };
         let takes = |bytes: u64| Duration::from_secs_f64(bytes as f64 * 8.0 / rate as f64);
         let waits = self.free.saturating_sub(now);
         let room = match self.shape.queue {

@@ -24,7 +24,8 @@ pub struct Outage {
 /// What one direction of a link does to packets; nothing, by default.
 ///
 /// As text: words such as `delay=20ms jitter=5ms loss=1% reorder=0.1% duplicate=0.1% rate=20mbit queue=100ms
-/// outage=5s+2s`, separated by spaces or commas; a queue may also be in bytes (`queue=64kb`).
+/// outage=5s+2s`, separated by spaces or commas; a queue may also be in bytes (`queue=64kb`), and a rate may change later on
+/// (`rate=3mbit step=10s:300kbit step=40s:3mbit`).
 #[derive(Debug, Clone, PartialEq)]
 pub struct Shape {
     /// How long each packet takes, one way.
@@ -41,6 +42,8 @@ pub struct Shape {
     pub duplicate: f64,
     /// Bits per second; without limit if `None`.
     pub rate: Option<u64>,
+    /// Other rates from some moment on, counted from when the wire was joined; in order.
+    pub steps: Vec<(Duration, u64)>,
     /// What may wait before a limited rate; what comes on top is dropped.
     pub queue: Queue,
     /// When nothing passes.
@@ -57,6 +60,7 @@ impl Default for Shape {
             reorder_by: Duration::from_millis(10),
             duplicate: 0.0,
             rate: None,
+            steps: Vec::new(),
             queue: Queue::Time(Duration::from_millis(100)),
             outages: Vec::new(),
         }
@@ -81,6 +85,11 @@ impl FromStr for Shape {
 }
 
 impl Shape {
+    /// Bits per second at a moment.
+    pub(crate) fn rate_at(&self, now: Duration) -> Option<u64> {
+        self.steps.iter().rev().find(|(begins, _)| *begins <= now).map_or(self.rate, |(_, rate)| Some(*rate))
+    }
+
     fn take(&mut self, word: &str) -> Option<()> {
         let (key, value) = word.split_once('=')?;
         match key {
@@ -91,7 +100,11 @@ impl Shape {
             "reorder_by" => self.reorder_by = time(value)?,
             "duplicate" => self.duplicate = share(value)?,
             "rate" => {
-                self.rate = Some(scaled(value, &[("gbit", 1e9), ("mbit", 1e6), ("kbit", 1e3)])?).filter(|r| *r > 0)
+                self.rate = Some(bits(value)?).filter(|rate| *rate > 0);
+            }
+            "step" => {
+                let (begins, rate) = value.split_once(':')?;
+                self.steps.push((time(begins)?, bits(rate)?));
             }
             "queue" => {
                 let bytes = || scaled(value, &[("mb", 1e6), ("kb", 1e3), ("b", 1.0)]).map(Queue::Bytes);
@@ -105,6 +118,10 @@ impl Shape {
         }
         Some(())
     }
+}
+
+fn bits(text: &str) -> Option<u64> {
+    scaled(text, &[("gbit", 1e9), ("mbit", 1e6), ("kbit", 1e3)])
 }
 
 fn time(text: &str) -> Option<Duration> {
@@ -135,6 +152,10 @@ mod tests {
         assert_eq!((shape.loss, shape.duplicate, shape.rate), (0.01, 0.005, Some(20_000_000)));
         assert_eq!(shape.queue, Queue::Bytes(64_000));
         assert_eq!(shape.outages, [Outage { begins: Duration::from_secs(5), lasts: Duration::from_secs(2) }]);
+        let text = "rate=3mbit step=10s:300kbit step=40s:3mbit";
+        let shape: Shape = text.parse().unwrap();
+        let at = |seconds| shape.rate_at(Duration::from_secs(seconds));
+        assert_eq!([at(0), at(10), at(39), at(41)], [3_000_000, 300_000, 300_000, 3_000_000].map(Some));
         assert_eq!("".parse::<Shape>().unwrap(), Shape::default());
         for nonsense in
             ["delay", "delay=20", "loss=101%", "loss=-1%", "rate=fast", "speed=1mbit", "outage=5s", "delay=NaNms"]

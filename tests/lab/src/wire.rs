@@ -3,8 +3,8 @@
 use std::io::{self, PipeReader, PipeWriter};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd as _;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -40,12 +40,22 @@ struct Tally {
     bytes: AtomicU64,
     lost: AtomicU64,
     overflowed: AtomicU64,
+    waited_us: AtomicU64,
 }
 
 #[derive(Debug, Default)]
 struct Shared {
     tally: [Tally; 2],
     cut: AtomicBool,
+    tapped: AtomicBool,
+    /// What came out since then, in each direction.
+    tap: Mutex<[Vec<Vec<u8>>; 2]>,
+}
+
+impl Shared {
+    fn tap(&self) -> MutexGuard<'_, [Vec<Vec<u8>>; 2]> {
+        self.tap.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// A link between two namespaces; dropping it takes its devices away.
@@ -117,6 +127,24 @@ impl Wire {
         })
     }
 
+    /// Keeps a copy of every packet that comes out from now on; copies from before are dropped.
+    pub fn capture(&self) {
+        *self.shared.tap() = Default::default();
+        self.shared.tapped.store(true, Ordering::Relaxed);
+    }
+
+    /// The packets of each direction that came out since [`Wire::capture`], with their IP headers, from left to right first.
+    #[must_use]
+    pub fn captured(&self) -> [Vec<Vec<u8>>; 2] {
+        self.shared.tap().clone()
+    }
+
+    /// The longest that a packet waited before the limited rate since this was asked last, from left to right first.
+    #[must_use]
+    pub fn waited(&self) -> [Duration; 2] {
+        self.shared.tally.each_ref().map(|tally| Duration::from_micros(tally.waited_us.swap(0, Ordering::Relaxed)))
+    }
+
     /// Lets nothing in any more, until it is mended.
     pub fn cut(&self) {
         self.shared.cut.store(true, Ordering::Relaxed);
@@ -129,7 +157,7 @@ impl Wire {
 }
 
 /// A device is made in its namespace; whoever holds it afterwards may be anywhere.
-fn device(namespace: &Namespace, name: &str, address: IpAddr) -> Result<SyncDevice, Unavailable> {
+pub(crate) fn tun(namespace: &Namespace, name: &str) -> Result<SyncDevice, Unavailable> {
     let refused = |error: io::Error| Unavailable::Refused("a TUN device", error.to_string());
     let named = name.to_owned();
     let make = move || {
@@ -141,8 +169,11 @@ fn device(namespace: &Namespace, name: &str, address: IpAddr) -> Result<SyncDevi
         Ok(device)
     };
     let made = namespace.spawn(make).map_err(refused)?.join();
-    let device =
-        made.map_err(|_| refused(io::Error::other("the thread panicked")))?.map_err(refused)?.map_err(refused)?;
+    made.map_err(|_| refused(io::Error::other("the thread panicked")))?.map_err(refused)?.map_err(refused)
+}
+
+fn device(namespace: &Namespace, name: &str, address: IpAddr) -> Result<SyncDevice, Unavailable> {
+    let device = tun(namespace, name)?;
     namespace.ip(&["addr", "add", &format!("{address}/24"), "dev", name])?;
     // Otherwise the kernel would speak on the wire itself, looking for routers.
     namespace.ip(&["link", "set", name, "addrgenmode", "none"])?;
@@ -184,6 +215,9 @@ impl Carrier {
             // Counted first: who receives it may look at once.
             tally.delivered.fetch_add(1, Ordering::Relaxed);
             tally.bytes.fetch_add(packet.len() as u64, Ordering::Relaxed);
+            if self.shared.tapped.load(Ordering::Relaxed) {
+                self.shared.tap()[way].push(packet.clone());
+            }
             // A device that takes nothing drops it, as a network card would.
             if self.devices[1 - way].send(&packet).is_err() {
                 tally.delivered.fetch_sub(1, Ordering::Relaxed);
@@ -203,7 +237,11 @@ impl Carrier {
                 continue;
             }
             let Some(packet) = buffer.get(..length) else { continue };
-            match self.pipes[way].push(self.began.elapsed(), packet) {
+            let now = self.began.elapsed();
+            let fate = self.pipes[way].push(now, packet);
+            let waits_us = u64::try_from(self.pipes[way].waits(now).as_micros()).unwrap_or(u64::MAX);
+            tally.waited_us.fetch_max(waits_us, Ordering::Relaxed);
+            match fate {
                 Fate::Lost => tally.lost.fetch_add(1, Ordering::Relaxed),
                 Fate::Overflowed => tally.overflowed.fetch_add(1, Ordering::Relaxed),
                 Fate::Passes | Fate::Doubled | Fate::Late => continue,

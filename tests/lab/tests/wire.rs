@@ -4,7 +4,7 @@
 use std::net::UdpSocket;
 use std::time::{Duration, Instant};
 
-use lab::{Namespace, Wire};
+use lab::{Between, Namespace, Star, Wire};
 
 /// A socket at each end.
 fn sockets(ends: &[Namespace; 2], wire: &Wire) -> [UdpSocket; 2] {
@@ -64,6 +64,49 @@ fn a_cut_wire_loses_what_enters_and_a_mended_one_does_not() {
 }
 
 #[test]
+fn what_is_captured_is_what_came_out_from_then_on() {
+    if !lab::ready("capturing from a wire") {
+        return;
+    }
+    let (wire, [left, right], _ends) = joined("delay=1ms");
+    let mut buffer = [0; 2000];
+    let mut pass = |words: &[u8]| {
+        left.send(words).unwrap();
+        assert_eq!(right.recv(&mut buffer).unwrap(), words.len());
+    };
+    pass(b"before");
+    wire.capture();
+    pass(b"planted");
+    let captured = wire.captured();
+    let holds = |way: usize, words: &[u8]| captured[way].iter().filter(|packet| packet.ends_with(words)).count();
+    assert_eq!((holds(0, b"before"), holds(0, b"planted"), holds(1, b"planted")), (0, 1, 0));
+    let planted = captured[0].iter().find(|packet| packet.ends_with(b"planted")).unwrap();
+    assert_eq!((planted[0] >> 4, planted.len()), (4, 20 + 8 + 7), "whole, with its headers");
+}
+
+#[test]
+fn a_namespace_between_two_wires_passes_on_what_is_not_for_it() {
+    if !lab::ready("a router") {
+        return;
+    }
+    let [left, router, right] = [(); 3].map(|()| Namespace::new().unwrap());
+    router.forward().unwrap();
+    let shape = "delay=1ms".parse().unwrap();
+    let wires = [Wire::join(&left, &router, &shape, 1).unwrap(), Wire::join(&router, &right, &shape, 2).unwrap()];
+    let ends = [wires[0].addresses()[0], wires[1].addresses()[1]];
+    let bind = |namespace: &Namespace, address| {
+        namespace.spawn(move || UdpSocket::bind((address, 9))).unwrap().join().unwrap().unwrap().unwrap()
+    };
+    let (one, other) = (bind(&left, ends[0]), bind(&right, ends[1]));
+    other.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    wires[1].capture();
+    one.send_to(b"far", (ends[1], 9)).unwrap();
+    let (_, from) = other.recv_from(&mut [0; 10]).unwrap();
+    assert_eq!(from.ip(), ends[0]);
+    assert_eq!(wires[1].captured()[0].iter().filter(|packet| packet.ends_with(b"far")).count(), 1);
+}
+
+#[test]
 fn namespaces_that_nothing_joins_are_apart() {
     if !lab::ready("separate namespaces") {
         return;
@@ -74,4 +117,29 @@ fn namespaces_that_nothing_joins_are_apart() {
     let _ = left.send_to(b"astray", other_right.local_addr().unwrap());
     assert!(other_right.recv(&mut [0; 10]).is_err());
     drop(right);
+}
+
+#[test]
+fn who_is_at_the_rim_of_a_star_reaches_its_middle_and_others_only_where_it_routes() {
+    if !lab::ready("a star") {
+        return;
+    }
+    for between in [Between::Routed, Between::Nothing] {
+        let star = Star::new(2, &"delay=1ms".parse().unwrap(), between, 7).unwrap();
+        let bind = |namespace: &Namespace, address| {
+            let socket = namespace.spawn(move || UdpSocket::bind((address, 9))).unwrap().join().unwrap();
+            let socket = socket.unwrap().unwrap();
+            socket.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
+            socket
+        };
+        let rim: Vec<UdpSocket> = star.rim().map(|(namespace, address)| bind(namespace, address)).collect();
+        let middle = bind(star.hub(), star.middle());
+        for end in &rim {
+            end.send_to(b"in", middle.local_addr().unwrap()).unwrap();
+            let (_, from) = middle.recv_from(&mut [0; 10]).unwrap();
+            assert_eq!(from, end.local_addr().unwrap());
+        }
+        let _ = rim[0].send_to(b"across", rim[1].local_addr().unwrap());
+        assert_eq!(rim[1].recv(&mut [0; 10]).is_ok(), between == Between::Routed);
+    }
 }

@@ -4,7 +4,8 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 use sidetone::link::description::{Kind, Protocol};
 use sidetone::link::{
-    Bind, BulkNews, BulkPath, Candidate, Description, Link, News, Role, RoutePolicy, SendRefused, Settings, Watch,
+    Bind, BulkNews, BulkPath, Candidate, Description, Link, News, Role, RoutePolicy, SendRefused, Settings, Trust,
+    Watch,
 };
 use tokio::sync::mpsc;
 
@@ -52,7 +53,14 @@ pub async fn connect(role: Role, address: std::net::IpAddr, policy: RoutePolicy)
         }
         _ => vec![],
     };
-    let settings = Settings { role, servers, policy, bind: Bind::Only(vec![address]), watch: Watch::Close };
+    let settings = Settings {
+        role,
+        servers,
+        policy,
+        bind: Bind::Only(vec![address]),
+        watch: Watch::Close,
+        trust: Trust::default(),
+    };
     let link = Link::open(settings, tell).await?;
     loop {
         tokio::select! {

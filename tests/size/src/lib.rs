@@ -32,7 +32,7 @@ async fn everything() -> Result<(), Box<dyn std::error::Error>> {
     client.decline_call(call).await?;
     client.hang_up(call).await?;
     let _ = (client.calls().await?, client.diagnostics().await?, client.next_events().await, client.take_sound());
-    client.network_changed();
+    client.network_changed(sidetone::Network::of(sidetone::NetworkKind::Wifi));
     client.on_foreground();
     client.on_background().await?;
     let _ = client.export_account().await?;

@@ -8,7 +8,7 @@ use sidetone_crypto::sframe::BaseKey;
 use sidetone_engine::row::{AccountRow, Change, FriendRow, OURSELVES, Place, Row, Table};
 use sidetone_engine::{
     Addresses, Ask, ChatCommand, Command, Config, Cost, Down, Effect, Engine, Input, LinkId, MediaOrder, Microphone,
-    News, Now, Order, Password, Reach, Receipts, Relay, Route, Standing, Storage, Time, Verified,
+    News, Now, Order, Password, Protocol, Reach, Receipts, Relay, Route, Standing, Storage, Time, Verified,
 };
 use sidetone_wire::VERSION;
 use sidetone_wire::account::{Code, Empty, Person, Refusal, Relation, Reply, Request, Roster};
@@ -98,6 +98,7 @@ impl Phone {
             standing: Standing::Friend as u8,
             verified: false,
             pinned: true,
+            addresses: None,
         };
         let rows = [account.put(OURSELVES, 0), friend.put(THEM, 0)];
         let disk = rows.into_iter().filter_map(|row| Some((row.place, row.value?))).collect();
@@ -190,6 +191,7 @@ impl Phone {
             | Effect::Sound(..)
             | Effect::Transfer(..)
             | Effect::Prove(_)
+            | Effect::Keyed(..)
             | Effect::Answer(..)
             | Effect::Tell(_) => {}
         }
@@ -400,7 +402,7 @@ impl Phone {
 
     fn news(&mut self, script: &mut Script<'_>) {
         let Some(link) = self.link else { return };
-        let route = Route::Relayed(Relay::Us);
+        let route = Route::Relayed(Relay::Us, Protocol::Udp);
         let news = match script.byte() % 9 {
             0 => News::Up { route, fingerprint: Fingerprint([script.byte(); 32]) },
             1 => News::Record(script.block().to_vec()),
@@ -448,7 +450,7 @@ impl Phone {
             (17, Some(call)) => Command::DeclineCall(call),
             (18, Some(call)) => Command::HangUp(call),
             (19, Some(call)) => Command::SetMicrophone(call, Microphone::Off),
-            (20, _) => Command::SetAddresses(Addresses::WhenIAct),
+            (20, _) => Command::SetAddresses(Addresses::RelayUntilAccepted),
             (21, _) => Command::SetReceipts(Receipts::Keep),
             _ => match text() {
                 Some(text) => Command::SendText(THEM, text),

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use sidetone_engine::{Reach, Relay, Route, Ways};
+use sidetone_engine::{Protocol, Reach, Relay, Route, Ways};
 
 use super::{Dice, PhoneId};
 
@@ -59,7 +59,9 @@ impl Between {
         let hidden = |ways| ways == Ways::RelayOnly;
         if (a, b) == (Nat::Lan, Nat::Lan) {
             let relayed = hidden(ways) || hidden(theirs);
-            return Some([if relayed { Route::Relayed(Relay::Both) } else { Route::Direct(Reach::Lan) }; 2]);
+            return Some(
+                [if relayed { Route::Relayed(Relay::Both, Protocol::Udp) } else { Route::Direct(Reach::Lan) }; 2],
+            );
         }
         if a.meets(b) && !hidden(ways) && !hidden(theirs) {
             return Some([Route::Direct(Reach::Internet); 2]);
@@ -70,9 +72,9 @@ impl Between {
         let hard = |nat| matches!(nat, Nat::Symmetric | Nat::Blocked);
         // Whoever cannot be reached stands behind a relay of its own.
         Some(match (hard(a) || hidden(ways), hard(b) || hidden(theirs)) {
-            (true, false) => [Route::Relayed(Relay::Us), Route::Relayed(Relay::Them)],
-            (false, true) => [Route::Relayed(Relay::Them), Route::Relayed(Relay::Us)],
-            _ => [Route::Relayed(Relay::Both); 2],
+            (true, false) => [Route::Relayed(Relay::Us, Protocol::Udp), Route::Relayed(Relay::Them, Protocol::Udp)],
+            (false, true) => [Route::Relayed(Relay::Them, Protocol::Udp), Route::Relayed(Relay::Us, Protocol::Udp)],
+            _ => [Route::Relayed(Relay::Both, Protocol::Udp); 2],
         })
     }
 

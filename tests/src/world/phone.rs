@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use sidetone_engine::row::{Change, ChatRow, Content, Entry, MessageRow, Place, Row, RowError, Table};
 use sidetone_engine::transfer::row::{PastRow, TransferRow};
 use sidetone_engine::{
-    Answer, Ask, CallState, CallView, CommandError, Config, Cost, Effect, Engine, Event, Input, MediaOrder, Now,
+    Answer, Ask, CallState, CallView, CommandError, Config, Cost, Effect, Engine, Event, Input, LinkId, MediaOrder, Now,
 };
 use sidetone_wire::id::{CallId, ItemSeq, RoomId, TransferId, UserId};
 use sidetone_wire::record::MessageId;
@@ -63,6 +63,8 @@ pub struct Phone {
     pub events: Vec<(u64, Event)>,
     /// The keys that its media runs with, by call.
     pub media: Option<(CallId, Vec<u8>, Vec<u8>)>,
+    /// The link over which it speaks in a call.
+    pub speaks_over: Option<LinkId>,
     /// Files on its disk and on their way.
     pub files: Files,
     /// The sound of its rooms.
@@ -92,6 +94,7 @@ impl Phone {
             answers: BTreeMap::new(),
             events: Vec::new(),
             media: None,
+            speaks_over: None,
             files: Files::default(),
             sounds: BTreeMap::new(),
             ringing_since: None,
@@ -176,7 +179,7 @@ impl Phone {
         self.held.clear();
         self.answers.clear();
         self.events.clear();
-        self.media = None;
+        (self.media, self.speaks_over) = (None, None);
         self.files.die();
         self.sounds.clear();
         self.ringing_since = None;
@@ -232,10 +235,12 @@ impl Phone {
 
     pub(super) fn media(&mut self, call: CallId, order: &MediaOrder) {
         match order {
-            MediaOrder::Start { send, receive, .. } => {
+            MediaOrder::Start { link, send, receive } => {
+                self.speaks_over = Some(*link);
                 self.media = Some((call, send.base.to_bytes().to_vec(), receive.base.to_bytes().to_vec()));
             }
-            MediaOrder::Stop => self.media = None,
+            MediaOrder::Stop => (self.media, self.speaks_over) = (None, None),
+            MediaOrder::Move { link } => self.speaks_over = Some(*link),
             MediaOrder::SealWith(key) => {
                 if let Some((_, send, _)) = &mut self.media {
                     *send = key.base.to_bytes().to_vec();
@@ -246,7 +251,7 @@ impl Phone {
                     *receive = key.base.to_bytes().to_vec();
                 }
             }
-            MediaOrder::Microphone(_) | MediaOrder::Show(_) | MediaOrder::Move { .. } => {}
+            MediaOrder::Microphone(_) | MediaOrder::Show(_) | MediaOrder::Wanted(_) => {}
         }
     }
 

@@ -9,7 +9,9 @@ use sidetone_engine::floor::{FloorEvent, FloorState, Priority, SILENCE_MS};
 use sidetone_engine::room::{
     Age, JoinCode, JoinRoom, Memory, NewRoom, Presence, RoomCommand, RoomEnd, RoomEvent, RoomView,
 };
-use sidetone_engine::{Answer, Claim, Command, CommandError, Event, Input, LinkId, SenderKey, SoundNews, SoundOrder};
+use sidetone_engine::{
+    Answer, Claim, Command, CommandError, Event, Input, LinkId, SenderKey, Shows, SoundNews, SoundOrder, Wants,
+};
 use sidetone_wire::id::{MemberId, RoomId};
 use sidetone_wire::room::RoomName;
 
@@ -26,6 +28,10 @@ pub struct Sound {
     pub listens: Option<MemberId>,
     last: u64,
     turn: u64,
+    /// What goes out.
+    pub shows: Shows,
+    /// What of it each member wants to see; as large as it is where nothing is said.
+    pub wanted: BTreeMap<MemberId, Wants>,
     /// Every order about keys, in order: for whoever looks what a phone was ever told.
     pub keys: Vec<(MemberId, u16, Vec<u8>)>,
 }
@@ -88,7 +94,10 @@ impl World {
                     heard.opener.insert(generation, &base).expect("each generation once");
                 }
             }
-            SoundOrder::Gone { member } => drop(sound.members.remove(&member)),
+            SoundOrder::Gone { member } => {
+                sound.members.remove(&member);
+                sound.wanted.remove(&member);
+            }
             SoundOrder::Talk(claim) => {
                 sound.talks = Some(claim);
                 self.send_packet(phone, room, Packet::Claim(claim), 20);
@@ -103,6 +112,8 @@ impl World {
                 let turn = sound.turn;
                 self.later(100, Due::Hark(phone, room, turn));
             }
+            SoundOrder::Show(shows) => sound.shows = shows,
+            SoundOrder::Wanted { member, wants } => drop(sound.wanted.insert(member, wants)),
             SoundOrder::Leave => drop(self.phones[phone].sounds.remove(&room)),
             SoundOrder::Join { .. } | SoundOrder::Microphone(_) | SoundOrder::Replay { .. } => {}
         }

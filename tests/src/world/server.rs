@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 
 use sidetone_engine::Input;
-use sidetone_server::{Desk, DeskConfig, Leaving, LocalBus, Now as ServerNow, SocketId, SqliteStore};
+use sidetone_server::{Desk, DeskConfig, Leaving, LocalBus, Now as ServerNow, RelayTerms, SocketId, SqliteStore};
 use sidetone_wire::account::{Empty, Reply, Request};
 use sidetone_wire::frame::{Frame, Granted, Numbered};
 use sidetone_wire::id::RequestId;
@@ -23,6 +23,7 @@ pub struct Server {
     starts: u8,
     sockets: BTreeMap<(PhoneId, u64), SocketId>,
     forged: u64,
+    config: DeskConfig,
 }
 
 enum State {
@@ -46,7 +47,8 @@ fn clock(now: sidetone_engine::Now) -> ServerNow {
 impl Server {
     pub(super) fn new(seed: [u8; 32]) -> Self {
         let store = SqliteStore::in_memory().expect("a store in memory");
-        let mut server = Self { state: State::Down(store), seed, starts: 0, sockets: BTreeMap::new(), forged: 0 };
+        let (sockets, config) = (BTreeMap::new(), DeskConfig::default());
+        let mut server = Self { state: State::Down(store), seed, starts: 0, sockets, forged: 0, config };
         server.start();
         server
     }
@@ -57,11 +59,19 @@ impl Server {
             State::Down(store) => {
                 self.starts = self.starts.wrapping_add(1);
                 self.seed[0] = self.seed[0].wrapping_add(self.starts);
-                let desk = Desk::open(DeskConfig::default(), LocalBus::new(self.seed), store, self.seed);
+                let desk = Desk::open(self.config.clone(), LocalBus::new(self.seed), store, self.seed);
                 State::Up(Box::new(now(desk).expect("the store is whole")))
             }
             other => other,
         };
+    }
+
+    /// Has relays to lend from now on; before anybody came.
+    pub fn lend_relays(&mut self) {
+        let urls = ["stun:198.51.100.9:3478", "turn:198.51.100.9:3478?transport=udp"].map(str::to_owned).into();
+        self.stop();
+        self.config.relays = Some(RelayTerms { urls, secret: vec![9; 32].into() });
+        self.start();
     }
 
     fn stop(&mut self) {

@@ -13,6 +13,8 @@ type Rewrite = Box<dyn FnMut(PhoneId, Event) -> Event + Send>;
 pub struct Tap {
     /// Every frame that passed, both ways.
     pub seen: Vec<Vec<u8>>,
+    /// Everything that a phone was told, in order, where that is wanted.
+    pub told: Option<Vec<(PhoneId, Event)>>,
     /// Every envelope that a phone was given, in order.
     pub delivered: Vec<(PhoneId, Delivered)>,
     /// Changes what phones are told.
@@ -67,6 +69,7 @@ impl Tap {
             Some(rewrite) => rewrite(phone, told.event),
             None => told.event,
         };
+        self.told.iter_mut().for_each(|told| told.push((phone, event.clone())));
         if let Event::Sealed(delivered) = &event {
             self.delivered.push((phone, delivered.clone()));
         }

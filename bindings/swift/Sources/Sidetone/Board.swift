@@ -9,6 +9,7 @@ final class Board: Sendable {
     let transfers = Latest<[Transfer]>([])
     let audio = Latest(AudioIntent.idle)
     let rooms = Latest<[RoomView]>([])
+    let bitrates = Latest<[VideoSource: UInt64]>([:])
     let stranger = Latest<StrangerView>(.lobby(parted: nil))
     private let known = Known()
     private let stays = Stays()
@@ -22,6 +23,8 @@ final class Board: Sendable {
         case .online: online.set(true)
         case .offline, .stopped: online.set(false)
         case .call(let view): known.changed(view)
+        case .video(_, .bitrate(let source, let bps)): bitrates.set(bitrates.value.merging([source: bps]) { $1 })
+        case .video(_, .paused(let source, _)): bitrates.set(bitrates.value.merging([source: 0]) { $1 })
         case .room(let room, .ended(let reason)): stays.over(room, reason)
         default: break
         }
@@ -48,7 +51,7 @@ final class Board: Sendable {
                 stranger.set(try await raw.stranger())
                 settleSound()
             case .transfer: transfers.set(try await raw.transfers())
-            case .marks, .typing, .announcement, .stopped, .amended, .chat, .preferences: break
+            case .marks, .typing, .announcement, .stopped, .amended, .chat, .preferences, .video, .networkUntold: break
             }
         } catch {}
     }
@@ -57,6 +60,9 @@ final class Board: Sendable {
         let now = try await raw.calls()
         now.forEach(known.changed)
         calls.set(now)
+        // Only what is shown has a rate.
+        let shows = now.first?.shows
+        bitrates.set(bitrates.value.filter { $0.key == .camera ? shows?.camera == true : shows?.screen != nil })
         settleSound()
     }
 
@@ -82,6 +88,7 @@ final class Board: Sendable {
         transfers.finish()
         audio.finish()
         rooms.finish()
+        bitrates.finish()
         stranger.finish()
         known.finish()
         stays.finish()

@@ -36,6 +36,19 @@ public final class Call: Sendable {
         try await client.raw.setMicrophone(call: id, state: state)
     }
 
+    /// Shows the camera, or no longer; frames are taken once `Video.bitrates` says how much.
+    public func setCamera(_ on: Bool) async throws { try await client.raw.showCamera(call: id, on: on) }
+
+    /// Shares the screen, with what is on it, or no longer: nil.
+    public func setScreenShare(_ content: ScreenContent?) async throws {
+        try await client.raw.showScreen(call: id, screen: content)
+    }
+
+    /// Tells the other side how large its pictures are of use here, in lines; 0 for none at all.
+    public func want(camera: UInt16 = .max, screen: UInt16 = .max) async throws {
+        try await client.raw.want(call: id, wants: Wants(camera: camera, screen: screen))
+    }
+
     /// Waits until both can speak; false if the call ended before. A task that is cancelled meanwhile hangs up.
     public func connected() async throws -> Bool {
         try await withTaskCancellationHandler {
@@ -71,12 +84,14 @@ extension CallView {
     var over: CallView {
         CallView(
             call: call, peer: peer, direction: direction, state: .ended(reason: .hungUp), route: nil,
-            microphone: microphone, theirMicrophone: theirMicrophone)
+            microphone: microphone, theirMicrophone: theirMicrophone, shows: shows, theirShows: theirShows,
+            theirWants: theirWants)
     }
 
     static func gone(_ call: CallId, _ peer: UserId) -> CallView {
         CallView(
             call: call, peer: peer, direction: .outgoing, state: .ended(reason: .unreachable), route: nil, microphone: .off,
-            theirMicrophone: .off)
+            theirMicrophone: .off, shows: Shows(camera: false, screen: nil), theirShows: Shows(camera: false, screen: nil),
+            theirWants: Wants(camera: .max, screen: .max))
     }
 }

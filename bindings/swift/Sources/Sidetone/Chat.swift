@@ -105,14 +105,7 @@ public struct Chat: Sendable {
 
     /// Each time the friend is seen writing.
     public var typists: AsyncStream<Void> {
-        let events = client.events
-        let (stream, reader) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
-        let watch = Task {
-            for await event in events where event == .typing(peer: peer) { reader.yield() }
-            reader.finish()
-        }
-        reader.onTermination = { _ in watch.cancel() }
-        return stream
+        client.told.stream { [peer] in $0 == .typing(peer: peer) ? () : nil }
     }
 
     private func concerns(_ event: Event) -> Bool {

@@ -7,7 +7,7 @@ import Foundation
 public final class Client: Sendable {
     let raw: RawClient
     let board = Board()
-    private let told = Told<Event>()
+    let told = Told<Event>()
     private let pump: Task<Void, Never>
 
     /// Where the sound goes in and out.
@@ -45,7 +45,7 @@ public final class Client: Sendable {
     }
 
     /// What happened, in order, from now on. Who follows too slowly misses the oldest; the `Latest` values never lie.
-    public var events: AsyncStream<Event> { told.stream() }
+    public var events: AsyncStream<Event> { told.stream { $0 } }
 
     /// Whether the server knows that we are here.
     public var online: Latest<Bool> { board.online }
@@ -68,6 +68,9 @@ public final class Client: Sendable {
     /// Random chat with somebody unknown.
     public var strangers: Strangers { Strangers(client: self) }
 
+    /// Where the pictures of the call that is on go in and out.
+    public var video: Video { Video(client: self) }
+
     /// Calls that begin to ring here, from now on, each once.
     public var incoming: AsyncStream<Call> {
         let calls = board.calls.values
@@ -88,7 +91,7 @@ public final class Client: Sendable {
     }
 
     /// The phone has another network, or its network is back: for `NWPathMonitor`.
-    public func networkChanged() { raw.networkChanged() }
+    public func networkChanged(_ network: NetworkSnapshot) { raw.networkChanged(network: network) }
 
     /// The app is seen again: for `sceneWillEnterForeground`.
     public func onForeground() { raw.onForeground() }
@@ -120,6 +123,12 @@ public final class Client: Sendable {
 
     /// Chooses who may learn this phone's addresses.
     public func setAddresses(_ rule: AddressRule) async throws { try await raw.setAddresses(rule: rule) }
+    /// How the way to a friend stands, why, and the one thing that helps.
+    public func connectivity(user: UserId) async throws -> ConnectivityReport { try await raw.connectivity(user: user) }
+    /// Chooses whether one friend may learn this phone's addresses; nil for what counts for others.
+    public func setAddresses(_ rule: AddressRule?, for user: UserId) async throws {
+        try await raw.setAddressesFor(user: user, rule: rule)
+    }
 
     /// Chooses whether friends learn what was read.
     public func setReceipts(_ rule: ReceiptRule) async throws { try await raw.setReceipts(rule: rule) }

@@ -58,15 +58,24 @@ public final class Latest<Value: Sendable & Equatable>: @unchecked Sendable {
 final class Told<Value: Sendable>: @unchecked Sendable {
     // As above.
     private let lock = NSLock()
-    private var listeners: [UUID: AsyncStream<Value>.Continuation] = [:]
+    private var listeners: [UUID: Listener] = [:]
     private var over = false
 
-    func stream() -> AsyncStream<Value> {
-        let (stream, listener) = AsyncStream<Value>.makeStream(bufferingPolicy: .bufferingNewest(256))
+    private struct Listener {
+        let tell: (Value) -> Void
+        let finish: () -> Void
+    }
+
+    /// What is told from now on, as far as `part` makes something of it.
+    func stream<Part: Sendable>(_ part: @escaping @Sendable (Value) -> Part?) -> AsyncStream<Part> {
+        let (stream, listener) = AsyncStream<Part>.makeStream(bufferingPolicy: .bufferingNewest(256))
         let id = UUID()
         listener.onTermination = { [weak self] _ in apart { [weak self] in self?.leave(id) } }
         let last = lock.withLock {
-            if !over { listeners[id] = listener }
+            if !over {
+                let tell = { (value: Value) in if let part = part(value) { listener.yield(part) } }
+                listeners[id] = Listener(tell: tell, finish: { listener.finish() })
+            }
             return over
         }
         if last { listener.finish() }
@@ -74,7 +83,7 @@ final class Told<Value: Sendable>: @unchecked Sendable {
     }
 
     func tell(_ value: Value) {
-        lock.withLock { listeners.values.forEach { $0.yield(value) } }
+        lock.withLock { listeners.values.forEach { $0.tell(value) } }
     }
 
     func finish() {

@@ -22,16 +22,7 @@ public final class Room: Sendable {
 
     /// What happens here, in order, from now on. Who follows too slowly misses the oldest; `view` never lies.
     public var events: AsyncStream<RoomEvent> {
-        let (stream, reader) = AsyncStream<RoomEvent>.makeStream(bufferingPolicy: .bufferingNewest(256))
-        let all = client.events
-        let watch = Task { [id] in
-            for await event in all {
-                if case .room(id, let event) = event { reader.yield(event) }
-            }
-            reader.finish()
-        }
-        reader.onTermination = { _ in watch.cancel() }
-        return stream
+        client.told.stream { [id] in if case .room(id, let event) = $0 { event } else { nil } }
     }
 
     /// The button is held down: we speak as soon as nobody else does. From any thread; it never waits.

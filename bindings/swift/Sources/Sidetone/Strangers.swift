@@ -13,16 +13,7 @@ public struct Strangers: Sendable {
 
     /// What happens, as hints without content, from now on.
     public var events: AsyncStream<StrangerEvent> {
-        let (stream, reader) = AsyncStream<StrangerEvent>.makeStream(bufferingPolicy: .bufferingNewest(256))
-        let all = client.events
-        let watch = Task {
-            for await event in all {
-                if case .stranger(let event) = event { reader.yield(event) }
-            }
-            reader.finish()
-        }
-        reader.onTermination = { _ in watch.cancel() }
-        return stream
+        client.told.stream { if case .stranger(let event) = $0 { event } else { nil } }
     }
 
     /// Looks for a stranger; returns once the server took the search. A task cancelled meanwhile ends the search.

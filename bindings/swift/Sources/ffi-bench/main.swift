@@ -64,5 +64,34 @@ tell(
 tell("a call", none, "raw C", (call, "through UniFFI"), (awaited, "awaited, with an answer of no record"))
 tell(
     "an event", batch, "in a batch of 64", (alone, "pulled alone"), (called, "by callback from a thread of the library's"))
+
+/// The longest of 20 times, in milliseconds, from cancelling a task until its operation is cancelled.
+func cancelling() async throws -> Double {
+    let server = try TestServer.start()
+    let raw = try RawClient.open(options: ClientOptions(server: server.url(), bind: ["127.0.0.1"]), vault: Vault())
+    while !(await raw.nextEvents()).contains(.online) {}
+    server.freeze()
+    var longest = 0.0
+    for _ in 0..<20 {
+        let operation = raw.signIn(name: "somebody", password: "a long password")
+        let seen = Task { () -> ContinuousClock.Instant in
+            _ = try? await operation.outcome()
+            return ContinuousClock.now
+        }
+        let waiting = Task { try await operation.value }
+        let began = ContinuousClock.now
+        waiting.cancel()
+        longest = max(longest, (await seen.value - began) / .milliseconds(1))
+        precondition(operation.progress() == .cancelled)
+    }
+    server.thaw()
+    await raw.shutDown()
+    return longest
+}
+
+let longest = try await cancelling()
+print("swift: a cancelled task reaches its operation after \(String(format: "%.2f", longest)) ms at most, of 20")
 await raw.shutDown()
 await client.close()
+guard port * 10 <= objects else { fatalError("the media port costs more than a tenth of UniFFI") }
+guard longest < 100 else { fatalError("a cancelled task reaches its operation too late") }

@@ -101,7 +101,8 @@ final class AccountTests: XCTestCase {
 
     func testRulesAreSet() async throws {
         let phone = try await Phones.registered()
-        for rule in [AddressRule.friends, .whenIAct] { try await phone.setAddresses(rule) }
+        let rules: [AddressRule] = [.direct, .relayUntilAccepted, .relayUntilVerified, .never]
+        for rule in rules { try await phone.setAddresses(rule) }
         for rule in [ReceiptRule.send, .keep] { try await phone.setReceipts(rule) }
         await phone.close()
     }

@@ -94,6 +94,25 @@ final class ChatTests: XCTestCase {
         same(try await code { try await his.react(to: id, String(repeating: "x", count: 1_000)) }, .reactions)
     }
 
+    func testWhoLooksAtAConversationSeesWhatChangesInIt() async throws {
+        let (_, hers, his) = try await chats()
+        let id = try await said("teh end", hers, his)
+        try await his.markRead()
+        try await hers.latest().until { $0.contains { $0.id == id && $0.state == .read } }
+        // Nothing is under way any more: what his phone is told next is the edit.
+        var looking = his.latest(limit: 200).makeAsyncIterator()
+        _ = await looking.next()
+        try await hers.edit(id, "the end")
+        let rest = Unchecked(looking)
+        try await patient {
+            var rest = rest.value
+            while let all = await rest.next() {
+                if all.contains(where: { $0.text == "the end" }) { return }
+            }
+            throw InVain(description: "closed")
+        }
+    }
+
     func testWhatIsTakenBackIsGoneFromBothPhones() async throws {
         let (_, hers, his) = try await chats()
         let id = try await said("a secret", hers, his)

@@ -62,7 +62,7 @@ final class FilesTests: XCTestCase {
         same(try await code { try await duo.anna.chat(with: duo.benId).sendVoiceNote(note) }, .noteEmpty)
         let his = duo.ben.chat(with: duo.annaId)
         try await his.latest().until {
-            if case .file(_, _, _, .voiceNote) = $0.first?.content { true } else { false }
+            if case .file(_, _, _, _, .voiceNote) = $0.first?.content { true } else { false }
         }
         let shown = try await his.preview(id)
         same(shown.durationMs, 3_000)

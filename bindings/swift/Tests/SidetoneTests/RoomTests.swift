@@ -152,6 +152,8 @@ final class RoomTests: XCTestCase {
         try await pair.hers.kick(us)
         same(await pair.his.ended(), .kicked)
         try await pair.hers.lock(false)
+        // The server answers this after it unlocked.
+        _ = try await pair.hers.openCode()
         let again = try await pair.ben.joinLink(link, as: guest("Ben"))
         XCTAssertNotEqual(us, again.view.value.us)
         try await pair.hers.view.until { $0.members.count == 1 && $0.members[0].isHere }

@@ -14,7 +14,7 @@ use serde::Serialize;
 use leave::Leaving;
 
 use super::script::WHO;
-use super::stage::{PATIENCE, Phone, PhoneSettings, Place, Server};
+use super::stage::{self, PATIENCE, Phone, PhoneSettings, Place, Server};
 use crate::phone::{Line, News, Order, Transfer};
 use crate::say;
 use crate::trouble::Trouble;
@@ -183,20 +183,8 @@ impl Play {
     }
 
     async fn befriend(&mut self) -> Result<(), Trouble> {
-        let [anna, ben] = &mut self.phones;
-        for (phone, name) in [&mut *anna, &mut *ben].into_iter().zip(WHO) {
-            let (email, password) = (format!("{name}@example.org"), format!("a long password of {name}"));
-            phone.tell(Order::Register { name: name.to_owned(), email, password }).await?;
-        }
-        anna.tell(Order::Befriend { name: WHO[1].to_owned() }).await?;
-        let asked = |news: &News| matches!(news, News::Friend { standing, .. } if standing == "asked_us");
-        ben.until("the friend request comes", asked).await?;
-        ben.tell(Order::Accept).await?;
-        for phone in [anna, ben] {
-            let there =
-                |news: &News| matches!(news, News::Friend { standing, online: true, .. } if standing == "friend");
-            phone.until("the friend is there", there).await?;
-        }
+        stage::register(&mut self.phones).await?;
+        stage::befriend(&mut self.phones, WHO[1]).await?;
         self.progress("both", "are friends");
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! `sidetone demo room`: a server and eight phones as processes, one push-to-talk room: they come by link and by code, speak
-//! in turn and at once, one is put out and one dies while it speaks; what is promised is measured and judged.
+//! in turn and at once, one is put out and one dies while it speaks; what is promised is measured and judged. Then the same
+//! phones speak over an emulated path that delays and loses, where this machine has network namespaces.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -10,16 +11,18 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sidetone::clock;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
-use tokio::process::{Child, ChildStdin, ChildStdout, Command};
+use tokio::process::{Child, ChildStdin, ChildStdout};
 use tokio::time::{sleep, timeout};
 
 use super::ghost::Ghost;
-use super::stage::{PATIENCE, Server};
+use super::stage::{PATIENCE, Place, Server};
 use super::write;
 use crate::member::{Answer, Counts, Happened, Order, Said, Seen};
 use crate::radio::{Heard, PHONES};
 use crate::say;
 use crate::trouble::Trouble;
+
+mod path;
 
 /// Who enters by link; the rest come by code.
 const BY_LINK: std::ops::Range<usize> = 1..6;
@@ -43,6 +46,9 @@ pub struct Args {
     /// How often each one speaks in turn.
     #[arg(long, value_name = "N", default_value = "2")]
     rounds: usize,
+    /// What the wire of each phone does in the second part; between two phones there are two of them.
+    #[arg(long, value_name = "SHAPE", default_value = "delay=10ms loss=2.53%")]
+    wire: String,
 }
 
 /// Everything measured.
@@ -57,8 +63,10 @@ struct Figures {
     floor_violations: usize,
     /// From the death of a speaker to the floor being free, at the slowest phone.
     lost_release_freed_ms: f64,
-    /// Of what was said from the press on, how much was not heard, at most.
+    /// Of what was said from the press on, how much was over when the first sound came.
     leading_audio_lost_ms: Spread,
+    /// And how much was not heard between the first sound and the last.
+    gaps_ms: Spread,
     /// From a kick to the last sound at who was put out.
     rekey_ms: f64,
     ghost_admitted: bool,
@@ -73,6 +81,8 @@ struct Figures {
     idle_bytes_per_hour: f64,
     /// Both ways, of one link.
     idle_kb_per_minute_per_peer: f64,
+    /// Over the emulated path; nothing where it cannot be had.
+    over_path: Option<path::OverPath>,
     broken: Vec<String>,
 }
 
@@ -104,13 +114,13 @@ struct Phone {
 }
 
 impl Phone {
-    async fn start(number: usize, server: &str, dir: &std::path::Path) -> Result<Self, Trouble> {
+    async fn start(number: usize, server: &str, dir: &std::path::Path, place: &Place) -> Result<Self, Trouble> {
         let who = format!("phone {number}");
         let log = dir.join(format!("{number}.log"));
         let to_log = std::fs::File::create(&log).map_err(|error| Trouble::file(&log, &error))?;
-        let mut command = Command::new(std::env::current_exe().map_err(Trouble::system)?);
-        command.args(["member", "--server", server, "--bind", "127.0.0.1", "--number", &number.to_string(), "--data"]);
-        command.arg(dir.join(number.to_string()));
+        let (mut command, bind) = (place.command(&std::env::current_exe().map_err(Trouble::system)?), place.address);
+        command.args(["member", "--server", server, "--plain", "--bind", &bind.to_string()]);
+        command.args(["--number", &number.to_string(), "--data"]).arg(dir.join(number.to_string()));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(to_log).kill_on_drop(true);
         let mut child = command.spawn().map_err(Trouble::system)?;
         let orders = child.stdin.take().expect("its input is piped");
@@ -167,7 +177,7 @@ pub async fn run(args: &Args) -> Result<bool, Trouble> {
     let url = server.ready.server.clone();
     let mut phones = Vec::new();
     for number in 0..PHONES {
-        phones.push(Phone::start(number, &url, dir.path()).await?);
+        phones.push(Phone::start(number, &url, dir.path(), &Place::here()).await?);
     }
     let mut figures = Figures { members: PHONES, ..Figures::default() };
     let link = gather(&mut phones, &mut figures).await?;
@@ -183,6 +193,7 @@ pub async fn run(args: &Args) -> Result<bool, Trouble> {
         }
     }
     server.stop().await?;
+    figures.over_path = path::play(&args.wire, args.rounds, dir.path()).await?;
     judge(&mut figures);
     if let Some(path) = &args.json {
         write(path, &serde_json::to_string_pretty(&figures).map_err(Trouble::system)?)?;
@@ -282,7 +293,7 @@ async fn ears(phones: &mut [Phone]) -> Result<Vec<Vec<Heard>>, Trouble> {
 
 async fn in_turn(phones: &mut [Phone], rounds: usize, figures: &mut Figures) -> Result<(), Trouble> {
     ears(phones).await?;
-    let (mut delays, mut lost) = (Vec::new(), Vec::new());
+    let (mut delays, mut lost, mut gaps) = (Vec::new(), Vec::new(), Vec::new());
     let (mut sent, mut said_ms, mut speaking, mut listening) = (0, 0.0, 0.0, 0.0);
     for turn in 0..rounds * PHONES {
         let speaker = turn % PHONES;
@@ -306,13 +317,18 @@ async fn in_turn(phones: &mut [Phone], rounds: usize, figures: &mut Figures) -> 
             let heard: Vec<&Heard> = ear.iter().filter(|heard| heard.phone == speaker).collect();
             let first = heard.iter().map(|heard| heard.from_us).min();
             delays.push(first.map_or(f64::INFINITY, |first| ms(said.pressed_us, first)));
+            // The end of what is said is heard: the release waits for it.
+            let last = heard.iter().map(|heard| heard.to_us).max();
+            let span = first.zip(last).map_or(0.0, |(first, last)| ms(first, last));
             let long: u64 = heard.iter().map(|heard| heard.to_us - heard.from_us).sum();
-            lost.push((ms(said.spoken_us, said.until_us) - long as f64 / 1e3).max(0.0));
+            lost.push((ms(said.spoken_us, said.until_us) - span).max(0.0));
+            gaps.push(span - long as f64 / 1e3);
         }
     }
     figures.bursts = rounds * PHONES;
     figures.press_to_audio_ms = Spread::of(delays);
     figures.leading_audio_lost_ms = Spread::of(lost);
+    figures.gaps_ms = Spread::of(gaps);
     figures.talk_bytes_per_minute = sent as f64 / said_ms * 60_000.0;
     figures.cpu_ms_per_s.insert("speaking".to_owned(), speaking / figures.bursts as f64);
     figures.cpu_ms_per_s.insert("listening".to_owned(), listening / figures.bursts as f64);
@@ -409,7 +425,7 @@ fn overlaps(ear: &[Heard]) -> usize {
 /// What was measured against what is promised.
 fn judge(figures: &mut Figures) {
     let talk = figures.press_to_audio_ms;
-    let promises = [
+    let mut promises = vec![
         (figures.wrong_code_refused, "a wrong code lets nobody in", String::new()),
         (
             !figures.ghost_admitted && figures.ghost_saw > 0,
@@ -422,8 +438,8 @@ fn judge(figures: &mut Figures) {
             figures.leading_audio_lost_ms.median <= 20.0,
             "the first syllable is heard",
             format!(
-                "{:.1} ms lost, p95 {:.1} ms",
-                figures.leading_audio_lost_ms.median, figures.leading_audio_lost_ms.p95
+                "{:.1} ms lost, p95 {:.1} ms; later gaps p95 {:.1} ms",
+                figures.leading_audio_lost_ms.median, figures.leading_audio_lost_ms.p95, figures.gaps_ms.p95
             ),
         ),
         (figures.floor_violations == 0, "one speaker at a time", format!("{} times two", figures.floor_violations)),
@@ -440,6 +456,7 @@ fn judge(figures: &mut Figures) {
         ),
         (figures.broken.is_empty(), "everything else went as it should", figures.broken.join("; ")),
     ];
+    promises.extend(figures.over_path.iter().flat_map(path::OverPath::promises));
     say(format_args!("{} phones linked with each other in {:.0} ms", figures.members, figures.mesh_ms));
     for (what, used) in &figures.cpu_ms_per_s {
         say(format_args!("processor time of a phone, {what:10} {used:8.1} ms a second"));

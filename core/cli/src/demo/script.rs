@@ -9,7 +9,7 @@ use sidetone::clock;
 use super::figures::{Figures, Setup, Sound, Way};
 use super::measure;
 use super::search::Search;
-use super::stage::{PATIENCE, Phone, PhoneSettings, Place, Server};
+use super::stage::{self, PATIENCE, Phone, PhoneSettings, Place, Server};
 use crate::phone::{Cut, Line, News, Order, Sample};
 use crate::say;
 use crate::trouble::Trouble;
@@ -141,14 +141,8 @@ impl<'a> Play<'a> {
 
     async fn befriend(&mut self) -> Result<(), Trouble> {
         let name = self.search.name(1);
+        stage::befriend(&mut self.phones, &name).await?;
         let [anna, ben] = &mut self.phones;
-        anna.tell(Order::Befriend { name }).await?;
-        let asked = |news: &News| matches!(news, News::Friend { standing, .. } if standing == "asked_us");
-        ben.until("the friend request comes", asked).await?;
-        ben.tell(Order::Accept).await?;
-        for phone in [&mut *anna, &mut *ben] {
-            phone.until("the friend is there", is_there).await?;
-        }
         let numbers =
             [anna.ask_for::<Option<String>>(Order::SafetyNumber).await?, ben.ask_for(Order::SafetyNumber).await?];
         let equal = numbers[0] == numbers[1] && numbers[0].is_some();
@@ -200,7 +194,7 @@ impl<'a> Play<'a> {
         // So that the call has to make its link, as most calls do.
         self.leave(0).await?;
         self.phones[0] = Phone::start(&self.settings[0]).await?;
-        self.phones[0].until("the friend is there", is_there).await?;
+        self.phones[0].until("the friend is there", stage::is_there).await?;
         Ok(())
     }
 
@@ -424,10 +418,6 @@ impl<'a> Play<'a> {
         }
         Ok(())
     }
-}
-
-fn is_there(news: &News) -> bool {
-    matches!(news, News::Friend { standing, online: true, .. } if standing == "friend")
 }
 
 fn at(news: &News) -> u64 {

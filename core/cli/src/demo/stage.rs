@@ -132,7 +132,8 @@ impl Place {
         Self { namespace: None, address: Ipv4Addr::LOCALHOST.into() }
     }
 
-    fn command(&self, program: &Path) -> Command {
+    /// A program to be run there.
+    pub fn command(&self, program: &Path) -> Command {
         let Some(namespace) = &self.namespace else { return Command::new(program) };
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", namespace.display())).arg("--").arg(program);
@@ -334,6 +335,41 @@ impl Phone {
         let said = last_line(&self.errors);
         Trouble::stage(self.who, if said.is_empty() { what.to_owned() } else { said })
     }
+}
+
+/// Makes an account for each of two.
+///
+/// # Errors
+///
+/// [`Trouble::Stage`].
+pub async fn register(phones: &mut [Phone; 2]) -> Result<(), Trouble> {
+    for phone in phones {
+        let name = phone.who.to_owned();
+        let (email, password) = (format!("{name}@example.org"), format!("a long password of {name}"));
+        phone.tell(Order::Register { name, email, password }).await?;
+    }
+    Ok(())
+}
+
+/// The first asks the second, who has this name, and is accepted; waits until each sees the other there.
+///
+/// # Errors
+///
+/// [`Trouble::Stage`].
+pub async fn befriend([asks, accepts]: &mut [Phone; 2], name: &str) -> Result<(), Trouble> {
+    asks.tell(Order::Befriend { name: name.to_owned() }).await?;
+    let asked = |news: &News| matches!(news, News::Friend { standing, .. } if standing == "asked_us");
+    accepts.until("the friend request comes", asked).await?;
+    accepts.tell(Order::Accept).await?;
+    for phone in [asks, accepts] {
+        phone.until("the friend is there", is_there).await?;
+    }
+    Ok(())
+}
+
+/// Whether a friend is online.
+pub fn is_there(news: &News) -> bool {
+    matches!(news, News::Friend { standing, online: true, .. } if standing == "friend")
 }
 
 fn ended(who: &str, status: Result<std::io::Result<ExitStatus>, impl Sized>) -> Result<(), Trouble> {

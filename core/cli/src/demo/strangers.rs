@@ -1,10 +1,13 @@
 //! `sidetone demo strangers`: a server, fifty people and ten bots; two of the people, in processes of their own, are watched
 //! in full: what they planted is looked for in their memory and files while they talk and after they parted.
 
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use lab::packet::Flow;
+use lab::{Sniffer, Unavailable};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader, Lines};
@@ -13,8 +16,8 @@ use tokio::time::timeout;
 
 use super::stage::Server;
 use super::write;
-use crate::guest::{Answer, Burn, Order, letters, mask, middle, noise, picture};
-use crate::leak::{Canary, Scanner};
+use crate::guest::{Answer, Burn, Order, Told, letters, mask, middle, noise, picture};
+use crate::leak::{Canary, Finds, Scanner};
 use crate::say;
 use crate::trouble::Trouble;
 
@@ -24,6 +27,10 @@ mod crowd;
 const PATIENCE: Duration = Duration::from_secs(60);
 /// A burn may take so long, in milliseconds.
 const BURN_MS: f64 = 100.0;
+/// For how long a search after a burn is repeated until it finds nothing.
+const LINGER: Duration = Duration::from_secs(10);
+/// Within how many milliseconds it should: a search itself takes most of them.
+const SEARCHED_MS: f64 = 500.0;
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -67,6 +74,14 @@ pub(super) struct Figures {
     left: Vec<String>,
     burn_ms: f64,
     burn_whole: bool,
+    /// Until a search of a phone found nothing any more, counted from when it said that it was over: the search takes its time.
+    searched_ms: [f64; 2],
+    /// How far the receipt of the one who was left is from a packet capture, of all its bytes; none without the right to one.
+    receipt_error: Option<f64>,
+    /// What receipts say in bytes, UDP and TCP, sent and received, and what the capture holds.
+    receipt_bytes: Option<[[u64; 4]; 2]>,
+    /// Sessions, fresh exchanges in them and keys of sound of the receipt of the one who was left.
+    receipt_epochs: [u32; 3],
     words_agree: bool,
     relayed_first: bool,
     broken: Vec<String>,
@@ -119,7 +134,7 @@ impl Phone {
         self.answer().await
     }
 
-    fn search(&self, scanner: &Scanner) -> Result<crate::leak::Finds, Trouble> {
+    fn search(&self, scanner: &Scanner) -> Result<Finds, Trouble> {
         let process = self.child.id().unwrap_or(0);
         let mut finds = scanner.memory(process).map_err(Trouble::system)?;
         finds.add(&scanner.files(&self.data).map_err(Trouble::system)?);
@@ -190,8 +205,9 @@ async fn watch(url: &str, dir: &Path, leak: bool, figures: &mut Figures) -> Resu
     }
     let mut ada = Phone::start("ada", url, "127.0.0.1", dir).await?;
     let [a, b, c, ..] = letters_of_chance()?.map(|byte| 100 + byte % 150);
-    let address = format!("127.{a}.{b}.{c}");
-    let mut bob = Phone::start("bob", url, &address, dir).await?;
+    let address = Ipv4Addr::new(127, a, b, c);
+    let capture = Sniffer::start();
+    let mut bob = Phone::start("bob", url, &address.to_string(), dir).await?;
     let _: () = ada.ask(Order::Enter { seed: seeds[0] }).await?;
     let _: () = bob.ask(Order::Enter { seed: seeds[1] }).await?;
     let routes: [String; 2] = [ada.ask(Order::Met).await?, bob.ask(Order::Met).await?];
@@ -215,7 +231,7 @@ async fn watch(url: &str, dir: &Path, leak: bool, figures: &mut Figures) -> Resu
     let _: () = bob.ask(Order::Direct).await?;
     let _: () = ada.answer().await?;
     tokio::time::sleep(Duration::from_secs(2)).await;
-    let mut planted = Planted { seeds, notes, heard: [Vec::new(), Vec::new()], address };
+    let mut planted = Planted { seeds, notes, heard: [Vec::new(), Vec::new()], address: address.to_string() };
     for (number, phone) in [&mut ada, &mut bob].into_iter().enumerate() {
         control(number, phone, &mut planted, figures).await?;
     }
@@ -224,10 +240,11 @@ async fn watch(url: &str, dir: &Path, leak: bool, figures: &mut Figures) -> Resu
         let _: () = ada.ask(Order::Leak).await?;
     }
     let burn: Burn = ada.ask(Order::End).await?;
-    figures.after(0, &gone(&ada, &scanners[0].0)?);
+    figures.after(0, gone(&ada, &scanners[0].0)?);
     let other: Burn = bob.ask(Order::Over).await?;
-    figures.after(1, &gone(&bob, &scanners[1].0)?);
+    figures.after(1, gone(&bob, &scanners[1].0)?);
     figures.burn_ms = burn.took_ms;
+    figures.compare(&bob.ask(Order::Receipt).await?, capture, address);
     figures.burn_whole = burn.is_whole() && other.is_whole() && burn.held[..3] == [2, 2, 2];
     for phone in [&mut ada, &mut bob] {
         let _: () = phone.ask(Order::Quit).await?;
@@ -235,15 +252,16 @@ async fn watch(url: &str, dir: &Path, leak: bool, figures: &mut Figures) -> Resu
     Ok(())
 }
 
-/// Looks for everything once it is over. A sound card that a busy machine holds up erases its last block with its next; who was
-/// left is told by an event, and the links end a moment after it.
-fn gone(phone: &Phone, scanner: &Scanner) -> Result<crate::leak::Finds, Trouble> {
-    let until = Instant::now() + Duration::from_millis(500);
-    let mut finds = phone.search(scanner)?;
-    while finds.total() > 0 && Instant::now() < until {
-        finds = phone.search(scanner)?;
+/// Looks for everything once it is over, until nothing is found, and says how long that took. A sound card that a busy machine
+/// holds up erases its last block with its next; who was left is told by an event, and the links end a moment after it.
+fn gone(phone: &Phone, scanner: &Scanner) -> Result<(Finds, Duration), Trouble> {
+    let began = Instant::now();
+    loop {
+        let finds = phone.search(scanner)?;
+        if finds.total() == 0 || began.elapsed() > LINGER {
+            return Ok((finds, began.elapsed()));
+        }
     }
-    Ok(finds)
 }
 
 /// Looks for everything while it is there. What is heard is there for a moment only: it is asked for again until the search
@@ -254,7 +272,8 @@ async fn control(
     planted: &mut Planted,
     figures: &mut Figures,
 ) -> Result<(), Trouble> {
-    for _ in 0..20 {
+    let until = Instant::now() + PATIENCE;
+    while Instant::now() < until {
         planted.heard[number] = mask(&phone.ask::<Vec<u8>>(Order::Heard).await?);
         let (scanner, count) = planted.scanner(number);
         let finds = phone.search(&scanner)?;
@@ -276,8 +295,25 @@ fn letters_of_chance() -> Result<Box<[u8; 8]>, Trouble> {
 }
 
 impl Figures {
-    fn after(&mut self, phone: usize, finds: &crate::leak::Finds) {
+    /// Compares what a phone says of its bytes with what was captured to and from its address.
+    fn compare(&mut self, told: &Told, capture: Result<Sniffer, Unavailable>, address: Ipv4Addr) {
+        self.receipt_epochs = told.epochs;
+        let passed = match capture {
+            Ok(capture) => capture.finish(),
+            Err(missing) => return say(format_args!("not measured: receipts against a capture: {missing}")),
+        };
+        let sent = |(from, _): &Flow| *from.ip() == address;
+        let received = |(_, to): &Flow| *to.ip() == address;
+        let captured = [passed.udp(sent), passed.udp(received), passed.tcp(sent), passed.tcp(received)];
+        let said = [told.udp[0], told.udp[1], told.signaling[0], told.signaling[1]];
+        let off: u64 = said.iter().zip(captured).map(|(said, captured)| said.abs_diff(captured)).sum();
+        self.receipt_bytes = Some([said, captured]);
+        self.receipt_error = Some(off as f64 / captured.iter().sum::<u64>().max(1) as f64);
+    }
+
+    fn after(&mut self, phone: usize, (finds, took): (Finds, Duration)) {
         self.canaries_after_burn[phone] = finds.total();
+        self.searched_ms[phone] = took.as_secs_f64() * 1e3;
         let line = |((kind, form), count): (&(String, crate::leak::Form), &u64)| {
             format!("{}: {kind} as {form:?}, {count} times", ["ada", "bob"][phone])
         };
@@ -304,7 +340,17 @@ impl Figures {
             ),
             ("when it ends, nothing of it is left", left == 0, format!("{left} finds")),
             ("what was held was erased", self.burn_whole, String::new()),
+            (
+                "and not a moment later",
+                self.searched_ms.iter().all(|took| *took <= SEARCHED_MS),
+                format!("searches that found nothing ended after {:.0?} ms", self.searched_ms),
+            ),
             ("within 100 ms", self.burn_ms <= BURN_MS, format!("{:.1} ms", self.burn_ms)),
+            (
+                "a receipt says what passed",
+                self.receipt_error.is_none_or(|error| error < 0.01),
+                self.receipt_error.map_or("not measured".into(), |error| format!("{:.2} % off", 1e2 * error)),
+            ),
             ("nobody meets themselves", self.self_matches == 0, format!("{} times", self.self_matches)),
             ("nobody meets twice", self.repeat_matches == 0, format!("{} times", self.repeat_matches)),
             (

@@ -3,13 +3,14 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use lab::{Namespace, Wire};
 use serde::Serialize;
 
 use super::script::WHO;
-use super::stage::{PATIENCE, Phone, PhoneSettings, Place, Server};
+use super::stage::{self, PATIENCE, Phone, PhoneSettings, Place, Server};
 use crate::film::{self, Clip, Coding, Footage, Seen, Shown};
 use crate::phone::{News, Order};
 use crate::say;
@@ -17,6 +18,7 @@ use crate::trouble::Trouble;
 use crate::wav;
 
 mod page;
+mod race;
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -39,6 +41,10 @@ pub struct Args {
     /// The path, each way.
     #[arg(long, value_name = "SHAPE", default_value = "delay=20ms loss=1% rate=1.5mbit queue=100ms")]
     path: String,
+    /// Shows a film over a lossy path and over one whose rate changes, and Chromium's camera over the same: a folder in which
+    /// npm has installed playwright-core.
+    #[arg(long, value_name = "DIR")]
+    chromium: Option<PathBuf>,
 }
 
 /// All figures of one run: what `--json` writes.
@@ -85,14 +91,17 @@ pub struct Played {
 ///
 /// [`Trouble`] if it could not be played to its end.
 pub async fn run(args: &Args) -> Result<bool, Trouble> {
+    if let Some(peers) = &args.chromium {
+        return race::run(args, peers).await;
+    }
     let dir = tempfile::Builder::new().prefix("sidetone-video-").tempdir().map_err(Trouble::system)?;
     std::fs::create_dir_all(&args.out).map_err(|error| Trouble::file(&args.out, &error))?;
     let clip = Clip { coding: args.coding, width: 640, height: 360, seconds: args.seconds };
     let footage = args.film.clone().map_or(Footage::Test, Footage::File);
     say("ffmpeg encodes the film at seven rates");
     clip.encode(&footage, &dir.path().join("film")).await?;
-    play(args, dir.path()).await?;
-    let played = judge(args, &clip, &footage, dir.path()).await?;
+    play(&args.path, args.seconds, dir.path()).await?;
+    let played = judge(&args.path, &clip, &footage, dir.path()).await?;
     let report = args.out.join("report.html");
     std::fs::write(&report, page::page(&played)).map_err(|error| Trouble::file(&report, &error))?;
     if let Some(path) = &args.json {
@@ -121,13 +130,51 @@ pub async fn run(args: &Args) -> Result<bool, Trouble> {
     Ok(figures.held)
 }
 
+/// Two networks, the path between them, and how long packets wait for their turn on it.
+struct Road {
+    networks: [Namespace; 2],
+    wire: Arc<Wire>,
+    joined: Instant,
+    waits: Arc<Mutex<Vec<(u64, u64)>>>,
+    watching: tokio::task::JoinHandle<()>,
+}
+
+impl Road {
+    fn build(path: &str) -> Result<Self, Trouble> {
+        let networks = [Namespace::new().map_err(Trouble::system)?, Namespace::new().map_err(Trouble::system)?];
+        let shape = path.parse().map_err(Trouble::system)?;
+        let wire = Arc::new(Wire::join(&networks[0], &networks[1], &shape, 7).map_err(Trouble::system)?);
+        let (joined, waits) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+        let (looked, kept) = (Arc::clone(&wire), Arc::clone(&waits));
+        let watching = tokio::spawn(async move {
+            let mut pace = tokio::time::interval(Duration::from_millis(100));
+            loop {
+                pace.tick().await;
+                let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+                let now = (millis(joined.elapsed()), millis(looked.waited()[0]));
+                kept.lock().unwrap_or_else(PoisonError::into_inner).push(now);
+            }
+        });
+        Ok(Self { networks, wire, joined, waits, watching })
+    }
+
+    /// When, since the road was built, and how long packets waited in the tenth of a second before, both in milliseconds.
+    fn waits(&self) -> Vec<(u64, u64)> {
+        self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+impl Drop for Road {
+    fn drop(&mut self) {
+        self.watching.abort();
+    }
+}
+
 /// Two phones in networks of their own, the path between them, and a call with a film in it.
-async fn play(args: &Args, dir: &Path) -> Result<(), Trouble> {
-    let networks = [Namespace::new().map_err(Trouble::system)?, Namespace::new().map_err(Trouble::system)?];
-    let shape = args.path.parse().map_err(Trouble::system)?;
-    let wire = Wire::join(&networks[0], &networks[1], &shape, 7).map_err(Trouble::system)?;
-    let places =
-        [0, 1].map(|end| Place { namespace: Some(networks[end].path().into()), address: wire.addresses()[end] });
+async fn play(path: &str, seconds: u32, dir: &Path) -> Result<Road, Trouble> {
+    let road = Road::build(path)?;
+    let places = [0, 1]
+        .map(|end| Place { namespace: Some(road.networks[end].path().into()), address: road.wire.addresses()[end] });
     let program = std::env::current_exe().map_err(Trouble::system)?;
     let server = Server::start_at(&program, dir, &places[1]).await?;
     let voice = dir.join("voice.wav");
@@ -140,32 +187,25 @@ async fn play(args: &Args, dir: &Path) -> Result<(), Trouble> {
         voice: voice.clone(),
         place: places[n].clone(),
     });
-    let mut anna = Phone::start(&settings[0]).await?;
-    let mut ben = Phone::start(&settings[1]).await?;
-    for (phone, name) in [&mut anna, &mut ben].into_iter().zip(WHO) {
-        let (email, password) = (format!("{name}@example.org"), format!("a long password of {name}"));
-        phone.tell(Order::Register { name: name.to_owned(), email, password }).await?;
-    }
-    anna.tell(Order::Befriend { name: WHO[1].to_owned() }).await?;
-    let asked = |news: &News| matches!(news, News::Friend { standing, .. } if standing == "asked_us");
-    ben.until("the friend request comes", asked).await?;
-    ben.tell(Order::Accept).await?;
-    let there = |news: &News| matches!(news, News::Friend { standing, online: true, .. } if standing == "friend");
-    anna.until("the friend is there", there).await?;
+    let mut phones = [Phone::start(&settings[0]).await?, Phone::start(&settings[1]).await?];
+    stage::register(&mut phones).await?;
+    stage::befriend(&mut phones, WHO[1]).await?;
+    let [mut anna, mut ben] = phones;
     ben.tell(Order::Watch { folder: dir.join("seen") }).await?;
     anna.tell(Order::Call).await?;
     let connected = |news: &News| matches!(news, News::Call { state, .. } if state == "connected");
     for phone in [&mut anna, &mut ben] {
         phone.until("both can speak", connected).await?;
     }
-    say(format_args!("a call over {}: the film begins", args.path));
+    say(format_args!("a call over {path}: the film begins"));
     anna.tell(Order::Film { folder: dir.join("film"), log: dir.join("shown.jsonl") }).await?;
-    tokio::time::sleep(Duration::from_secs(u64::from(args.seconds) + 2)).await;
+    tokio::time::sleep(Duration::from_secs(u64::from(seconds) + 2)).await;
     anna.tell(Order::HangUp).await?;
     ben.within(PATIENCE, "the call ends", |news| matches!(news, News::Call { over: true, .. })).await?;
     anna.quit().await?;
     ben.quit().await?;
-    server.stop().await
+    server.stop().await?;
+    Ok(road)
 }
 
 fn lines<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>, Trouble> {
@@ -178,14 +218,14 @@ fn at(mut values: Vec<u64>, permille: usize) -> u64 {
     values.get(values.len().saturating_sub(1) * permille / 1_000).copied().unwrap_or(0)
 }
 
-async fn judge(args: &Args, clip: &Clip, footage: &Footage, dir: &Path) -> Result<Played, Trouble> {
+async fn judge(path: &str, clip: &Clip, footage: &Footage, dir: &Path) -> Result<Played, Trouble> {
     let shown: Vec<Shown> = lines(&dir.join("shown.jsonl"))?;
     let seen: Vec<Seen> = lines(&dir.join("seen/seen.jsonl"))?;
     let by_capture: BTreeMap<u64, &Shown> = shown.iter().map(|shown| (shown.at_us, shown)).collect();
     let left = shown.iter().filter(|shown| shown.queued).count();
     let known: Vec<(&Seen, &Shown)> =
         seen.iter().filter_map(|seen| Some((seen, *by_capture.get(&seen.captured_us)?))).collect();
-    let mut figures = Figures { path: args.path.clone(), frames: [left, seen.len()], ..Figures::default() };
+    let mut figures = Figures { path: path.to_owned(), frames: [left, seen.len()], ..Figures::default() };
     figures.exact = known.iter().filter(|(seen, shown)| seen.hash == shown.hash).count();
     let frame_us = 1_000_000 / u64::from(film::RATE);
     for pair in seen.windows(2) {
@@ -207,7 +247,7 @@ async fn judge(args: &Args, clip: &Clip, footage: &Footage, dir: &Path) -> Resul
     figures.target_kbps = shown.last().map_or(0, |shown| shown.target_bps / 1_000);
     let (psnr_db, pairs) = compare(clip, footage, &known, dir).await?;
     figures.psnr_db = psnr_db;
-    let minutes = f64::from(args.seconds) / 60.0;
+    let minutes = f64::from(clip.seconds) / 60.0;
     let promises = [
         (figures.exact == seen.len() && !seen.is_empty(), "a frame came otherwise than it went"),
         (seen.len() * 100 >= left * 98, "more than one frame in fifty that left was not seen"),

@@ -4,19 +4,16 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use sidetone::{CallId, CallState, CallView, Client, Content, Direction, Error, Event, Shows, Source};
+use sidetone::{CallId, CallState, CallView, Client, Direction, Error, Event, Shows};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{Instant, interval, sleep_until};
 
 use super::{Need, PhoneArgs};
-use crate::film::{Clip, Coding, Film, Footage, Projector, Screening};
+use crate::film::{Projector, Reel, Screening, Wall};
 use crate::say;
 use crate::sound::{Mouth, Pump};
 use crate::trouble::Trouble;
 use crate::wav;
-
-/// How films are encoded.
-const FILM: Clip = Clip { coding: Coding::H264, width: 640, height: 360, seconds: 3_600 };
 
 /// What was typed.
 #[derive(Debug, clap::Args)]
@@ -32,12 +29,8 @@ pub struct Args {
     #[cfg(feature = "sound")]
     #[arg(long, conflicts_with_all = ["voice", "heard"])]
     card: bool,
-    /// A film to show as the camera: whatever ffmpeg reads.
-    #[arg(long, value_name = "FILE")]
-    video: Option<PathBuf>,
-    /// A film to show as a shared screen.
-    #[arg(long, value_name = "FILE")]
-    screen: Option<PathBuf>,
+    #[command(flatten)]
+    reel: Reel,
     /// Folder for the pictures of the other side, as they came.
     #[arg(long, value_name = "DIR")]
     seen: Option<PathBuf>,
@@ -68,10 +61,7 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
         None => return Err(Trouble::NoVoice),
     };
     let films = tempfile::Builder::new().prefix("sidetone-film-").tempdir().map_err(Trouble::system)?;
-    for (source, path) in args.films() {
-        say(format_args!("ffmpeg encodes {}", path.display()));
-        FILM.encode(&Footage::File(path.clone()), &films.path().join(name(source))).await?;
-    }
+    args.reel.encode(films.path()).await?;
     let (client, account) = args.phone.enter(Need::Server).await?;
     let _screening = args.seen.as_deref().map(|folder| Screening::start(client.video(), folder)).transpose()?;
     let sound = sound(&client, voice)?;
@@ -151,7 +141,10 @@ async fn talk(
                         say(format_args!("route: {}", super::route(view.route)));
                         let seconds = args.seconds.unwrap_or(365 * 86_400);
                         until = Instant::now() + Duration::from_secs(seconds);
-                        projectors = show(client, view.call, args, films).await?;
+                        if args.reel.shows() != Shows::default() {
+                            client.show(view.call, args.reel.shows()).await?;
+                            projectors = args.reel.start(films, || Wall::Call(client.video()))?;
+                        }
                     }
                 }
                 Some(event @ Event::Video(..)) => projectors.iter().for_each(|one: &Projector| one.tell(&event)),
@@ -173,33 +166,6 @@ async fn talk(
                 None => return Ok(()),
             },
         }
-    }
-}
-
-/// Begins the films there are.
-async fn show(client: &Client, call: CallId, args: &Args, films: &Path) -> Result<Vec<Projector>, Trouble> {
-    let screen = args.screen.as_ref().map(|_| Content::Motion);
-    let shows = Shows { camera: args.video.is_some(), screen };
-    if shows == Shows::default() {
-        return Ok(Vec::new());
-    }
-    client.show(call, shows).await?;
-    let begin =
-        |(source, _)| Ok(Projector::start(client.video(), Film::read(&films.join(name(source)))?, source, None));
-    args.films().map(begin).collect()
-}
-
-fn name(source: Source) -> &'static str {
-    match source {
-        Source::Camera => "camera",
-        Source::Screen => "screen",
-    }
-}
-
-impl Args {
-    fn films(&self) -> impl Iterator<Item = (Source, &PathBuf)> {
-        let camera = self.video.iter().map(|path| (Source::Camera, path));
-        camera.chain(self.screen.iter().map(|path| (Source::Screen, path)))
     }
 }
 

@@ -5,13 +5,14 @@ use std::sync::Arc;
 
 use sidetone::{
     Age, Client, Event, FloorEvent, FloorState, Guest, Memory, NewRoom, Policy, Presence, Priority, RoomEvent, RoomId,
-    RoomView, room_policy::Speaking,
+    RoomView, Shows, room_policy::Speaking,
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::timeout;
 
 use super::{PATIENCE, PhoneArgs, connected};
+use crate::film::{Projector, Reel, Wall};
 use crate::say;
 use crate::sound::{Mouth, Pump};
 use crate::trouble::Trouble;
@@ -33,6 +34,8 @@ pub struct Args {
     /// The recording to speak with each press.
     #[arg(long, value_name = "WAV")]
     voice: Option<PathBuf>,
+    #[command(flatten)]
+    reel: Reel,
     /// Speak and hear with the sound card.
     #[cfg(feature = "sound")]
     #[arg(long, conflicts_with = "voice")]
@@ -61,10 +64,17 @@ pub async fn run(args: Args) -> Result<(), Trouble> {
     let client = args.phone.open()?;
     timeout(PATIENCE, connected(&client)).await.map_err(|_| Trouble::ServerAway(args.phone.server.clone()))??;
     let sound = sound(&args, &client, voice)?;
+    let films = tempfile::Builder::new().prefix("sidetone-film-").tempdir().map_err(Trouble::system)?;
+    args.reel.encode(films.path()).await?;
     let room = enter(&client, &args).await?;
+    let mut projectors = Vec::new();
+    if args.reel.shows() != Shows::default() {
+        client.show_in_room(room, args.reel.shows()).await?;
+        projectors = args.reel.start(films.path(), || Wall::Room(client.room_video(room)))?;
+    }
     let link = client.room_link(room).await?;
     say(format_args!("in the room; its link: {}\n{HELP}", *link));
-    let mut desk = Desk { client, sound, room, pressed: false };
+    let mut desk = Desk { client, sound, room, projectors, pressed: false };
     let mut lines = BufReader::new(stdin()).lines();
     loop {
         let over = tokio::select! {
@@ -117,6 +127,7 @@ struct Desk {
     client: Client,
     sound: Sound,
     room: RoomId,
+    projectors: Vec<Projector>,
     pressed: bool,
 }
 
@@ -196,7 +207,13 @@ impl Desk {
                 Presence::Waiting => "waits to be let in",
             };
             let creator = if member.creator { ", made the room" } else { "" };
-            say(format_args!("{}: {presence}{creator}", member.name.as_str()));
+            let shows = match (member.shows.camera, member.shows.screen) {
+                (true, Some(_)) => ", shows its camera and its screen",
+                (true, None) => ", shows its camera",
+                (false, Some(_)) => ", shows its screen",
+                (false, None) => "",
+            };
+            say(format_args!("{}: {presence}{creator}{shows}", member.name.as_str()));
         }
         let floor = match view.floor {
             Some(FloorState::Speaking) => "you speak".to_owned(),
@@ -217,6 +234,10 @@ impl Desk {
             None => return Ok(true),
             Some(Event::Stopped(error)) => return Err(error.into()),
             Some(Event::Room(room, event)) if room == self.room => event,
+            Some(event @ Event::RoomVideo(..)) => {
+                self.projectors.iter().for_each(|projector| projector.tell(&event));
+                return Ok(false);
+            }
             Some(_) => return Ok(false),
         };
         match event {

@@ -3,8 +3,8 @@
 use std::path::PathBuf;
 
 use sidetone::{
-    Accept, Age, BurnReport, Consent, Entering, Event, Exposure, MatchId, Reason, Route, SearchEnd, StrangerContent,
-    StrangerEnd, StrangerEvent, StrangerFailure, StrangerMedia, StrangerView,
+    Accept, Age, BurnReport, Bytes, Consent, Entering, Event, Exposure, MatchId, Reason, Route, SearchEnd,
+    StrangerContent, StrangerEnd, StrangerEvent, StrangerFailure, StrangerMedia, StrangerView,
 };
 use tokio::io::{AsyncBufReadExt, BufReader, stdin};
 
@@ -39,6 +39,7 @@ what you type goes to the stranger, and nobody keeps it; besides:
   /words           four words to read to each other: the same if nobody is between
   /image FILE      send a picture, from phone to phone
   /direct          let them learn your address if you learn theirs
+  /receipt         what passed with the last one, and what is left of it
   /report REASON   tell the operator: bot, spam, abuse, nudity, minor or other
   /quit            leave; everything is erased";
 
@@ -107,9 +108,6 @@ impl Seat {
         let strangers = self.client.strangers();
         match word {
             "" => {}
-            "/next" if strangers.view().await? == StrangerView::Lobby(None) => {
-                strangers.enter(self.entering()).await?;
-            }
             "/next" if matches!(strangers.view().await?, StrangerView::Lobby(_)) => {
                 strangers.enter(self.entering()).await?;
             }
@@ -140,9 +138,34 @@ impl Seat {
                 strangers.report(id, reason(rest.trim()), &[]).await?;
                 say("* the operator was told");
             }
+            "/receipt" => self.receipt().await?,
             _ if word.starts_with('/') => say(HELP),
             _ => drop(strangers.say(self.id()?, line).await?),
         }
+        Ok(())
+    }
+
+    async fn receipt(&self) -> Result<(), Trouble> {
+        let Some(receipt) = self.client.receipts().await?.into_iter().next() else {
+            say("* nobody was met yet");
+            return Ok(());
+        };
+        let (kept, epochs) = (receipt.kept, receipt.epochs);
+        let bytes = |what: &str, bytes: Bytes| format!("{what} {} out, {} in", bytes.sent, bytes.received);
+        say(format_args!(
+            "* bytes: {}; {}; {}; {}",
+            bytes("server", receipt.signaling),
+            bytes("STUN", receipt.stun),
+            bytes("relay", receipt.relay),
+            bytes("peer", receipt.peer)
+        ));
+        for span in &receipt.routes {
+            let until = span.to_ms.map_or("now".to_owned(), |to_ms| format!("{:.1} s", to_ms as f64 / 1e3));
+            say(format_args!("* from {:.1} s to {until}: {}", span.from_ms as f64 / 1e3, way(span.route)));
+        }
+        let keys = epochs.sessions + epochs.records + epochs.sound;
+        let erased = if receipt.erased.is_some() { "all erased" } else { "in use or erased" };
+        say(format_args!("* {keys} times new keys, {erased}; {} rows kept; contacted: {}", kept.rows, receipt.server));
         Ok(())
     }
 
@@ -211,7 +234,7 @@ fn told(burned: BurnReport) {
 
 fn way(route: Route) -> &'static str {
     match route {
-        Route::Relayed(_) => "through a relay: neither sees the other's address",
+        Route::Relayed(..) => "through a relay: neither sees the other's address",
         Route::Direct(_) => "directly",
     }
 }

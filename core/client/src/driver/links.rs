@@ -8,12 +8,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sidetone_engine::{LinkId, Order, PeerId, Routes};
+use sidetone_engine::{LinkId, Network, Order, PeerId, Routes};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use crate::convert::{self, Remote};
-use crate::link::{Beside, Bind, BulkPort, Link, LinkError, MediaPort, News, RoutePolicy, Settings, VideoPort, Watch};
+use crate::link::{
+    Beside, Bind, BulkPort, Link, LinkError, MediaPort, News, RoutePolicy, Settings, Trust, VideoPort, Watch,
+};
 use crate::socket::Traffic;
 
 /// News that may wait: of all links together, and of each.
@@ -51,7 +53,10 @@ enum Stage {
 pub struct Links {
     slots: BTreeMap<LinkId, Slot>,
     bind: Bind,
+    /// The same, in the network that the phone is in.
+    here: Bind,
     policy: RoutePolicy,
+    trust: Trust,
     /// What the user prefers, as far as the policy allows.
     routes: Routes,
     news: mpsc::Sender<(LinkId, FromLink)>,
@@ -61,10 +66,11 @@ pub struct Links {
 
 impl Links {
     /// No link yet; what links say comes out of the receiver.
-    pub fn new(bind: Bind, policy: RoutePolicy) -> (Self, mpsc::Receiver<(LinkId, FromLink)>) {
+    pub fn new(bind: Bind, policy: RoutePolicy, trust: Trust) -> (Self, mpsc::Receiver<(LinkId, FromLink)>) {
         let (news, inbox) = mpsc::channel(NEWS);
         let (slots, closing) = (BTreeMap::new(), JoinSet::new());
-        (Self { slots, bind, policy, routes: Routes::Any, news, closing, records: Arc::default() }, inbox)
+        let here = bind.clone();
+        (Self { slots, bind, here, policy, trust, routes: Routes::Any, news, closing, records: Arc::default() }, inbox)
     }
 
     /// Which routes links may take from now on.
@@ -73,7 +79,7 @@ impl Links {
     }
 
     /// The app's word counts more than the user's: an app that may not contact a relay, or may show no address, never does.
-    fn policy(&self) -> RoutePolicy {
+    pub fn policy(&self) -> RoutePolicy {
         match (self.policy, self.routes) {
             (RoutePolicy::Any, Routes::RelayOnly) => RoutePolicy::RelayOnly,
             (RoutePolicy::Any, Routes::DirectOnly) => RoutePolicy::DirectOnly,
@@ -105,13 +111,14 @@ impl Links {
             Order::Open { role, relays, ways } => {
                 let servers = relays.as_ref().map(convert::servers).unwrap_or_default();
                 let policy = convert::policy(ways, self.policy()).ok_or(GivenUp)?;
-                let bind = self.bind.clone();
+                let bind = self.here.clone();
                 let watch = match id.peer {
                     PeerId::Friend(_) | PeerId::Stranger(_) => Watch::Close,
                     // Idle most of the time; that a speaker is lost shows in its sound.
                     PeerId::Member(..) => Watch::Loose,
                 };
-                self.open(id, Settings { role: convert::role(role), servers, policy, bind, watch });
+                let (role, trust) = (convert::role(role), self.trust.clone());
+                self.open(id, Settings { role, servers, policy, bind, watch, trust });
                 Ok(())
             }
             Order::Close => {
@@ -148,18 +155,10 @@ impl Links {
         self.slots.remove(&id);
     }
 
-    /// Where a link's sound goes in and out.
-    pub fn port(&self, id: LinkId) -> Option<MediaPort> {
+    /// Where a link's pictures and its sound go in and out.
+    pub fn video(&self, id: LinkId) -> Option<(VideoPort, MediaPort)> {
         match &self.slots.get(&id)?.stage {
-            Stage::Open(link) => Some(link.media()),
-            Stage::Opening(..) => None,
-        }
-    }
-
-    /// Where a link's pictures go in and out.
-    pub fn video(&self, id: LinkId) -> Option<VideoPort> {
-        match &self.slots.get(&id)?.stage {
-            Stage::Open(link) => Some(link.video()),
+            Stage::Open(link) => Some((link.video(), link.media())),
             Stage::Opening(..) => None,
         }
     }
@@ -181,14 +180,23 @@ impl Links {
         }
     }
 
-    /// Looks for new paths after a change of network.
-    pub fn restart(&self) {
-        for slot in self.slots.values() {
-            if let Stage::Open(link) = &slot.stage {
-                // One that is closed or busy looks for itself.
-                let _ = link.restart_ice();
-            }
-        }
+    /// The phone is in this network: links that are made from now on go out from its addresses, where they are known and
+    /// the app did not choose others.
+    pub fn enter(&mut self, network: &Network) {
+        self.here = match (&self.bind, network.addresses.as_slice()) {
+            (Bind::Everywhere, [_, ..]) => Bind::Only(network.addresses.clone()),
+            _ => self.bind.clone(),
+        };
+    }
+
+    /// Whether a link goes out from an address that is not this phone's any more.
+    pub fn is_severed(&self, id: LinkId) -> bool {
+        self.slots.get(&id).is_some_and(|slot| matches!(&slot.stage, Stage::Open(link) if link.is_severed()))
+    }
+
+    /// Those that do.
+    pub fn severed(&self) -> Vec<LinkId> {
+        self.slots.keys().copied().filter(|id| self.is_severed(*id)).collect()
     }
 
     /// Says when every link that was closed so far is gone, and the media thread has done what it was told.
@@ -261,6 +269,11 @@ impl Links {
             Order::Send(record) => {
                 self.records.sent(record.len());
                 link.send(record).is_ok()
+            }
+            // One that is closed or busy looks for itself.
+            Order::Restart => {
+                let _ = link.restart_ice();
+                true
             }
             Order::Open { .. } | Order::Close => true,
         };

@@ -91,6 +91,8 @@ const RULE: Shape = Fields(&[
     (4, "secret", Secret),
 ]);
 
+const ADDRESSES: Shape = Word(&["direct", "relay_until_accepted", "relay_until_verified", "never"]);
+
 /// Every table that has a name.
 pub const SECTIONS: &[Section] = &[
     Section {
@@ -119,6 +121,7 @@ pub const SECTIONS: &[Section] = &[
             (3, "standing", Word(&["unknown", "asked_us", "asked_by_us", "friend", "blocked", "former"])),
             (4, "verified", Plain),
             (5, "pinned", Plain),
+            (6, "addresses", ADDRESSES),
         ]),
     },
     Section {
@@ -195,7 +198,7 @@ pub const SECTIONS: &[Section] = &[
         row: Fields(&[
             (0, "theme", Word(&["system", "light", "dark"])),
             (1, "receipts", Word(&["send", "keep"])),
-            (2, "addresses", Word(&["friends", "when_i_act"])),
+            (2, "addresses", ADDRESSES),
             (3, "routes", Word(&["any", "relay_only", "direct_only"])),
             (4, "accept_below_bytes", Plain),
             (5, "language", Plain),

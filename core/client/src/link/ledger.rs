@@ -11,6 +11,10 @@ const RELAYS: usize = 16;
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 const BINDING: u16 = 1;
 const INTEGRITY: u16 = 0x0008;
+const ERROR: u16 = 0x0009;
+/// The answers to a wish for an address (RFC 8656 section 18).
+const ALLOCATED: [u8; 2] = [0x01, 0x03];
+const NOT_ALLOCATED: [u8; 2] = [0x01, 0x13];
 /// What IP and UDP add to a packet.
 const HEADERS: [u64; 2] = [20 + 8, 40 + 8];
 
@@ -47,6 +51,15 @@ impl Passed {
     }
 }
 
+/// What our relay said when it was asked to lend an address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lending {
+    /// It lends one.
+    Lent,
+    /// It does not, for this reason (RFC 8656 section 19).
+    Refused(u16),
+}
+
 /// Counts as packets pass. The lock is held for an addition, by the one task that moves packets and by who reads, rarely.
 #[derive(Debug, Default)]
 pub(super) struct Ledger(Mutex<Book>);
@@ -56,6 +69,7 @@ struct Book {
     passed: Passed,
     /// Who speaks as a relay does.
     relays: BTreeMap<SocketAddr, ()>,
+    lending: Option<Lending>,
 }
 
 enum For {
@@ -77,6 +91,10 @@ impl Ledger {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).passed
     }
 
+    pub(super) fn lending(&self) -> Option<Lending> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).lending
+    }
+
     fn count(&self, with: SocketAddr, bytes: &[u8], each: usize, way: impl Fn(&mut Ways) -> &mut u64) {
         let packets = bytes.len().div_ceil(each.max(1)).max(1) as u64;
         let headers = HEADERS[usize::from(with.is_ipv6() && with.ip().to_canonical().is_ipv6())];
@@ -96,6 +114,14 @@ impl Book {
             (Some(BINDING), _) if has_integrity(bytes) => For::Peer,
             (Some(BINDING), _) => For::Stun,
             (Some(_), _) => {
+                match bytes.first_chunk::<2>() {
+                    Some(&ALLOCATED) => self.lending = Some(Lending::Lent),
+                    // Whoever asks first is always sent back for a proof.
+                    Some(&NOT_ALLOCATED) if self.lending != Some(Lending::Lent) => {
+                        self.lending = error(bytes).filter(|code| ![401, 438].contains(code)).map(Lending::Refused);
+                    }
+                    _ => {}
+                }
                 if self.relays.len() < RELAYS {
                     self.relays.insert(with, ());
                 }
@@ -117,16 +143,27 @@ fn method(bytes: &[u8]) -> Option<u16> {
 }
 
 fn has_integrity(bytes: &[u8]) -> bool {
+    attribute(bytes, INTEGRITY).is_some()
+}
+
+/// The number of an error (RFC 8489 section 14.8).
+fn error(bytes: &[u8]) -> Option<u16> {
+    let [_, _, class, number, ..] = *attribute(bytes, ERROR)? else { return None };
+    Some(u16::from(class & 7) * 100 + u16::from(number))
+}
+
+/// What follows the head of the first attribute of a kind: its value, and what comes after it.
+fn attribute(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
     let mut rest = bytes.get(20..).unwrap_or_default();
     while let Some((head, after)) = rest.split_first_chunk::<4>() {
         let [kind_high, kind_low, high, low] = *head;
-        if u16::from_be_bytes([kind_high, kind_low]) == INTEGRITY {
-            return true;
+        if u16::from_be_bytes([kind_high, kind_low]) == wanted {
+            return Some(after);
         }
         let length = usize::from(u16::from_be_bytes([high, low])).next_multiple_of(4);
         rest = after.get(length..).unwrap_or_default();
     }
-    false
+    None
 }
 
 #[cfg(test)]
@@ -148,9 +185,16 @@ mod tests {
         // Channel data of somebody who is no relay is QUIC.
         ledger.received(server, &[0x40; 100], 100);
         assert_eq!(ledger.read().peer.received, 128);
+        assert_eq!(ledger.lending(), None);
+        ledger.received(server, &stun(0x0113, &[0, 9, 0, 4, 0, 0, 4, 1]), 28);
+        assert_eq!(ledger.lending(), None, "a proof is wanted");
+        ledger.received(server, &stun(0x0113, &[0, 9, 0, 4, 0, 0, 4, 86]), 28);
+        assert_eq!(ledger.lending(), Some(Lending::Refused(486)));
         ledger.received(server, &stun(0x0103, &[]), 20);
+        assert_eq!(ledger.lending(), Some(Lending::Lent));
+        let before = ledger.read().relay.received - 48;
         ledger.received(server, &[0x40; 100], 100);
-        assert_eq!(ledger.read().relay.received, 48 + 128);
+        assert_eq!(ledger.read().relay.received - before, 48 + 128);
         // Three packets in one go, over IPv6.
         ledger.sent("[2001:db8::1]:9".parse().expect("an address"), &[0x90; 250], Some(100));
         assert_eq!(ledger.read().peer.sent, 64 + 250 + 3 * 48);

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -19,6 +19,7 @@ use super::records::Queue;
 use super::template::{self, Half};
 use super::traffic::{Tracks, last_words, listen, receive, speak, transmit};
 use super::video::{self, Pictures};
+use super::vigil;
 use super::{CONNECT_LIMIT, DownReason, HANDSHAKE_LIMIT, News, Role, Route, Settings};
 
 /// How long gathering may take: of a server that does not answer the library does not tell.
@@ -60,6 +61,10 @@ pub(super) struct Shared {
     pub(super) borrowed: watch::Sender<Vec<SocketAddr>>,
     /// Bytes of records sent that the peer has not said to have taken.
     pub(super) untaken: AtomicUsize,
+    /// Whether the peer was said to be silent.
+    silent: AtomicBool,
+    /// Told when a record leaves.
+    pub(super) sends: Notify,
     /// Told when half of the window is empty, or the peer took something.
     pub(super) emptied: Notify,
     pub(super) up: watch::Sender<bool>,
@@ -93,6 +98,35 @@ impl Shared {
 
     pub(super) async fn tell(&self, news: News) -> Result<(), End> {
         self.news.send(news).await.map_err(|_| End::Owner)
+    }
+
+    /// Tells that the peer is silent, unless it was told.
+    pub(super) async fn interrupted(&self) -> Result<(), End> {
+        match self.silent.swap(true, Ordering::AcqRel) {
+            false => self.tell(News::Interrupted).await,
+            true => Ok(()),
+        }
+    }
+
+    /// Tells that the peer is heard again, if it was silent.
+    pub(super) async fn restored(&self) -> Result<(), End> {
+        match self.silent.swap(false, Ordering::AcqRel) {
+            true => self.tell(News::Restored).await,
+            false => Ok(()),
+        }
+    }
+
+    /// Whether records are under way that the peer has not acknowledged.
+    pub(super) async fn is_awaited(&self) -> bool {
+        self.peer.channel.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0)
+    }
+
+    /// Returns when sound or a record leaves.
+    pub(super) async fn stirred(&self) {
+        tokio::select! {
+            () = self.sends.notified() => {}
+            () = self.pulse.stirred() => {}
+        }
     }
 
     /// Tells what came through the channel; the first of it is that the link is up.
@@ -142,6 +176,8 @@ impl Life {
             trusted: watch::Sender::new(None),
             borrowed: watch::Sender::new(Vec::new()),
             untaken: AtomicUsize::new(0),
+            silent: AtomicBool::new(false),
+            sends: Notify::new(),
             emptied: Notify::new(),
             up: watch::Sender::new(false),
             bulk_open: watch::Sender::new(false),
@@ -179,8 +215,8 @@ impl Life {
             end = bulk::carry(&shared, &mut files) => end,
             () = speak(&shared, &sound) => End::Owner,
             () = listen(heard, &sound) => End::Owner,
-            () = video::show(&shared, &pictures) => End::Owner,
-            () = video::watch(seen, &pictures) => End::Owner,
+            () = video::carry(&shared, seen, &pictures) => End::Owner,
+            end = vigil::watch(&shared) => end,
         };
         // The library gives up on a handshake that fails too often or that the peer gives up; whoever notices first.
         let shaking = shared.pace.phases().path.is_some() && !shared.is_up();
@@ -203,7 +239,9 @@ impl Life {
             let _ = tokio::time::timeout(FAREWELL, shared.peer.ended.notified()).await;
         }
         let Shared { peer, news, .. } = shared;
+        let tunnels = Arc::clone(&peer.tunnels);
         drop(peer);
+        let _ = tokio::time::timeout(FAREWELL, tunnels.end()).await;
         if let End::Down(reason) = end {
             tokio::select! {
                 _ = news.send(News::Down(reason)) => {}
@@ -235,10 +273,11 @@ struct Talk<'a> {
     /// Candidates taken since the last description.
     taken: usize,
     path: bool,
-    interrupted: bool,
     deadline: Option<Instant>,
     /// Until when gathering may last, while it lasts.
     gathering: Option<Instant>,
+    /// A restart was asked for while another was being agreed on.
+    again: bool,
 }
 
 impl<'a> Talk<'a> {
@@ -264,9 +303,9 @@ impl<'a> Talk<'a> {
             early: Vec::new(),
             taken: 0,
             path: false,
-            interrupted: false,
             deadline: None,
             gathering: None,
+            again: false,
         }
     }
 
@@ -287,6 +326,7 @@ impl<'a> Talk<'a> {
                 Some(fact) = self.facts.recv() => self.learn(fact).await?,
                 Ok(()) = self.ice.changed() => self.path().await?,
                 Ok(()) = up.changed() => self.deadline = None,
+                () = self.shared.pace.look(), if self.shared.is_up() => self.look().await?,
                 () = expired => return Ok(End::Down(self.too_late())),
                 () = gathered => self.gathered().await?,
                 else => return Ok(End::Owner),
@@ -383,7 +423,10 @@ impl<'a> Talk<'a> {
         for candidate in std::mem::take(&mut self.early) {
             self.candidate(candidate).await?;
         }
-        Ok(())
+        match std::mem::take(&mut self.again) {
+            true => self.restart().await,
+            false => Ok(()),
+        }
     }
 
     async fn candidate(&mut self, candidate: Candidate) -> Result<(), End> {
@@ -408,6 +451,14 @@ impl<'a> Talk<'a> {
         Ok(())
     }
 
+    /// Says how the link travels, if it is not the way it did.
+    async fn look(&mut self) -> Result<(), End> {
+        let before = self.shared.travels.borrow().map(|route| route.taking(Duration::ZERO));
+        let borrowed = self.shared.borrowed.borrow().clone();
+        let now = self.shared.peer.course(&borrowed).await;
+        if before.is_some() && now.is_some() && before != now { self.travels().await } else { Ok(()) }
+    }
+
     /// Says how the link travels now.
     async fn travels(&mut self) -> Result<(), End> {
         match self.shared.route().await {
@@ -419,9 +470,10 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Starts a new generation, unless one is being agreed on already.
+    /// Starts a new generation, once the one that is being agreed on is: its addresses may be gone already.
     async fn restart(&mut self) -> Result<(), End> {
         let (Stage::Settled, Some(next)) = (self.stage, self.generation.checked_add(1)) else {
+            self.again = true;
             return Ok(());
         };
         let connection = &self.shared.peer.connection;
@@ -443,9 +495,7 @@ impl<'a> Talk<'a> {
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed if up => {
                 self.deadline = None;
                 self.shared.pace.calm();
-                if std::mem::take(&mut self.interrupted) {
-                    self.shared.tell(News::Restored).await?;
-                }
+                self.shared.restored().await?;
                 self.travels().await
             }
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed => {
@@ -455,9 +505,8 @@ impl<'a> Talk<'a> {
                 Ok(())
             }
             // A restart gives up the old path before the new one is found.
-            RTCIceConnectionState::Disconnected | RTCIceConnectionState::Checking if up && !self.interrupted => {
-                self.interrupted = true;
-                self.shared.tell(News::Interrupted).await
+            RTCIceConnectionState::Disconnected | RTCIceConnectionState::Checking if up => {
+                self.shared.interrupted().await
             }
             RTCIceConnectionState::Failed => Err(End::Down(self.too_late())),
             _ => Ok(()),
@@ -487,107 +536,4 @@ fn own(text: &str, generation: u32) -> Result<Description, End> {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
-mod tests {
-    use std::net::{IpAddr, Ipv4Addr};
-
-    use bytes::BytesMut;
-    use webrtc::data_channel::DataChannelEvent;
-    use webrtc::peer_connection::StatsSelector;
-
-    use super::super::{Bind, Link, RoutePolicy, Watch};
-    use super::*;
-
-    /// A peer that follows the signaling of a link and then does what it likes.
-    async fn hostile() -> (Link, mpsc::Receiver<News>, Peer) {
-        let settings = |role| Settings {
-            role,
-            servers: vec![],
-            policy: RoutePolicy::Any,
-            bind: Bind::Only(vec![IpAddr::V4(Ipv4Addr::LOCALHOST)]),
-            watch: Watch::Close,
-        };
-        let (tell, mut news) = mpsc::channel(64);
-        let link = Link::open(settings(Role::Offer), tell).await.unwrap();
-        let pace = Arc::new(Pace::new());
-        pace.hurry();
-        let mut peer = Peer::build(&settings(Role::Answer), pace, Arc::new(Pulse::new())).await.unwrap();
-        let Some(News::Local(local)) = news.recv().await else { panic!("no description") };
-        let offer = RTCSessionDescription::offer(template::session(&local, Role::Offer, Half::Offer)).unwrap();
-        peer.connection.set_remote_description(offer).await.unwrap();
-        let answer = peer.connection.create_answer(None).await.unwrap();
-        link.accept(template::own(&answer.sdp, 0).unwrap()).unwrap();
-        peer.connection.set_local_description(answer).await.unwrap();
-        while let Some(Fact::Candidate(candidate)) = peer.facts.recv().await {
-            link.add_candidate(candidate).unwrap();
-        }
-        while !matches!(peer.channel.poll().await, Some(DataChannelEvent::OnOpen)) {}
-        (link, news, peer)
-    }
-
-    async fn ends(mut news: mpsc::Receiver<News>) -> DownReason {
-        let end = async {
-            loop {
-                match news.recv().await.unwrap() {
-                    News::Down(reason) => return reason,
-                    News::Record(_) => panic!("a record of a hostile peer was passed on"),
-                    _ => {}
-                }
-            }
-        };
-        tokio::time::timeout(Duration::from_secs(20), end).await.unwrap()
-    }
-
-    #[tokio::test]
-    async fn a_peer_that_opens_a_channel_nobody_agreed_on_is_dropped() {
-        let (_link, news, peer) = hostile().await;
-        peer.connection.create_data_channel("another", None).await.unwrap();
-        assert_eq!(ends(news).await, DownReason::Breach);
-    }
-
-    #[tokio::test]
-    async fn a_peer_that_speaks_before_it_is_ready_is_dropped() {
-        let (_link, news, peer) = hostile().await;
-        peer.channel.send(BytesMut::from(&b"first"[..])).await.unwrap();
-        assert_eq!(ends(news).await, DownReason::Breach);
-    }
-
-    #[tokio::test]
-    async fn a_peer_that_gives_credit_for_what_was_never_sent_is_dropped() {
-        for nonsense in ["1", "-1", "99999999999999999999", "much", ""] {
-            let (_link, news, peer) = hostile().await;
-            peer.channel.send_text("ready").await.unwrap();
-            peer.channel.send_text(nonsense).await.unwrap();
-            assert_eq!(ends(news).await, DownReason::Breach, "{nonsense:?}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_peer_whose_file_pieces_are_none_or_never_end_is_dropped() {
-        let endless = vec![BytesMut::from(&[1; 60_000][..]); 2];
-        for pieces in [vec![BytesMut::new()], vec![BytesMut::from(&[2, 3][..])], endless] {
-            let (_link, news, peer) = hostile().await;
-            peer.channel.send_text("ready").await.unwrap();
-            for piece in pieces {
-                peer.bulk.send(piece).await.unwrap();
-            }
-            assert_eq!(ends(news).await, DownReason::Breach);
-        }
-        let (_link, news, peer) = hostile().await;
-        peer.channel.send_text("ready").await.unwrap();
-        peer.bulk.send_text("1").await.unwrap();
-        assert_eq!(ends(news).await, DownReason::Breach, "credit for what was never sent");
-    }
-
-    #[tokio::test]
-    async fn sound_is_sealed_with_the_strongest_cipher_there_is() {
-        let (_link, _news, peer) = hostile().await;
-        let stats = peer.connection.get_stats(Instant::now(), StatsSelector::None).await;
-        assert_eq!(stats.transport().unwrap().srtp_cipher, "SRTP_AEAD_AES_256_GCM");
-    }
-
-    #[tokio::test]
-    async fn a_peer_that_never_says_it_is_ready_is_given_up() {
-        let (_link, news, _peer) = hostile().await;
-        assert_eq!(ends(news).await, DownReason::Unauthenticated);
-    }
-}
+mod tests;

@@ -45,6 +45,31 @@ struct Rings {
     heard_ready: Notify,
     dropped: AtomicU64,
     next_sequence: AtomicU16,
+    captured: SoundClock,
+    played: SoundClock,
+}
+
+/// Which sound is captured or played when: an RTP timestamp in the upper half, when it was its turn in the lower, in
+/// microseconds; 0 for never.
+#[derive(Debug, Default)]
+struct SoundClock(AtomicU64);
+
+/// Sound that was not heard of for this long says nothing any more.
+const STALE_US: u32 = 1_000_000;
+
+impl SoundClock {
+    fn note(&self, now_us: u64, timestamp: u32) {
+        // A clock of 32 bits wraps after 71 minutes; only a second of it is ever looked at.
+        let pair = u64::from(timestamp) << 32 | (now_us & u64::from(u32::MAX)).max(1);
+        self.0.store(pair, Ordering::Relaxed);
+    }
+
+    fn at(&self, now_us: u64) -> Option<u32> {
+        let pair = self.0.load(Ordering::Relaxed);
+        let age_us = (now_us as u32).wrapping_sub(pair as u32);
+        let samples = (u64::from(age_us) * 48 / 1_000) as u32;
+        (pair != 0 && age_us < STALE_US).then(|| ((pair >> 32) as u32).wrapping_add(samples))
+    }
 }
 
 /// Where the media thread hands in and takes out sound; clones share the same rings.
@@ -70,6 +95,28 @@ impl MediaPort {
     #[must_use]
     pub fn next_sequence(&self) -> u16 {
         self.rings.next_sequence.load(Ordering::Relaxed)
+    }
+
+    /// The sound with this RTP timestamp was captured just now, by [`crate::clock`].
+    pub fn note_captured(&self, now_us: u64, timestamp: u32) {
+        self.rings.captured.note(now_us, timestamp);
+    }
+
+    /// The peer's sound with this RTP timestamp is played just now, by [`crate::clock`].
+    pub fn note_played(&self, now_us: u64, timestamp: u32) {
+        self.rings.played.note(now_us, timestamp);
+    }
+
+    /// RTP timestamp of the sound that is captured at this moment; none while none is.
+    #[must_use]
+    pub fn captured(&self, now_us: u64) -> Option<u32> {
+        self.rings.captured.at(now_us)
+    }
+
+    /// RTP timestamp of the peer's sound that is played at this moment; none while none is.
+    #[must_use]
+    pub fn played(&self, now_us: u64) -> Option<u32> {
+        self.rings.played.at(now_us)
     }
 
     /// Takes the oldest packet heard, if any; neither blocks nor allocates.
@@ -126,6 +173,8 @@ pub(super) fn port() -> (MediaPort, Sound) {
         heard_ready: Notify::new(),
         dropped: AtomicU64::new(0),
         next_sequence: AtomicU16::new(u16::from_be_bytes(random())),
+        captured: SoundClock::default(),
+        played: SoundClock::default(),
     });
     (MediaPort { rings: Arc::clone(&rings) }, Sound { rings })
 }

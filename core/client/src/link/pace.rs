@@ -7,7 +7,7 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
@@ -22,6 +22,7 @@ use webrtc::runtime::{
 use super::ledger::Ledger;
 use super::pulse::Pulse;
 use super::socket::{Socket, Way};
+use super::tunnel::Tunnels;
 use super::{CONNECT_LIMIT, Phases, RelayedBy, Route};
 
 /// Longest nap while a link comes up.
@@ -40,6 +41,8 @@ const LEISURE: Duration = Duration::from_secs(1);
 const PRECISE: Duration = Duration::from_millis(60);
 /// Without traffic for this long a link is idle: longer than any acknowledgement or retransmission is pending.
 const IDLE_AFTER: Duration = Duration::from_secs(2);
+/// How often at most the route is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
 /// Asked of the system for each socket and direction; the usual 208 KiB overflow at a few MB/s.
 const BUFFER_BYTES: usize = 4 * 1024 * 1024;
 /// Longest wait for a name server; the library waits for it with everything else stopped.
@@ -61,9 +64,17 @@ pub(super) struct Pace {
     /// Whether packets pass our relay.
     relayed: AtomicBool,
     wakeups: AtomicU64,
+    /// Milliseconds after `epoch` at which the route was last looked at.
+    looked: AtomicU64,
+    /// Told when it may have changed.
+    look: Notify,
     /// Bytes of UDP payload that left.
     sent: AtomicU64,
     ledger: Ledger,
+    /// Milliseconds after `epoch` at which anything last came in.
+    heard: AtomicU64,
+    /// The address of this device that something else than a path check last left from.
+    from: watch::Sender<Option<IpAddr>>,
     /// Microseconds after `epoch` at which each [`Milestone`] was first reached; 0 is not yet.
     reached: [AtomicU64; 3],
 }
@@ -86,8 +97,12 @@ impl Pace {
             turns: AtomicU32::new(0),
             relayed: AtomicBool::new(false),
             wakeups: AtomicU64::new(0),
+            looked: AtomicU64::new(0),
+            look: Notify::new(),
             sent: AtomicU64::new(0),
             ledger: Ledger::default(),
+            heard: AtomicU64::new(0),
+            from: watch::Sender::new(None),
             reached: [const { AtomicU64::new(0) }; 3],
         }
     }
@@ -137,6 +152,21 @@ impl Pace {
         self.up.store(false, Ordering::Relaxed);
     }
 
+    /// Returns when it is time to look whether the link travels another way now: the library does not say so. It checks
+    /// paths where it turns, so that is when; between turns there is nothing new, and an idle link sleeps on.
+    pub(super) async fn look(&self) {
+        self.look.notified().await;
+    }
+
+    /// The task has turned.
+    fn turned(&self) {
+        let now = self.now();
+        if now.saturating_sub(self.looked.load(Ordering::Relaxed)) >= as_ms(LOOK_EVERY) {
+            self.looked.store(now, Ordering::Relaxed);
+            self.look.notify_one();
+        }
+    }
+
     pub(super) fn wakeups(&self) -> u64 {
         self.wakeups.load(Ordering::Relaxed)
     }
@@ -148,6 +178,17 @@ impl Pace {
     /// So many bytes left.
     pub(super) fn left(&self, bytes: usize) {
         self.sent.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// Something else than a path check leaves from this address.
+    pub(super) fn leave_from(&self, ip: Option<IpAddr>) {
+        if *self.from.borrow() != ip {
+            self.from.send_replace(ip);
+        }
+    }
+
+    pub(super) fn from(&self) -> Option<IpAddr> {
+        *self.from.borrow()
     }
 
     /// What passes, by what it is for.
@@ -168,8 +209,19 @@ impl Pace {
         self.now() < self.hurry_until.load(Ordering::Relaxed)
     }
 
+    /// As if something came in just now.
+    pub(super) fn heard_now(&self) {
+        self.heard.store(self.now(), Ordering::Relaxed);
+    }
+
+    /// How long nothing has come in.
+    pub(super) fn silence(&self) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(self.heard.load(Ordering::Relaxed)))
+    }
+
     /// A packet came in.
     pub(super) fn received(&self) {
+        self.heard_now();
         if self.hurries() {
             self.turns.store(TURNS, Ordering::Relaxed);
         }
@@ -209,6 +261,8 @@ pub(super) struct Paced {
     pub(super) pulse: Arc<Pulse>,
     /// Learns which way the link's packets take.
     pub(super) way: watch::Sender<Option<Way>>,
+    /// Relays that are reached otherwise than by UDP.
+    pub(super) tunnels: Arc<Tunnels>,
     /// Told when the connection's task is gone, by whatever way: its end, an abort or a panic.
     pub(super) ended: Arc<Notify>,
 }
@@ -237,7 +291,7 @@ impl Runtime for Paced {
         let _ = options.set_recv_buffer_size(BUFFER_BYTES);
         let _ = options.set_send_buffer_size(BUFFER_BYTES);
         let (pace, pulse) = (Arc::clone(&self.pace), Arc::clone(&self.pulse));
-        Ok(Arc::new(Socket::wrap(socket, pace, pulse, self.way.clone())?))
+        Ok(Arc::new(Socket::wrap(socket, pace, pulse, self.way.clone(), Arc::clone(&self.tunnels))?))
     }
 
     fn wrap_tcp_listener(&self, listener: std::net::TcpListener) -> io::Result<Arc<dyn AsyncTcpListener>> {
@@ -249,6 +303,9 @@ impl Runtime for Paced {
     }
 
     fn resolve_host<'a>(&'a self, host: &'a str) -> Boxed<'a, io::Result<Vec<SocketAddr>>> {
+        if let Some(addresses) = self.tunnels.resolve(host) {
+            return Box::pin(std::future::ready(Ok(addresses)));
+        }
         Box::pin(async move {
             let answer = tokio::time::timeout(RESOLVE_LIMIT, tokio::net::lookup_host(host)).await;
             answer.map_err(|_| io::Error::from(io::ErrorKind::TimedOut))?.map(Iterator::collect)
@@ -259,6 +316,7 @@ impl Runtime for Paced {
         if asked == SENDER_WAIT {
             return TokioRuntime.sleep(asked);
         }
+        self.pace.turned();
         if self.pace.turn() {
             return TokioRuntime.yield_now();
         }
@@ -286,12 +344,14 @@ impl Runtime for Paced {
 #[cfg(test)]
 #[allow(clippy::unwrap_used)]
 mod tests {
+    use super::super::Trust;
     use super::*;
 
     #[tokio::test]
     async fn sockets_get_the_largest_buffers_the_system_gives() {
         let (pace, pulse, ended) = (Arc::new(Pace::new()), Arc::new(Pulse::new()), Arc::new(Notify::new()));
-        let runtime = Paced { pace, pulse, way: watch::Sender::new(None), ended };
+        let tunnels = Arc::new(Tunnels::new(&[], &Trust::default()).unwrap());
+        let runtime = Paced { pace, pulse, way: watch::Sender::new(None), tunnels, ended };
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let (wrapped, granted) = (socket.try_clone().unwrap(), std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
         let _kept = runtime.wrap_udp_socket(wrapped).unwrap();

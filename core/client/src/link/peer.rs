@@ -29,9 +29,10 @@ use super::pieces::RECEIVE_BYTES;
 use super::pulse::Pulse;
 use super::records::WINDOW_BYTES;
 use super::socket::Way;
+use super::tunnel::Tunnels;
 use super::{
-    Bind, INTERRUPTED_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError, RECORD_BYTES, Reach, RelayedBy,
-    Role, Route, RoutePolicy, Settings, Watch, template, window,
+    Bind, IDLE_INTERRUPTED_AFTER, IDLE_LOST_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError,
+    RECORD_BYTES, Reach, RelayedBy, Role, Route, RoutePolicy, Settings, Transport, Watch, template, window,
 };
 
 /// The stream number of the records' channel, agreed in advance: no round trip is spent on opening it. Further
@@ -44,9 +45,9 @@ const FACTS: usize = 256;
 /// How often an unproven path is tried, and how often at most: for as long as a link may take to come up.
 const CHECK_EVERY: Duration = Duration::from_millis(100);
 const CHECKS: u16 = 300;
-/// How often a proven path is checked (RFC 7675 asks for at least every 30 s); often enough to notice an
-/// interruption in time even when one check is lost.
-const KEEPALIVE: Duration = Duration::from_secs(1);
+/// How often a proven path is checked (RFC 7675 lets consent last for 30 s): rarely enough for a radio to sleep, and often
+/// enough for a router to keep its door open. What is under way is watched by [`super::vigil`].
+const KEEPALIVE: Duration = Duration::from_secs(20);
 const KEEPALIVE_LOOSE: Duration = Duration::from_secs(3);
 /// Packets that may arrive out of order before they count as replayed; the library's own default is no protection.
 const REPLAY_WINDOW: usize = 512;
@@ -79,6 +80,8 @@ pub(super) struct Peer {
     pub(super) certificate: Certificate,
     /// Which way the link's packets take.
     pub(super) way: watch::Receiver<Option<Way>>,
+    /// Relays that are reached otherwise than by UDP.
+    pub(super) tunnels: Arc<Tunnels>,
 }
 
 impl Peer {
@@ -89,14 +92,23 @@ impl Peer {
         let ended = Arc::new(Notify::new());
         let (way_in, way) = watch::channel(None);
         let certificate = Certificate::generate()?;
-        let reporter = Reporter { facts: facts_in, ice: ice_in, policy: settings.policy };
+        let tunnels = Tunnels::new(&settings.servers, &settings.trust).ok_or(LinkError::Server)?;
+        let tunnels = Arc::new(tunnels);
+        let reporter =
+            Reporter { facts: facts_in, ice: ice_in, policy: settings.policy, tunnels: Arc::clone(&tunnels) };
         let mut codecs = MediaEngine::default();
         let opus = RTCRtpCodecParameters { rtp_codec: opus(), payload_type: template::OPUS };
         codecs.register_codec(opus, RtpCodecKind::Audio).map_err(setup)?;
         let pictures = RTCRtpCodecParameters { rtp_codec: pictures(), payload_type: template::PICTURES };
         codecs.register_codec(pictures, RtpCodecKind::Video).map_err(setup)?;
         let connection = PeerConnectionBuilder::new()
-            .with_runtime(Arc::new(Paced { pace, pulse, way: way_in, ended: Arc::clone(&ended) }))
+            .with_runtime(Arc::new(Paced {
+                pace,
+                pulse,
+                way: way_in,
+                tunnels: Arc::clone(&tunnels),
+                ended: Arc::clone(&ended),
+            }))
             .with_configuration(configuration(settings, &certificate)?)
             .with_setting_engine(engine(settings.policy, settings.watch))
             .with_media_engine(codecs)
@@ -114,7 +126,7 @@ impl Peer {
         match furnish(&*connection, settings.role).await {
             Ok(Channels { records, files, sound, pictures }) => {
                 let (channel, bulk) = (records, files);
-                Ok(Self { connection, channel, bulk, sound, pictures, facts, ice, ended, certificate, way })
+                Ok(Self { connection, channel, bulk, sound, pictures, facts, ice, ended, certificate, way, tunnels })
             }
             Err(error) => {
                 // The library's task outlives a connection that is only dropped.
@@ -133,24 +145,32 @@ impl Peer {
     /// How the link travels now, given the addresses that the peer borrows from a relay: checks from such an address may
     /// come before its candidate does, and the library then calls it peer-reflexive for good.
     pub(super) async fn route(&self, borrowed: &[SocketAddr]) -> Option<Route> {
-        let ice = self.connection.sctp().await?.transport().ice_transport();
-        let pair = ice.get_selected_candidate_pair().await.ok()??;
+        let route = self.course(borrowed).await?;
         let stats = self.connection.get_stats(Instant::now(), StatsSelector::None).await;
         let seconds = stats
             .candidate_pairs()
             .filter(|pair| pair.nominated)
             .map(|pair| pair.current_round_trip_time)
             .fold(0.0, f64::max);
-        let rtt = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        Some(route.taking(Duration::try_from_secs_f64(seconds).unwrap_or_default()))
+    }
+
+    /// The same without its round-trip time, which takes longer to find out.
+    pub(super) async fn course(&self, borrowed: &[SocketAddr]) -> Option<Route> {
+        let ice = self.connection.sctp().await?.transport().ice_transport();
+        let pair = ice.get_selected_candidate_pair().await.ok()??;
         let ours = pair.local().typ == RTCIceCandidateType::Relay;
         let theirs = pair.remote().typ == RTCIceCandidateType::Relay || is_among(borrowed, pair.remote());
+        let rtt = Duration::ZERO;
         let by = match (ours, theirs) {
             (true, true) => RelayedBy::Both,
             (true, false) => RelayedBy::Us,
             (false, true) => RelayedBy::Them,
             (false, false) => return Some(Route::Direct { kind: reach(&pair.remote().address), rtt }),
         };
-        Some(Route::Relayed { by, protocol: Protocol::Udp, rtt })
+        let lent = address(pair.local()).filter(|_| ours);
+        let protocol = lent.map_or(Transport::Udp, |lent| self.tunnels.carries(lent));
+        Some(Route::Relayed { by, protocol, rtt })
     }
 
     /// The library's own description of this end.
@@ -160,8 +180,11 @@ impl Peer {
 }
 
 fn is_among(borrowed: &[SocketAddr], candidate: &RTCIceCandidate) -> bool {
-    let ip = candidate.address.parse::<IpAddr>();
-    ip.is_ok_and(|ip| borrowed.contains(&SocketAddr::new(ip, candidate.port)))
+    address(candidate).is_some_and(|address| borrowed.contains(&address))
+}
+
+fn address(candidate: &RTCIceCandidate) -> Option<SocketAddr> {
+    Some(SocketAddr::new(candidate.address.parse().ok()?, candidate.port))
 }
 
 pub(super) fn setup(error: webrtc::error::Error) -> LinkError {
@@ -226,20 +249,19 @@ async fn channel(
 }
 
 fn engine(policy: RoutePolicy, watch: Watch) -> SettingEngine {
-    let (interrupted, keepalive) = match watch {
-        Watch::Close => (INTERRUPTED_AFTER, KEEPALIVE),
-        Watch::Loose => (INTERRUPTED_AFTER_LOOSE, KEEPALIVE_LOOSE),
+    let (interrupted, lost, keepalive) = match watch {
+        Watch::Close => (IDLE_INTERRUPTED_AFTER, IDLE_LOST_AFTER, KEEPALIVE),
+        Watch::Loose => (INTERRUPTED_AFTER_LOOSE, LOST_AFTER, KEEPALIVE_LOOSE),
     };
-    let relay_wait = if policy == RoutePolicy::RelayOnly { Duration::ZERO } else { RELAY_WAIT };
     SettingEngineBuilder::new()
         // Without a multicast route mDNS makes building fail, and it tells the neighbours who is here.
         .with_multicast_dns_mode(rtc::ice::mdns::MulticastDnsMode::Disabled)
-        .with_ice_timeouts(Some(interrupted), Some(LOST_AFTER - interrupted), Some(keepalive))
+        .with_ice_timeouts(Some(interrupted), Some(lost - interrupted), Some(keepalive))
         .with_ice_connection_attempts(Some(CHECK_EVERY), Some(CHECKS))
         .with_host_acceptance_min_wait(Some(Duration::ZERO))
         .with_srflx_acceptance_min_wait(Some(SRFLX_WAIT))
         .with_prflx_acceptance_min_wait(Some(PRFLX_WAIT))
-        .with_relay_acceptance_min_wait(Some(relay_wait))
+        .with_relay_acceptance_min_wait(Some(relay_wait(policy)))
         // Sockets belong to one interface each, so only new ones reach a network the device has just joined.
         .with_discard_local_candidates_during_ice_restart(true)
         .with_srtp_protection_profiles(vec![SrtpProtectionProfile::Srtp_Aead_Aes_256_Gcm])
@@ -255,12 +277,24 @@ fn engine(policy: RoutePolicy, watch: Watch) -> SettingEngine {
         .build()
 }
 
+/// Where there is nothing better to wait for, a relay is taken at once.
+fn relay_wait(policy: RoutePolicy) -> Duration {
+    if policy == RoutePolicy::RelayOnly { Duration::ZERO } else { RELAY_WAIT }
+}
+
 fn configuration(settings: &Settings, certificate: &Certificate) -> Result<RTCConfiguration, LinkError> {
-    let mut servers = Vec::new();
+    let (mut servers, mut tunnels) = (Vec::new(), 0);
     for server in &settings.servers {
         let (scheme, host, port, username, credential) = match server {
             IceServer::Stun { host, port } => ("stun", host, *port, "", ""),
-            IceServer::Turn { host, port, username, password } => ("turn", host, *port, &**username, &**password),
+            IceServer::Turn { host, port, username, password, .. } => ("turn", host, *port, &**username, &**password),
+        };
+        let alias = match server {
+            IceServer::Turn { transport: Transport::Tcp | Transport::Tls, .. } => {
+                tunnels += 1;
+                Some(Tunnels::alias(tunnels - 1))
+            }
+            _ => None,
         };
         let useless = match settings.policy {
             RoutePolicy::DirectOnly => scheme == "turn",
@@ -275,7 +309,10 @@ fn configuration(settings: &Settings, certificate: &Certificate) -> Result<RTCCo
             return Err(LinkError::Server);
         }
         servers.push(RTCIceServer {
-            urls: vec![format!("{scheme}:{host}:{port}")],
+            urls: vec![match alias {
+                Some((name, number)) => format!("{scheme}:{name}:{number}"),
+                None => format!("{scheme}:{host}:{port}"),
+            }],
             username: username.into(),
             credential: credential.into(),
         });
@@ -328,6 +365,7 @@ struct Reporter {
     facts: mpsc::Sender<Fact>,
     ice: watch::Sender<RTCIceConnectionState>,
     policy: RoutePolicy,
+    tunnels: Arc<Tunnels>,
 }
 
 impl Reporter {
@@ -360,6 +398,11 @@ impl Reporter {
 #[async_trait::async_trait]
 impl PeerConnectionEventHandler for Reporter {
     async fn on_ice_candidate(&self, event: RTCPeerConnectionIceEvent) {
+        // The library forgets the URL once it has told of it.
+        let lent = address(&event.candidate).filter(|_| event.candidate.typ == RTCIceCandidateType::Relay);
+        if let Some(lent) = lent {
+            self.tunnels.lends(lent, &event.url);
+        }
         if let Some(candidate) = self.offer(&event.candidate) {
             self.tell(Fact::Candidate(candidate));
         }
@@ -381,5 +424,18 @@ impl PeerConnectionEventHandler for Reporter {
 
     async fn on_track(&self, track: Arc<dyn TrackRemote>) {
         self.tell(Fact::Track(track.kind().await, track));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_relay_waits_for_better_ways_only_where_there_may_be_some() {
+        assert_eq!(relay_wait(RoutePolicy::RelayOnly), Duration::ZERO);
+        for policy in [RoutePolicy::Any, RoutePolicy::DirectOnly] {
+            assert!(relay_wait(policy) > PRFLX_WAIT && relay_wait(policy) < Duration::from_secs(2), "{policy:?}");
+        }
     }
 }

@@ -42,6 +42,11 @@ impl Pulse {
         last > 0 && self.now().saturating_sub(last) < as_us(LASTS)
     }
 
+    /// Waits for the next beat.
+    pub(super) async fn stirred(&self) {
+        self.beaten.notified().await;
+    }
+
     /// Waits for the next beat, or for as long as one takes if there is none.
     pub(super) async fn next(&self) {
         let _ = tokio::time::timeout(BEAT + PATIENCE, self.beaten.notified()).await;

@@ -9,7 +9,7 @@
 //! the library does. One reader at a time costs one wake-up per batch.
 
 use std::io::{self, IoSliceMut};
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -21,11 +21,12 @@ use futures_util::task::AtomicWaker;
 use quinn::udp::{EcnCodepoint as QuicEcn, RecvMeta as QuicMeta, Transmit as QuicTransmit};
 use tokio::io::Interest;
 use tokio::net::UdpSocket;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use webrtc::runtime::{AsyncUdpSocket, EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 use super::pace::Pace;
 use super::pulse::Pulse;
+use super::tunnel::Tunnels;
 
 /// Packets that wait for the library while a tap reads; it is woken for the first, and a queue of the kernel's size would
 /// hide from its peer that it is behind.
@@ -80,14 +81,18 @@ impl PartialEq for Way {
 #[derive(Debug)]
 pub(super) struct Socket {
     io: UdpSocket,
+    local: Option<IpAddr>,
     offload: Offload,
     pace: Arc<Pace>,
     pulse: Arc<Pulse>,
     way: watch::Sender<Option<Way>>,
     /// Whether a tap reads.
     tapped: AtomicBool,
-    /// What the tap found for the library.
+    /// What the tap, or a connection to a relay, has for the library.
     others: OnceLock<ArrayQueue<(SocketAddr, Bytes)>>,
+    tunnels: Arc<Tunnels>,
+    /// Where packets go for each of them, once there was one.
+    tunnelled: Box<[OnceLock<mpsc::Sender<Bytes>>]>,
     library: AtomicWaker,
     tap: AtomicWaker,
     /// Packets that looked like QUIC and came from elsewhere, or were none of anybody's, while a tap read.
@@ -113,11 +118,13 @@ impl Socket {
         pace: Arc<Pace>,
         pulse: Arc<Pulse>,
         way: watch::Sender<Option<Way>>,
+        tunnels: Arc<Tunnels>,
     ) -> io::Result<Handle> {
         socket.set_nonblocking(true)?;
         let io = UdpSocket::from_std(socket)?;
         let offload = Offload(UdpSocketState::new(UdpSockRef::from(&io))?);
         Ok(Handle(Arc::new(Self {
+            local: io.local_addr().ok().map(|address| address.ip()),
             io,
             offload,
             pace,
@@ -125,6 +132,8 @@ impl Socket {
             way,
             tapped: AtomicBool::new(false),
             others: OnceLock::new(),
+            tunnelled: (0..tunnels.len()).map(|_| OnceLock::new()).collect(),
+            tunnels,
             library: AtomicWaker::new(),
             tap: AtomicWaker::new(),
             foreign: AtomicU64::new(0),
@@ -157,6 +166,7 @@ impl Socket {
                     for (buf, meta) in bufs.iter().zip(meta.iter()).take(count) {
                         let bytes = buf.get(..meta.len).unwrap_or_default();
                         self.pace.ledger().received(meta.addr, bytes, meta.stride);
+                        self.tunnels.hear(bytes);
                     }
                     return Poll::Ready(Ok(count));
                 }
@@ -164,6 +174,41 @@ impl Socket {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
+    }
+
+    /// Sends what goes over a connection: to a server, for each of which there is one at most. What it does not take at
+    /// once is lost, as on any full line.
+    fn tunnel(self: &Arc<Self>, number: usize, transmit: &Transmit<'_>) {
+        let Some(tunnelled) = self.tunnelled.get(number) else { return };
+        let begin = || self.tunnels.begin(number, transmit.destination, Arc::downgrade(self));
+        let packets = tunnelled.get_or_init(begin);
+        let stride = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+        for packet in transmit.contents.chunks(stride) {
+            if packets.try_send(Bytes::copy_from_slice(packet)).is_ok() {
+                self.pace.ledger().sent(transmit.destination, packet, None);
+                self.pace.left(packet.len());
+            }
+        }
+    }
+
+    /// Hands the library what came over a connection, as if it had come from the address that stands for its server.
+    pub(super) fn hand(&self, from: SocketAddr, message: &[u8]) {
+        self.pace.ledger().received(from, message, message.len());
+        self.leave(from, Protocol::of(message), message);
+    }
+
+    /// Leaves a packet to the library. What looks like QUIC and is not the peer's may be a relay's, so it has to judge.
+    fn leave(&self, from: SocketAddr, protocol: Protocol, packet: &[u8]) {
+        self.pace.received();
+        if protocol != Protocol::Check {
+            self.pace.passed();
+        }
+        if packet.len() > OTHER_BYTES {
+            return;
+        }
+        // A full queue drops it, as the kernel's would.
+        let _ = self.others.get_or_init(|| ArrayQueue::new(OTHERS)).push((from, Bytes::copy_from_slice(packet)));
+        self.library.wake();
     }
 
     /// Notes what the library sends: that something passes, when sound does, and which way DTLS takes.
@@ -182,6 +227,7 @@ impl Socket {
             Protocol::Quic | Protocol::Other => {}
         }
         self.pace.passed();
+        self.pace.leave_from(self.local);
     }
 
     /// What the tap left for the library, one packet at a time.
@@ -209,6 +255,10 @@ impl AsyncUdpSocket for Handle {
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         self.0.note(transmit);
+        if let Some(number) = self.0.tunnels.number(transmit.destination) {
+            self.0.tunnel(number, transmit);
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
         loop {
             ready!(self.0.io.poll_send_ready(cx))?;
             match self.0.send(transmit) {
@@ -274,7 +324,6 @@ impl Tap {
     /// Takes over reading a link's way; `None` if that is tapped already, or given up.
     pub(super) fn new(way: &Way) -> Option<Self> {
         let socket = way.socket.upgrade()?;
-        socket.others.get_or_init(|| ArrayQueue::new(OTHERS));
         let free = !socket.tapped.swap(true, Ordering::AcqRel);
         free.then(|| Self { socket, remote: way.remote, full: AtomicBool::new(false) })
     }
@@ -301,23 +350,11 @@ impl Tap {
         kept
     }
 
-    /// Leaves a packet to the library. What looks like QUIC and is not the peer's may be a relay's, so it has to judge.
     fn leave(&self, from: SocketAddr, protocol: Protocol, packet: &[u8]) {
-        let socket = &self.socket;
-        socket.pace.received();
-        if protocol != Protocol::Check {
-            socket.pace.passed();
-        }
         if protocol == Protocol::Quic {
-            socket.foreign.fetch_add(1, Ordering::Relaxed);
+            self.socket.foreign.fetch_add(1, Ordering::Relaxed);
         }
-        if packet.len() > OTHER_BYTES {
-            return;
-        }
-        let Some(others) = socket.others.get() else { return };
-        // A full queue drops it, as the kernel's would.
-        let _ = others.push((from, Bytes::copy_from_slice(packet)));
-        socket.library.wake();
+        self.socket.leave(from, protocol, packet);
     }
 
     /// How many packets looked like QUIC and did not come from the peer.
@@ -394,6 +431,7 @@ impl quinn::AsyncUdpSocket for Tap {
                 (meta.ecn, meta.dst_ip) = (read.ecn.map(to_quic), read.dst_ip);
             }
             if any {
+                socket.pace.heard_now();
                 return Poll::Ready(Ok(count));
             }
         }
@@ -452,6 +490,7 @@ pub(super) mod tests {
 
     use quinn::AsyncUdpSocket as _;
 
+    use super::super::Trust;
     use super::*;
 
     /// What the library would hold of a socket on loopback, and the way it sends its records.
@@ -463,7 +502,9 @@ pub(super) mod tests {
     pub(in super::super) fn plug() -> Plugged {
         let (tell, ways) = watch::channel(None);
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let handle = Socket::wrap(socket, Arc::new(Pace::new()), Arc::new(Pulse::new()), tell).unwrap();
+        let tunnels = Arc::new(Tunnels::new(&[], &Trust::default()).unwrap());
+        let (pace, pulse) = (Arc::new(Pace::new()), Arc::new(Pulse::new()));
+        let handle = Socket::wrap(socket, pace, pulse, tell, tunnels).unwrap();
         Plugged { handle, ways }
     }
 

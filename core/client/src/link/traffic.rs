@@ -163,6 +163,7 @@ async fn room(shared: &Shared, length: usize) -> webrtc::error::Result<()> {
         let fits = waiting == 0 || waiting + length <= WINDOW_BYTES;
         if fits && untaken + cost <= CREDIT_BYTES {
             shared.untaken.fetch_add(cost, Ordering::AcqRel);
+            shared.sends.notify_one();
             return Ok(());
         }
         let _ = tokio::time::timeout(WINDOW_PATIENCE, shared.emptied.notified()).await;

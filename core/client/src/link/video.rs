@@ -23,6 +23,7 @@ use webrtc::media_stream::track_remote::TrackRemoteEvent;
 use super::life::Shared;
 use super::template::{self, PICTURES};
 use super::traffic::Remote;
+use crate::built;
 use crate::vault::random;
 
 /// The first byte of a payload that is a report; other payloads begin with the number of their track.
@@ -40,6 +41,8 @@ pub struct VideoStats {
     pub sent: SenderStats,
     /// On its way in.
     pub received: ReceiverStats,
+    /// Frames that came whole and were refused: not sealed by the peer, or for another track, or not made of a frame.
+    pub refused: u64,
 }
 
 struct State {
@@ -48,6 +51,7 @@ struct State {
     frames: VecDeque<(Track, Assembled)>,
     waiting: usize,
     keys: [bool; 2],
+    refused: [u64; 2],
     closed: bool,
 }
 
@@ -114,9 +118,12 @@ impl VideoPort {
         std::mem::take(&mut self.inner.state().keys)
     }
 
-    /// A frame of this track could not be used: the peer is asked for a key frame.
-    pub fn need_key(&self, track: Track) {
-        self.inner.state().downlink.need_key(track);
+    /// A frame of this track could not be used: that is counted, and the peer is asked for a key frame.
+    pub fn refuse(&self, track: Track) {
+        let mut state = self.inner.state();
+        state.refused[track as usize] += 1;
+        state.downlink.need_key(track);
+        drop(state);
         self.inner.out.notify_one();
     }
 
@@ -129,6 +136,15 @@ impl VideoPort {
     #[must_use]
     pub fn encoder_bps(&self, track: Track) -> u64 {
         self.inner.state().uplink.encoder_bps(track)
+    }
+
+    /// While no picture is to be sent, sends so much of nothing, in bits a second: whether a path bears more is only known of
+    /// one that is used. 0 for none.
+    pub fn set_filler_bps(&self, filler_bps: u64) {
+        self.inner.state().uplink.set_filler_bps(filler_bps);
+        if filler_bps > 0 {
+            self.inner.out.notify_one();
+        }
     }
 
     /// What the path bears for both tracks, in bits a second.
@@ -152,7 +168,8 @@ impl VideoPort {
     #[must_use]
     pub fn stats(&self, track: Track) -> VideoStats {
         let state = self.inner.state();
-        VideoStats { sent: state.uplink.stats(track), received: state.downlink.stats(track) }
+        let (sent, received) = (state.uplink.stats(track), state.downlink.stats(track));
+        VideoStats { sent, received, refused: state.refused[track as usize] }
     }
 }
 
@@ -168,6 +185,7 @@ pub(super) fn port() -> (VideoPort, Pictures) {
         frames: VecDeque::new(),
         waiting: 0,
         keys: [false; 2],
+        refused: [0; 2],
         closed: false,
     };
     let (out, seen) = (Notify::new(), Notify::new());
@@ -267,8 +285,18 @@ fn collect(state: &mut State, now_us: u64) -> bool {
     any
 }
 
-/// Sends what is due, until the link ends.
-pub(super) async fn show(shared: &Shared, pictures: &Pictures) {
+/// Sends what is due and takes what comes, until the link ends.
+pub(super) async fn carry(shared: &Shared, tracks: mpsc::Receiver<Remote>, pictures: &Pictures) {
+    if !built::VIDEO {
+        return std::future::pending().await;
+    }
+    tokio::select! {
+        () = show(shared, pictures) => {}
+        () = watch(tracks, pictures) => {}
+    }
+}
+
+async fn show(shared: &Shared, pictures: &Pictures) {
     let mut up = shared.up.subscribe();
     if up.wait_for(|up| *up).await.is_err() {
         return;
@@ -302,8 +330,7 @@ pub(super) async fn show(shared: &Shared, pictures: &Pictures) {
     }
 }
 
-/// Takes what comes, until the link ends.
-pub(super) async fn watch(mut tracks: mpsc::Receiver<Remote>, pictures: &Pictures) {
+async fn watch(mut tracks: mpsc::Receiver<Remote>, pictures: &Pictures) {
     while let Some(track) = tracks.recv().await {
         while let Some(event) = track.poll().await {
             match event {
@@ -315,4 +342,29 @@ pub(super) async fn watch(mut tracks: mpsc::Receiver<Remote>, pictures: &Picture
         }
     }
     std::future::pending().await
+}
+
+/// Two ends of pictures and sound, joined in memory.
+#[cfg(test)]
+pub(crate) struct Cable([Pictures; 2]);
+
+#[cfg(test)]
+impl Cable {
+    pub fn new() -> ([(VideoPort, super::MediaPort); 2], Self) {
+        let (ports, ends): (Vec<_>, Vec<_>) = (0..2).map(|_| port()).unzip();
+        let ports: [VideoPort; 2] = ports.try_into().expect("two");
+        (ports.map(|port| (port, super::media::port().0)), Self(ends.try_into().ok().expect("two")))
+    }
+
+    /// Carries what may leave now.
+    pub fn carry(&self) {
+        for (from, to) in [(0, 1), (1, 0)] {
+            let mut leaving = Vec::new();
+            self.0[from].due(&mut leaving);
+            for Leaving { sequence, timestamp, marker, payload } in leaving {
+                let header = rtp::header::Header { marker, sequence_number: sequence, timestamp, ..Default::default() };
+                self.0[to].heard(&rtp::Packet { header, payload });
+            }
+        }
+    }
 }

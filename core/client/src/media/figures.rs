@@ -1,6 +1,6 @@
 //! What a call sounds like in numbers: written by the media thread, read by anybody, without a lock.
 
-use std::sync::atomic::{AtomicI64, AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicU8, AtomicU16, AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use sidetone_media::PlayoutStats;
 
@@ -23,11 +23,6 @@ pub struct Figures {
     pub(super) their_loss: AtomicU8,
     pub(super) our_level: AtomicU8,
     pub(super) their_level: AtomicU8,
-    /// An RTP timestamp in the upper half, when it was captured or played in the lower, in microseconds; 0 for never.
-    captured: AtomicU64,
-    played: AtomicU64,
-    /// How far the pictures shown last were behind their sound, in microseconds; the least number for none.
-    behind_us: [AtomicI64; 2],
     late: AtomicU64,
     lost: AtomicU64,
     recovered: AtomicU64,
@@ -55,9 +50,6 @@ impl Default for Figures {
             their_loss: AtomicU8::default(),
             our_level: AtomicU8::new(127),
             their_level: AtomicU8::new(127),
-            captured: AtomicU64::default(),
-            played: AtomicU64::default(),
-            behind_us: [AtomicI64::new(i64::MIN), AtomicI64::new(i64::MIN)],
             late: AtomicU64::default(),
             lost: AtomicU64::default(),
             recovered: AtomicU64::default(),
@@ -112,42 +104,7 @@ pub struct SoundFigures {
     pub delays_ms: Vec<u16>,
 }
 
-/// Sound that was not heard of for this long says nothing of pictures any more.
-const STALE_US: u32 = 1_000_000;
-
 impl Figures {
-    /// The sound with this RTP timestamp was captured just now.
-    pub(super) fn note_captured(&self, now_us: u64, timestamp: u32) {
-        self.captured.store(pair(now_us, timestamp), Relaxed);
-    }
-
-    /// The sound with this RTP timestamp is played just now.
-    pub(super) fn note_played(&self, now_us: u64, timestamp: u32) {
-        self.played.store(pair(now_us, timestamp), Relaxed);
-    }
-
-    /// RTP timestamp of the sound that is captured at this moment.
-    pub(crate) fn captured(&self, now_us: u64) -> Option<u32> {
-        at(self.captured.load(Relaxed), now_us)
-    }
-
-    /// RTP timestamp of the sound that is played at this moment.
-    pub(crate) fn played(&self, now_us: u64) -> Option<u32> {
-        at(self.played.load(Relaxed), now_us)
-    }
-
-    /// A picture of this source was shown, so far behind its sound.
-    pub(crate) fn shown(&self, source: usize, behind_us: Option<i64>) {
-        if let (Some(place), Some(behind_us)) = (self.behind_us.get(source), behind_us) {
-            place.store(behind_us, Relaxed);
-        }
-    }
-
-    /// How far the last picture of this source was behind its sound.
-    pub(crate) fn behind_us(&self, source: usize) -> Option<i64> {
-        self.behind_us.get(source).map(|place| place.load(Relaxed)).filter(|behind_us| *behind_us != i64::MIN)
-    }
-
     /// Begins anew.
     pub(super) fn reset(&self) {
         for count in [
@@ -160,12 +117,9 @@ impl Figures {
             &self.speaker_missing,
             &self.bytes_sent,
             &self.bytes_heard,
-            &self.captured,
-            &self.played,
         ] {
             count.store(0, Relaxed);
         }
-        self.behind_us.iter().for_each(|place| place.store(i64::MIN, Relaxed));
         self.seconds.store(0, Relaxed);
         self.their_loss.store(0, Relaxed);
         self.playout(PlayoutStats::default());
@@ -220,15 +174,4 @@ impl Figures {
             delays_ms: (oldest..seconds).map(|second| self.delays[second % SECONDS].load(Relaxed)).collect(),
         }
     }
-}
-
-fn pair(now_us: u64, timestamp: u32) -> u64 {
-    // A clock of 32 bits wraps after 71 minutes; only a second of it is ever looked at. 0 means never.
-    u64::from(timestamp) << 32 | (now_us & u64::from(u32::MAX)).max(1)
-}
-
-fn at(pair: u64, now_us: u64) -> Option<u32> {
-    let age_us = (now_us as u32).wrapping_sub(pair as u32);
-    let samples = (u64::from(age_us) * 48 / 1_000) as u32;
-    (pair != 0 && age_us < STALE_US).then(|| ((pair >> 32) as u32).wrapping_add(samples))
 }

@@ -24,6 +24,7 @@ use super::figures::Figures;
 use super::header::{AFTER_PAUSE, Burst, HEADER_MAX, Header, is_claimed};
 use super::reserve::Reserve;
 use super::voice::{self, Feed, LOSS_STEP_PERMILLE, PACKETS, POOL, Port, SEAL, TRACK};
+use crate::clock;
 use crate::vault::random;
 
 /// How often the end of a burst is said, and how far apart.
@@ -187,6 +188,8 @@ impl RoomVoice {
             SoundOrder::Hush => self.hush(now_us),
             SoundOrder::Listen(member) => self.ear.listen(now_us, member, &self.mouth.members),
             SoundOrder::Replay { member, burst } => self.ear.replay(member, burst, &self.mouth.members),
+            // Pictures are no sound.
+            SoundOrder::Show(_) | SoundOrder::Wanted { .. } => {}
             SoundOrder::Join { .. } | SoundOrder::Leave => {}
         }
         self.busy_us = now_us;
@@ -226,6 +229,13 @@ impl RoomVoice {
             if heard {
                 let ear = &mut self.ear;
                 voice::fill(speaker, figures, self.reserve.samples(), |block| ear.pull(now_us, block));
+                let (clock_us, waiting) = (clock::micros(), voice::waiting(speaker));
+                for member in &self.mouth.members {
+                    let heard = self.mode == Mode::Open || self.ear.listening == Some(member.id);
+                    if let Some(next) = self.ear.mixer.playing(member.speaker).filter(|_| heard) {
+                        member.port.note_played(clock_us, next.wrapping_sub(waiting));
+                    }
+                }
             }
         }
         self.measure(now_us, figures);
@@ -391,7 +401,10 @@ impl Mouth {
             loss: self.loss,
         };
         self.send(&header, timestamp, frame.bytes, figures);
-        self.next_timestamp = Some(timestamp.wrapping_add(960));
+        let after = timestamp.wrapping_add(960);
+        self.next_timestamp = Some(after);
+        let now_us = clock::micros();
+        self.members.iter().for_each(|member| member.port.note_captured(now_us, after));
         voice::first(&figures.sent, &figures.first_sent_us);
     }
 

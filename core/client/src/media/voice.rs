@@ -13,7 +13,7 @@ use rtrb::{Consumer, Producer};
 use sidetone_crypto::sframe::{Opener, Sealer};
 use sidetone_engine::{SenderKey, SoundNews, SoundOrder};
 use sidetone_media::{
-    Capture, Encoded, Inserted, MAX_PAYLOAD, MediaError, Mixer, Muted, PULL_SAMPLES, Settings, Speaker,
+    Capture, Encoded, Inserted, Ladder, MAX_PAYLOAD, MediaError, Mixer, Muted, PULL_SAMPLES, Settings, Speaker,
 };
 use sidetone_wire::id::{CallId, RoomId};
 use sidetone_wire::limits::ROOMS;
@@ -53,6 +53,10 @@ pub trait Port: Send {
     fn next_sequence(&self) -> u16;
     /// Takes the oldest packet, if any; neither blocks nor allocates.
     fn take(&self) -> Option<Inbound>;
+    /// The sound with this RTP timestamp was captured just now: pictures that go the same way are to be shown with it.
+    fn note_captured(&self, _now_us: u64, _timestamp: u32) {}
+    /// The sound with this RTP timestamp is played just now: pictures that came the same way are shown with it.
+    fn note_played(&self, _now_us: u64, _timestamp: u32) {}
 }
 
 impl Port for MediaPort {
@@ -66,6 +70,14 @@ impl Port for MediaPort {
 
     fn take(&self) -> Option<Inbound> {
         self.take_audio()
+    }
+
+    fn note_captured(&self, now_us: u64, timestamp: u32) {
+        MediaPort::note_captured(self, now_us, timestamp);
+    }
+
+    fn note_played(&self, now_us: u64, timestamp: u32) {
+        MediaPort::note_played(self, now_us, timestamp);
     }
 }
 
@@ -86,6 +98,14 @@ impl Port for Both {
 
     fn take(&self) -> Option<Inbound> {
         self.before.take().or_else(|| self.port.take())
+    }
+
+    fn note_captured(&self, now_us: u64, timestamp: u32) {
+        self.port.note_captured(now_us, timestamp);
+    }
+
+    fn note_played(&self, now_us: u64, timestamp: u32) {
+        self.port.note_played(now_us, timestamp);
     }
 }
 
@@ -131,6 +151,8 @@ struct Talk {
     second_us: u64,
     /// What they said last of our loss.
     their_loss: u8,
+    /// How many bits a second we say it with.
+    ladder: Ladder,
 }
 
 /// Seals and sends.
@@ -446,6 +468,7 @@ impl Talk {
             feed: Feed::new(now_us),
             second_us: now_us,
             their_loss: 0,
+            ladder: Ladder::default(),
         })
     }
 
@@ -480,14 +503,15 @@ impl Talk {
     fn play(&mut self, now_us: u64, speaker: &mut Producer<i16>, figures: &Figures) {
         fill(speaker, figures, RESERVE, |block| self.mixer.pull(now_us, block));
         if let Some(next) = self.mixer.playing(THEM) {
-            // What lies in the ring is played before it.
-            let waiting = speaker.buffer().capacity() - speaker.slots();
-            figures.note_played(clock::micros(), next.wrapping_sub(waiting as u32));
+            self.mouth.port.note_played(clock::micros(), next.wrapping_sub(waiting(speaker)));
         }
     }
 
     fn measure(&mut self, now_us: u64, figures: &Figures) {
         let Some(stats) = self.mixer.stats(THEM) else { return };
+        let rate = self.ladder.judge(now_us, f32::from(self.their_loss) * LOSS_STEP_PERMILLE as f32 / 1_000.0);
+        // Every rung is within what libopus takes.
+        let _ = self.capture.set_rate(rate);
         self.mouth.loss = u8::try_from(stats.loss_permille / LOSS_STEP_PERMILLE).unwrap_or(u8::MAX);
         figures.playout(stats);
         figures.our_level.store(self.capture.level().minus_dbov(), Relaxed);
@@ -512,9 +536,9 @@ impl Mouth {
         }
         let timestamp = self.timestamp.wrapping_add(frame.timestamp);
         let marker = self.next_timestamp != Some(timestamp);
-        let after = timestamp.wrapping_add(960);
+        let after = timestamp.wrapping_add(frame.samples);
         self.next_timestamp = Some(after);
-        figures.note_captured(clock::micros(), after);
+        self.port.note_captured(clock::micros(), after);
         // The pool's memory comes back when the link has sent what lies in it.
         if self.pool.capacity() < self.sealed.len() {
             self.pool.reserve(POOL);
@@ -525,6 +549,11 @@ impl Mouth {
         first(&figures.sent, &figures.first_sent_us);
         figures.bytes_sent.fetch_add(self.sealed.len() as u64, Relaxed);
     }
+}
+
+/// Samples that are played before what comes next.
+pub(super) fn waiting(speaker: &Producer<i16>) -> u32 {
+    (speaker.buffer().capacity() - speaker.slots()) as u32
 }
 
 /// Counts, and notes when it was the first.

@@ -75,7 +75,7 @@ impl Server {
         let port = authority.port_u16().unwrap_or(if secure { 443 } else { 80 });
         let scheme = if secure { "wss" } else { "ws" };
         let request = format!("{scheme}://{authority}{PATH}").parse().map_err(|_| ServerError::Malformed)?;
-        let tls = if secure { Some((config(roots)?, name)) } else { None };
+        let tls = if secure { Some((trust(roots, b"http/1.1")?, name)) } else { None };
         Ok(Self { host, port, request, tls, local: None })
     }
 
@@ -98,9 +98,11 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
+/// How servers are spoken to over TLS of which `protocol` is asked.
+///
 /// Mozilla's roots come with the library: the same on every phone, without asking the platform, and without those that
 /// a user was talked into installing.
-fn config(roots: &[Vec<u8>]) -> Result<Arc<ClientConfig>, ServerError> {
+pub(crate) fn trust(roots: &[Vec<u8>], protocol: &[u8]) -> Result<Arc<ClientConfig>, ServerError> {
     let mut store = RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
     for root in roots {
         store.add(CertificateDer::from(root.as_slice())).map_err(|_| ServerError::Certificate)?;
@@ -110,7 +112,7 @@ fn config(roots: &[Vec<u8>]) -> Result<Arc<ClientConfig>, ServerError> {
         .expect("the provider has the suites of TLS 1.2 and 1.3")
         .with_root_certificates(store)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(Arc::new(config))
 }
 

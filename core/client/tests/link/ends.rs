@@ -4,7 +4,9 @@ use std::future::Future;
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use sidetone::link::{Bind, Candidate, Description, DownReason, Link, News, Role, Route, RoutePolicy, Settings, Watch};
+use sidetone::link::{
+    Bind, Candidate, Description, DownReason, Link, News, Role, Route, RoutePolicy, Settings, Trust, Watch,
+};
 use tokio::sync::mpsc;
 
 use super::relay::{Manner, relay};
@@ -22,7 +24,14 @@ pub async fn guard<T>(limit_s: u64, what: impl Future<Output = T>) -> T {
 }
 
 pub fn settings(role: Role) -> Settings {
-    Settings { role, servers: vec![], policy: RoutePolicy::Any, bind: Bind::Only(vec![LOOPBACK]), watch: Watch::Close }
+    Settings {
+        role,
+        servers: vec![],
+        policy: RoutePolicy::Any,
+        bind: Bind::Only(vec![LOOPBACK]),
+        watch: Watch::Close,
+        trust: Trust::default(),
+    }
 }
 
 pub async fn open(settings: Settings, behind: usize) -> End {

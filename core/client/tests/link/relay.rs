@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use sidetone::link::IceServer;
+use sidetone::link::{IceServer, Transport};
 use tokio::net::UdpSocket;
 
 use super::LOOPBACK;
@@ -37,7 +37,13 @@ pub async fn relay_at(ip: IpAddr, manner: Manner) -> SocketAddr {
 /// How it is reached.
 pub fn turn(address: SocketAddr) -> IceServer {
     let (username, password) = ("user".into(), "password".into());
-    IceServer::Turn { host: address.ip().to_string(), port: address.port(), username, password }
+    IceServer::Turn {
+        host: address.ip().to_string(),
+        port: address.port(),
+        transport: Transport::Udp,
+        username,
+        password,
+    }
 }
 
 /// An address as STUN writes it: IPv4, port and address masked with the cookie.

@@ -18,7 +18,7 @@ async fn relay_only_offers_no_address_of_the_device() {
 async fn a_link_that_may_only_use_relays_travels_through_both_and_says_so() {
     let (mut a, mut b) = relayed_pair().await;
     for (route, _) in guard(20, connect(&mut a, &mut b)).await {
-        assert!(matches!(route, Route::Relayed { by: RelayedBy::Both, protocol: Protocol::Udp, .. }), "{route:?}");
+        assert!(matches!(route, Route::Relayed { by: RelayedBy::Both, protocol: Transport::Udp, .. }), "{route:?}");
     }
     let (from, to) = (a.link.media(), b.link.media());
     let speak = async {
@@ -108,7 +108,13 @@ async fn direct_only_contacts_no_relay_and_refuses_the_peers() {
     let relay = tokio::net::UdpSocket::bind((LOOPBACK, 0)).await.unwrap();
     let port = relay.local_addr().unwrap().port();
     let turn = || {
-        vec![IceServer::Turn { host: "127.0.0.1".into(), port, username: "user".into(), password: "password".into() }]
+        vec![IceServer::Turn {
+            host: "127.0.0.1".into(),
+            port,
+            transport: Transport::Udp,
+            username: "user".into(),
+            password: "password".into(),
+        }]
     };
     let direct = Settings { policy: RoutePolicy::DirectOnly, servers: turn(), ..settings(Role::Offer) };
     let mut end = open(direct, 64).await;

@@ -6,7 +6,7 @@ use sidetone_wire::record::Record;
 
 use super::{Engine, lent, us};
 use crate::cx::{Cx, Fact};
-use crate::effect::{CommandError, Event};
+use crate::effect::{CommandError, Event, Ways};
 use crate::input::{Ask, PeerId};
 use crate::stranger::{StrangerCommand, StrangerEvent, StrangerMessage, StrangerView};
 
@@ -39,9 +39,8 @@ impl Engine {
                 self.calls.moved(peer, link, route, cx);
             }
             Fact::Unmoved(PeerId::Stranger(id)) => self.strangers.unmoved(id, cx),
-            Fact::Detour(peer) => self.peers.detour(peer, lent(&self.rooms, &self.strangers, peer), cx),
-            Fact::Signpost(peer, post) => {
-                self.peers.signpost(peer, post, lent(&self.rooms, &self.strangers, peer), cx);
+            Fact::Detour(peer) => {
+                self.peers.detour(peer, Ways::DirectOnly, lent(&self.rooms, &self.strangers, peer), cx);
             }
             _ => {}
         }

@@ -1,15 +1,14 @@
 //! A second link of one session, made beside the one in use and taken into use without a gap.
 //!
-//! Each end says [`StrangerWord::Moved`](sidetone_wire::encounter::StrangerWord::Moved) as its last word on the old link and
-//! sends on the new one from there on. What comes on the new link waits until the old one was heard to its end, so that
+//! Each end says [`PathWord::Moved`] as its last word on the old link and sends on the new one from there on. What comes on the new link waits until the old one was heard to its end, so that
 //! the session's records stay in order. The old link is closed a while after both have moved.
 
 use sidetone_crypto::record::RecordError;
 use sidetone_wire::account::{Empty, Relays};
 use sidetone_wire::connect::{Candidate, Description};
-use sidetone_wire::encounter::StrangerWord;
 use sidetone_wire::envelope::Class;
 use sidetone_wire::id::Fingerprint;
+use sidetone_wire::path::PathWord;
 use sidetone_wire::record::Record;
 
 use super::{Link, Pairing, Path};
@@ -33,7 +32,7 @@ pub(crate) enum Detour {
     #[default]
     None,
     /// It is being made; the first is in use.
-    Opening { id: LinkId, certificate: Option<Fingerprint>, until: Time, they_moved: bool },
+    Opening { id: LinkId, ways: Ways, certificate: Option<Fingerprint>, until: Time, they_moved: bool },
     /// It is the one in use for what we say; the old one is heard until its other end moved.
     Moving { old: LinkId, early: Vec<Vec<u8>>, until: Time },
     /// Both have moved; the old link is closed after a while.
@@ -61,14 +60,14 @@ impl Detour {
 
 impl Pairing {
     /// Begins to make a second link. False if there is one, or no first.
-    pub fn begin_detour(&mut self, id: LinkId, relays: Option<Relays>, cx: &mut Cx<'_>) -> bool {
+    pub fn begin_detour(&mut self, id: LinkId, relays: Option<Relays>, ways: Ways, cx: &mut Cx<'_>) -> bool {
         if !self.is_up() || !matches!(self.detour, Detour::None) {
             return false;
         }
         let role = if self.ours { Role::Offer } else { Role::Answer };
         let until = cx.now.time.after(OPEN_MS);
-        self.detour = Detour::Opening { id, certificate: None, until, they_moved: false };
-        cx.effect(Effect::Link(id, Order::Open { role, relays, ways: Ways::DirectOnly }));
+        self.detour = Detour::Opening { id, ways, certificate: None, until, they_moved: false };
+        cx.effect(Effect::Link(id, Order::Open { role, relays, ways }));
         true
     }
 
@@ -97,13 +96,14 @@ impl Pairing {
     /// Says our last word on the old link, and speaks on the second one from here on.
     pub fn take_detour(&mut self, route: Route, cx: &mut Cx<'_>) -> Result<(), RecordError> {
         let now = cx.now.time;
-        let Detour::Opening { id, they_moved, .. } = self.detour else { return Ok(()) };
+        let Detour::Opening { id, ways, they_moved, .. } = self.detour else { return Ok(()) };
         let Link::Up { id: old, .. } = self.link else { return Ok(()) };
-        let moved = Record::Stranger(StrangerWord::Moved(Empty::default()));
+        let moved = Record::Path(PathWord::Moved(Empty::default()));
         let bytes = moved.to_bytes().map_err(|_| RecordError::TooLong)?;
         let sealed = self.channel(Path::Direct)?.seal(now.0, &bytes)?;
         self.send(Path::Direct, sealed, Class::Control, cx)?;
         self.link = Link::Up { id, route };
+        (self.ways, self.silent) = (ways, false);
         self.detour = match they_moved {
             true => Detour::Leaving { old, until: now.after(LINGER_MS) },
             false => Detour::Moving { old, early: Vec::new(), until: now.after(MOVE_MS) },

@@ -1,72 +1,88 @@
 //! How a session moves from one link to another while it is used.
 
-use sidetone_wire::account::Relays;
-use sidetone_wire::connect::{Candidate, Description};
-use sidetone_wire::encounter::StrangerWord;
+use sidetone_wire::account::{Empty, Relays};
+use sidetone_wire::path::PathWord;
 use sidetone_wire::record::Record;
 
-use super::Peers;
+use super::{Peers, Wish};
 use crate::cx::{Cx, Fact};
-use crate::input::{LinkId, News, PeerId};
-use crate::pairing::{Detour, Pairing};
-
-/// What the peer says about the second link.
-#[derive(Debug)]
-pub(crate) enum Signpost {
-    /// Its end.
-    Path(Description),
-    /// An address of it.
-    Candidate(Candidate),
-    /// It said its last word on the old link.
-    Moved,
-}
+use crate::effect::Ways;
+use crate::input::{LinkId, News, PeerId, Route};
+use crate::pairing::{Detour, Link, Pairing};
 
 impl Peers {
-    fn pairing(&mut self, who: PeerId) -> Option<&mut Pairing> {
+    pub(super) fn pairing(&mut self, who: PeerId) -> Option<&mut Pairing> {
         self.peers.get_mut(&who)?.pairing.as_mut()
     }
 
-    /// Makes a second, direct link beside the one in use: both may learn the other's address. The end that offered the
-    /// first begins; the other follows once it was told of it.
-    pub fn detour(&mut self, who: PeerId, lent: Option<&Relays>, cx: &mut Cx<'_>) {
-        let ours = self.pairing(who).is_some_and(|pairing| pairing.ours);
-        if ours {
-            self.open_detour(who, lent, cx);
+    /// Makes a second link beside the one in use. The end that offered the first begins; the other follows once it was told
+    /// of it, or asks for it.
+    pub fn detour(&mut self, who: PeerId, ways: Ways, lent: Option<&Relays>, cx: &mut Cx<'_>) {
+        let Some(ours) = self.pairing(who).map(|pairing| pairing.ours) else { return };
+        match ours {
+            true => drop(self.open_detour(who, ways, lent, cx)),
+            false => say(who, PathWord::Wanted(Empty::default()), cx),
         }
     }
 
-    fn open_detour(&mut self, who: PeerId, lent: Option<&Relays>, cx: &mut Cx<'_>) -> bool {
+    fn open_detour(&mut self, who: PeerId, ways: Ways, lent: Option<&Relays>, cx: &mut Cx<'_>) -> bool {
         let id = LinkId { peer: who, number: self.links.saturating_add(1) };
-        let begun = self.pairing(who).is_some_and(|pairing| pairing.begin_detour(id, lent.cloned(), cx));
+        let relays = self.relays_for(who, lent);
+        let begun = self.pairing(who).is_some_and(|pairing| pairing.begin_detour(id, relays, ways, cx));
         if begun {
             self.links = id.number;
         }
         begun
     }
 
-    /// What the peer says of the second link, which both want.
-    pub fn signpost(&mut self, who: PeerId, post: Signpost, lent: Option<&Relays>, cx: &mut Cx<'_>) {
-        match post {
-            Signpost::Path(description) => {
-                if self.pairing(who).is_some_and(|pairing| !pairing.ours) {
-                    self.open_detour(who, lent, cx);
-                }
-                if let Some(pairing) = self.pairing(who) {
-                    pairing.detour_described(description, cx);
-                }
-            }
-            Signpost::Candidate(candidate) => {
-                if let Some(pairing) = self.pairing(who) {
-                    pairing.detour_candidate(candidate, cx);
-                }
-            }
-            Signpost::Moved => {
+    /// What the peer says of a second link. Without our wish for one only the end of one is of interest.
+    pub fn path_word(&mut self, who: PeerId, word: PathWord, wish: Wish, lent: Option<&Relays>, cx: &mut Cx<'_>) {
+        let ours = self.pairing(who).is_some_and(|pairing| pairing.ours);
+        match (word, wish.detour) {
+            (PathWord::Moved(_), _) => {
                 let now = cx.now.time;
                 let early = self.pairing(who).map(|pairing| pairing.they_moved(now)).unwrap_or_default();
                 for bytes in early {
                     self.open_record(who, &bytes, cx);
                 }
             }
+            (PathWord::End(description), Some(ways)) => {
+                if !ours {
+                    self.open_detour(who, ways, lent, cx);
+                }
+                if let Some(pairing) = self.pairing(who) {
+                    pairing.detour_described(description, cx);
+                }
+            }
+            (PathWord::Candidate(candidate), Some(_)) => {
+                if let Some(pairing) = self.pairing(who) {
+                    pairing.detour_candidate(candidate, cx);
+                }
+            }
+            (PathWord::Wanted(_), Some(ways)) if ours => drop(self.open_detour(who, ways, lent, cx)),
+            (PathWord::Willing(_), _) => {
+                if let Some(pairing) = self.pairing(who) {
+                    pairing.willing.theirs = true;
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Both ends hid at first and need not any more: a second, direct link takes the place of the relayed one.
+    pub(super) fn unveil(&mut self, who: PeerId, wish: Wish, lent: Option<&Relays>, cx: &mut Cx<'_>) {
+        let Some(pairing) = self.pairing(who) else { return };
+        let relayed = matches!(pairing.link, Link::Up { route: Route::Relayed(..), .. });
+        let hid = pairing.ways == Ways::RelayOnly || pairing.willing.theirs;
+        if !relayed || !hid || wish.detour != Some(Ways::Preferred) {
+            return;
+        }
+        if !std::mem::replace(&mut pairing.willing.ours, true) {
+            say(who, PathWord::Willing(Empty::default()), cx);
+        }
+        if pairing.willing.theirs && pairing.ours && !pairing.willing.tried {
+            pairing.willing.tried = true;
+            self.open_detour(who, Ways::DirectOnly, lent, cx);
         }
     }
 
@@ -83,13 +99,17 @@ impl Peers {
         let Some(pairing) = self.pairing(who) else { return };
         let opening = matches!(pairing.detour, Detour::Opening { .. });
         match news {
-            News::Local(description) if opening => say(who, StrangerWord::Path(description), cx),
-            News::Candidate(candidate) if opening => say(who, StrangerWord::PathCandidate(candidate), cx),
+            News::Local(description) if opening => say(who, PathWord::End(description), cx),
+            News::Candidate(candidate) if opening => say(who, PathWord::Candidate(candidate), cx),
             News::Up { route, fingerprint } if opening && pairing.detour_is_sound(fingerprint) => {
+                let interrupted = pairing.silent;
                 if pairing.take_detour(route, cx).is_err() {
                     return self.lose(who, cx);
                 }
                 cx.fact(Fact::Moved(who, id, route));
+                if interrupted {
+                    cx.fact(Fact::Restored(who));
+                }
             }
             News::Up { .. } if opening => self.fail_detour(who, cx),
             // What is still said on the old link.
@@ -129,6 +149,6 @@ impl Peers {
     }
 }
 
-fn say(who: PeerId, word: StrangerWord, cx: &mut Cx<'_>) {
-    cx.say(who, Record::Stranger(word));
+fn say(who: PeerId, word: PathWord, cx: &mut Cx<'_>) {
+    cx.say(who, Record::Path(word));
 }

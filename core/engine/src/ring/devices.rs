@@ -5,7 +5,7 @@ use sidetone_wire::id::CallId;
 use sidetone_wire::record::{self, Word};
 
 use super::{Call, Calls};
-use crate::call::{Content, Shows, Wants};
+use crate::call::{Shows, Wants};
 use crate::cx::Cx;
 use crate::effect::{Answer, CommandError, Effect, MediaOrder};
 use crate::input::{Ask, Microphone};
@@ -20,10 +20,10 @@ impl Calls {
         cx.answer(ask, Ok(Answer::Done));
     }
 
-    pub fn show(&mut self, ask: Ask, id: CallId, shows: Shows, cx: &mut Cx<'_>) {
+    pub fn show(&mut self, ask: Ask, id: CallId, change: impl FnOnce(&mut Shows), cx: &mut Cx<'_>) {
         let Some(call) = self.find(id) else { return cx.answer(ask, Err(CommandError::NoSuchCall)) };
-        call.shows = shows;
-        cx.effect(Effect::Media(id, MediaOrder::Show(shows)));
+        change(&mut call.shows);
+        cx.effect(Effect::Media(id, MediaOrder::Show(call.shows)));
         call.say_shows(cx);
         call.tell(cx);
         cx.answer(ask, Ok(Answer::Done));
@@ -50,32 +50,32 @@ impl Call {
         if self.wants != Wants::default() {
             self.say_wants(cx);
         }
+        if self.their_wants != Wants::default() {
+            cx.effect(Effect::Media(self.id, MediaOrder::Wanted(self.their_wants)));
+        }
     }
 
     pub(super) fn their_shows(&mut self, shows: record::Shows, cx: &mut Cx<'_>) {
-        let content = if shows.motion { Content::Motion } else { Content::Text };
-        let shows = Shows { camera: shows.camera, screen: shows.screen.then_some(content) };
+        let shows = Shows::heard(shows);
         if std::mem::replace(&mut self.their_shows, shows) != shows {
             self.tell(cx);
         }
     }
 
     fn say_shows(&self, cx: &mut Cx<'_>) {
-        let Shows { camera, screen } = self.shows;
-        let motion = screen == Some(Content::Motion);
-        self.word(Word::Shows(record::Shows { camera, screen: screen.is_some(), motion }), cx);
+        self.word(Word::Shows(self.shows.said()), cx);
     }
 
     pub(super) fn their_wants(&mut self, wants: record::Wants, cx: &mut Cx<'_>) {
-        let wants = Wants { camera: wants.camera, screen: wants.screen };
+        let wants = Wants::heard(wants);
         if std::mem::replace(&mut self.their_wants, wants) != wants {
+            cx.effect(Effect::Media(self.id, MediaOrder::Wanted(wants)));
             self.tell(cx);
         }
     }
 
     fn say_wants(&self, cx: &mut Cx<'_>) {
-        let Wants { camera, screen } = self.wants;
-        self.word(Word::Wants(record::Wants { camera, screen }), cx);
+        self.word(Word::Wants(self.wants.said()), cx);
     }
 
     pub(super) fn their_microphone(&mut self, state: record::Microphone, cx: &mut Cx<'_>) {

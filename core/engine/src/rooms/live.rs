@@ -12,6 +12,7 @@ use sidetone_wire::record::{MediaKey, Record};
 use sidetone_wire::room::{self as wire, RoomName};
 use zeroize::Zeroizing;
 
+use crate::call::{Shows, Wants};
 use crate::cx::{Cx, Fact, Purpose, RoomAsk};
 use crate::effect::{Effect, Event, SenderKey};
 use crate::floor::{Floor, FloorInput};
@@ -77,6 +78,7 @@ pub(crate) struct Room {
     pub sender: Sender,
     pub floor: Option<Floor>,
     pub poise: Poise,
+    pub shows: Shows,
     pub roll_at: Option<Time>,
 }
 
@@ -105,6 +107,12 @@ pub(crate) struct Member {
     pub theirs: Option<MediaKey>,
     /// With whom they have a session.
     pub roll: Vec<Listed>,
+    /// What they show.
+    pub shows: Shows,
+    /// What of ours they want to see.
+    pub wants: Wants,
+    /// What of theirs we want to see.
+    pub wanted: Wants,
     pub knocked: bool,
     pub joined: bool,
 }
@@ -154,6 +162,7 @@ impl Room {
             sender: Sender::new(cx.roll(), cx.now.time),
             floor,
             poise: Poise { hand: false, microphone: policy.speaking == Speaking::Open },
+            shows: Shows::default(),
             roll_at: None,
         }
     }
@@ -208,6 +217,9 @@ impl Room {
             let replay = self.invitation.policy.replay == sidetone_crypto::room::Replay::Allowed;
             self.sound(SoundOrder::Join { mode, replay }, cx);
             self.seal(cx);
+            if self.shows != Shows::default() {
+                self.sound(SoundOrder::Show(self.shows), cx);
+            }
             self.waiting = (!others.is_empty()).then_some(cx.now.time);
         }
         self.tell(RoomEvent::Changed, cx);
@@ -302,6 +314,8 @@ impl Room {
         let Some(member) = self.members.get_mut(&id).filter(|member| member.paired) else { return };
         (member.paired, member.link, member.keyed, member.theirs) = (false, None, false, None);
         (member.lost, member.reach_at, member.ready) = (Some(now), now, true);
+        // They say it again when they are back.
+        (member.shows, member.wants) = Default::default();
         self.sound(SoundOrder::Gone { member: id }, cx);
         self.floor(FloorInput::Gone(id), cx);
         self.roll_at = Some(now.after(ROLL_MS));
@@ -312,8 +326,11 @@ impl Room {
     pub fn up(&mut self, id: MemberId, link: LinkId, route: Route, cx: &mut Cx<'_>) {
         let Some(member) = self.members.get_mut(&id) else { return };
         (member.link, member.no_way) = (Some((link, route)), false);
-        let theirs = member.theirs.take();
+        let (theirs, wants) = (member.theirs.take(), member.wants);
         self.sound(SoundOrder::Member { member: id, link }, cx);
+        if wants != Wants::default() {
+            self.sound(SoundOrder::Wanted { member: id, wants }, cx);
+        }
         if let Some(key) = theirs {
             self.open_with(id, &key, cx);
         }
@@ -370,13 +387,18 @@ impl Room {
 
     fn give_key(&mut self, id: MemberId, cx: &mut Cx<'_>) {
         let Some(key) = self.sender.said() else { return };
+        let mut first = false;
         if let Some(member) = self.members.get_mut(&id) {
+            first = !member.keyed;
             (member.keyed, member.ever_keyed) = (true, true);
             let known = member.key.map(|key| IdentityKey(*key.as_bytes()));
             let room = self.known.len() < FAMILIAR;
             self.changed |= known.filter(|_| room).is_some_and(|key| self.known.insert(key));
         }
         self.say(id, RoomWord::Key(key), cx);
+        if first {
+            self.say_pictures(id, cx);
+        }
     }
 
     /// A new key, given to everybody who is let in and to nobody else.
@@ -409,6 +431,8 @@ impl Room {
             RoomWord::Rule(rule) if creator => self.ruled(rule, cx),
             RoomWord::Close(_) if creator => cx.fact(Fact::RoomOver(self.id, RoomEnd::Closed)),
             RoomWord::Key(key) => self.key(id, key, cx),
+            RoomWord::Shows(shows) => self.they_show(id, shows, cx),
+            RoomWord::Wants(wants) => self.they_want(id, wants, cx),
             _ if !self.lets_in(id) => {}
             RoomWord::Roll(roll) => self.rolled(id, roll, cx),
             RoomWord::Text(text) => self.tell(RoomEvent::Text(id, text), cx),

@@ -6,9 +6,10 @@ use sidetone_wire::floor::FloorWord;
 use sidetone_wire::id::{IdentityKey, MemberId};
 use sidetone_wire::limits::MEMBERS;
 use sidetone_wire::member::{Listed, Roll, RoomWord};
-use sidetone_wire::record::Record;
+use sidetone_wire::record::{self, Record};
 use sidetone_wire::room::RoomName;
 
+use crate::call::{Shows, Wants};
 use crate::cx::{Cx, Fact};
 use crate::effect::Ways;
 use crate::floor::{FloorEvent, FloorInput, FloorOut};
@@ -94,6 +95,61 @@ impl Room {
         self.changed = true;
         self.tell(RoomEvent::Changed, cx);
         true
+    }
+
+    // Pictures.
+
+    pub fn show(&mut self, shows: Shows, cx: &mut Cx<'_>) {
+        self.shows = shows;
+        self.sound(SoundOrder::Show(shows), cx);
+        self.say_all(&RoomWord::Shows(shows.said()), cx);
+        self.tell(RoomEvent::Changed, cx);
+    }
+
+    /// Whether there is such a member.
+    pub fn want(&mut self, id: MemberId, wants: Wants, cx: &mut Cx<'_>) -> bool {
+        let Some(member) = self.members.get_mut(&id) else { return false };
+        member.wanted = wants;
+        if member.keyed {
+            self.say(id, RoomWord::Wants(wants.said()), cx);
+        }
+        true
+    }
+
+    /// What is not as it is at the beginning is said to whoever is let in anew.
+    pub(super) fn say_pictures(&self, id: MemberId, cx: &mut Cx<'_>) {
+        if self.shows != Shows::default() {
+            self.say(id, RoomWord::Shows(self.shows.said()), cx);
+        }
+        let wanted = self.members.get(&id).map(|member| member.wanted).unwrap_or_default();
+        if wanted != Wants::default() {
+            self.say(id, RoomWord::Wants(wanted.said()), cx);
+        }
+    }
+
+    pub(super) fn they_show(&mut self, id: MemberId, shows: record::Shows, cx: &mut Cx<'_>) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        if std::mem::replace(&mut member.shows, Shows::heard(shows)) != member.shows {
+            self.tell(RoomEvent::Changed, cx);
+        }
+    }
+
+    pub(super) fn they_want(&mut self, id: MemberId, wants: record::Wants, cx: &mut Cx<'_>) {
+        let Some(member) = self.members.get_mut(&id) else { return };
+        let wants = Wants::heard(wants);
+        if std::mem::replace(&mut member.wants, wants) != wants {
+            // Before there is a link it is said with it.
+            if member.link.is_some() {
+                self.sound(SoundOrder::Wanted { member: id, wants }, cx);
+            }
+            self.tell(RoomEvent::Changed, cx);
+        }
+    }
+
+    /// What anybody wants to see of ours.
+    fn wants(&self) -> Wants {
+        let inside = self.members.iter().filter(|(id, member)| member.link.is_some() && self.lets_in(**id));
+        inside.map(|(_, member)| member.wants).fold(Wants::NONE, Wants::or)
     }
 
     // What time does.
@@ -187,6 +243,7 @@ impl Room {
             link: lets_in,
             consent: lets_in,
             trust: Some(Trust::Shared),
+            detour: None,
             ways: match self.invitation.policy.relaying {
                 Relaying::Forbidden => Ways::DirectOnly,
                 Relaying::Allowed => Ways::Preferred,
@@ -212,6 +269,8 @@ impl Room {
             locked: self.rule.locked,
             online: self.online,
             poise: self.poise,
+            shows: self.shows,
+            wants: self.wants(),
             members,
             floor: self.floor.as_ref().map(|floor| floor.state()),
         }
@@ -237,7 +296,8 @@ impl Room {
         };
         let verified = self.verified.contains(&IdentityKey(*key.as_bytes()));
         let creator = key == self.invitation.creator;
-        Some(MemberView { member: id, name, key, creator, verified, presence, poise })
+        let (shows, wants) = (member.shows, member.wants);
+        Some(MemberView { member: id, name, key, creator, verified, presence, poise, shows, wants })
     }
 
     /// What those whom we let in say of somebody.

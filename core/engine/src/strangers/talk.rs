@@ -10,9 +10,9 @@ use zeroize::{Zeroize, Zeroizing};
 use super::log::{Full, Log};
 use super::words::Words;
 use crate::cx::{Cx, Fact};
-use crate::effect::Event;
+use crate::effect::{Event, Ways};
 use crate::input::{LinkId, PeerId, Route};
-use crate::peers::{Signpost, Wish};
+use crate::peers::Wish;
 use crate::stranger::{
     Attachment, Consent, Entry, Exposure, Held, Stranger, StrangerCall, StrangerEnd, StrangerEvent, StrangerMessage,
 };
@@ -151,7 +151,9 @@ impl Talk {
             // Only a relay's address is ever shown before both want more.
             consent: relays,
             trust: Some(crate::keys::Trust::Nothing),
-            ways: crate::effect::Ways::RelayOnly,
+            ways: Ways::RelayOnly,
+            // What they say of a direct link counts only if we want one too.
+            detour: (self.both_consent() && self.is_met()).then_some(Ways::DirectOnly),
             // Whoever notices that a link is lost makes the next one; at first one alone speaks.
             reachable: open && (self.first || self.was_up),
         }
@@ -248,7 +250,7 @@ impl Talk {
     }
 
     fn go_direct(&mut self, cx: &mut Cx<'_>) {
-        let relayed = matches!(self.link, Some((_, Route::Relayed(_))));
+        let relayed = matches!(self.link, Some((_, Route::Relayed(..))));
         if self.both_consent() && relayed && !self.detour && self.is_met() {
             self.detour = true;
             cx.fact(Fact::Detour(self.peer()));
@@ -284,9 +286,6 @@ impl Talk {
                 self.pump(cx);
             }
             StrangerWord::Direct(direct) => self.their_consent(direct, cx),
-            StrangerWord::Path(description) => self.signpost(Signpost::Path(description), cx),
-            StrangerWord::PathCandidate(candidate) => self.signpost(Signpost::Candidate(candidate), cx),
-            StrangerWord::Moved(_) => cx.fact(Fact::Signpost(self.peer(), Signpost::Moved)),
             StrangerWord::Text(_) | StrangerWord::Media(_) | StrangerWord::Piece(_) => self.message(word, cx),
             word => return self.compared(&word, cx),
         }
@@ -332,13 +331,6 @@ impl Talk {
         }
         self.go_direct(cx);
         changed(cx);
-    }
-
-    /// What they say of a direct link counts only if we want one too.
-    fn signpost(&self, post: Signpost, cx: &mut Cx<'_>) {
-        if self.both_consent() {
-            cx.fact(Fact::Signpost(self.peer(), post));
-        }
     }
 
     fn message(&mut self, word: StrangerWord, cx: &mut Cx<'_>) {
@@ -449,7 +441,7 @@ mod tests {
 
     use super::*;
     use crate::cx::Dice;
-    use crate::input::Relay;
+    use crate::input::{Protocol, Relay};
     use crate::room::Age;
     use crate::stranger::{Accept, Media};
     use crate::time::Now;
@@ -474,7 +466,7 @@ mod tests {
     fn session(talk: &mut Talk, number: u8, same: Option<Nonce>, cx: &mut Cx<'_>) -> Result<(), StrangerEnd> {
         talk.paired([number; 32], Zeroizing::new([number + 100; 32]));
         let link = LinkId { peer: talk.peer(), number: u64::from(number) };
-        talk.up(&entry(), link, Route::Relayed(Relay::Both), cx);
+        talk.up(&entry(), link, Route::Relayed(Relay::Both, Protocol::Udp), cx);
         talk.heard(hello(same), cx)
     }
 

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::receive::{Assembled, Received, Receiver, ReceiverStats};
 use super::report::{ASKED, Report, TOLD, Track};
+use super::uplink::FILLER;
 
 /// Between two reports, unless something is missing.
 const EVERY_US: u64 = 50_000;
@@ -29,7 +30,6 @@ pub struct Downlink {
     /// The first number the next report tells of.
     untold: i64,
     reported_us: u64,
-    received: u64,
 }
 
 impl Downlink {
@@ -41,12 +41,15 @@ impl Downlink {
     /// Takes the payload of a packet that was sent as number `sequence` on the link.
     pub fn insert(&mut self, now_us: u64, sequence: u16, timestamp: u32, payload: &Bytes) -> Received {
         let Some(&[track, high, low]) = payload.first_chunk() else { return Received::Malformed };
+        if track == FILLER {
+            self.fresh |= self.passed(now_us, sequence);
+            return Received::Filler;
+        }
         let Some(track) = Track::read(track) else { return Received::Malformed };
         if !self.passed(now_us, sequence) {
             return Received::Astray;
         }
         self.fresh = true;
-        self.received += payload.len() as u64;
         self.tracks[track as usize].insert(now_us, u16::from_be_bytes([high, low]), timestamp, payload.slice(3..))
     }
 
@@ -77,11 +80,6 @@ impl Downlink {
     /// What was counted of a track.
     pub fn stats(&self, track: Track) -> ReceiverStats {
         self.tracks[track as usize].stats()
-    }
-
-    /// Bytes of payloads taken.
-    pub fn received_bytes(&self) -> u64 {
-        self.received
     }
 
     /// The link's round-trip time.

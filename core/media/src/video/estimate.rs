@@ -22,6 +22,9 @@ pub trait Estimator: Send {
 
     /// What all packets of the link together may take, in bits a second.
     fn target_bps(&self) -> u64;
+
+    /// The path is another one, or nothing was sent for long: what was learned of it may not hold any more.
+    fn moved(&mut self) {}
 }
 
 impl<E: Estimator + ?Sized> Estimator for Box<E> {
@@ -31,6 +34,10 @@ impl<E: Estimator + ?Sized> Estimator for Box<E> {
 
     fn target_bps(&self) -> u64 {
         (**self).target_bps()
+    }
+
+    fn moved(&mut self) {
+        (**self).moved();
     }
 }
 
@@ -113,11 +120,6 @@ impl DelayEstimator {
             drained: None,
             queued: None,
         }
-    }
-
-    /// The path is another one: what was learned of delays says nothing any more.
-    pub fn moved(&mut self) {
-        *self = Self { rate: self.rate.min(FIRST_BPS), ..Self::new() };
     }
 
     /// The queue that the fastest of these packets met.
@@ -241,5 +243,9 @@ impl Estimator for DelayEstimator {
 
     fn target_bps(&self) -> u64 {
         self.rate as u64
+    }
+
+    fn moved(&mut self) {
+        *self = Self { rate: self.rate.min(FIRST_BPS), ..Self::new() };
     }
 }

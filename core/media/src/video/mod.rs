@@ -3,10 +3,11 @@
 //! The core never looks into a frame. What it must know is in its [`Info`], which is sealed with it. [`Gate`] refuses
 //! what an app should not push; [`split`] cuts a sealed frame once for all links; a [`Sender`] and a [`Receiver`] are the
 //! two ends of one track on one link, [`Uplink`] and [`Downlink`] those of both tracks of a peer, and an [`Estimator`] says
-//! what their path bears; a [`Presenter`] shows frames together with the sound they belong to.
+//! what their path bears; a [`Fan`] decides for one encoder and everybody who watches it; a [`Presenter`] shows frames together with the sound they belong to.
 
 mod downlink;
 mod estimate;
+mod fan;
 mod frame;
 mod packet;
 mod present;
@@ -17,6 +18,7 @@ mod uplink;
 
 pub use downlink::Downlink;
 pub use estimate::{DelayEstimator, Estimator, Fate};
+pub use fan::{Advice, Fan, Pause, TRIAL_BPS};
 pub use frame::{Codec, FRAME_BYTES, FrameError, Gate, INFO_BYTES, Info, Kind, Rotation};
 pub use packet::{Descriptor, PACKETS, PAYLOAD_BYTES, SEALED_BYTES, split};
 pub use present::{Presenter, Shown};

@@ -40,6 +40,8 @@ pub enum Received {
     Malformed,
     /// Too much waits already; refused.
     Full,
+    /// It carries nothing: its sender wants to know what the path bears.
+    Filler,
 }
 
 /// A whole frame, sealed as it was sent.

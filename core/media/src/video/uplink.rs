@@ -17,6 +17,12 @@ const SLACK_US: u64 = 120_000;
 const WINDOW_US: u64 = 10_000_000;
 /// A receiver that told nothing for so long may not be there; one packet in so long finds out.
 const SILENCE_US: u64 = 500_000;
+/// What was learned of a path on which nothing was sent for so long may not hold any more.
+const RESTED_US: u64 = 10_000_000;
+/// The first byte of a packet that carries nothing but its own weight.
+pub(super) const FILLER: u8 = 0x40;
+/// Its length: what the largest packets have.
+const FILLER_BYTES: usize = super::packet::PAYLOAD_BYTES;
 /// What the last, half empty packets of thirty frames a second take.
 const FRAME_BPS: u64 = 16_000;
 /// A screen with writing on it matters more than a face: its part of the target, in quarters.
@@ -62,6 +68,9 @@ pub struct Uplink<E> {
     heard_us: Option<u64>,
     tried_us: u64,
     limit_bps: u64,
+    /// What is sent of nothing while there is no picture to send, to see what the path bears.
+    filler_bps: u64,
+    filler_us: u64,
 }
 
 impl<E: Estimator> Uplink<E> {
@@ -81,6 +90,8 @@ impl<E: Estimator> Uplink<E> {
             heard_us: None,
             tried_us: 0,
             limit_bps: u64::MAX,
+            filler_bps: 0,
+            filler_us: 0,
         }
     }
 
@@ -94,6 +105,12 @@ impl<E: Estimator> Uplink<E> {
     pub fn set_limit_bps(&mut self, limit_bps: u64) {
         self.limit_bps = limit_bps.max(1);
         self.share();
+    }
+
+    /// While no picture waits, sends so many bits a second of nothing, or as many as the target allows: what a path bears is
+    /// only known of one that is used. 0 for none.
+    pub fn set_filler_bps(&mut self, filler_bps: u64) {
+        self.filler_bps = filler_bps;
     }
 
     /// What the path bears for both tracks, in bits a second.
@@ -143,6 +160,13 @@ impl<E: Estimator> Uplink<E> {
         }
     }
 
+    /// The path is another one, or may be: what was learned of it is not believed any more.
+    pub fn moved(&mut self) {
+        self.estimator.moved();
+        self.shortest = [None; 2];
+        self.share();
+    }
+
     /// Whether as much is on its way as a path without a queue holds.
     fn is_full(&self, now_us: u64) -> bool {
         let Some(heard_us) = self.heard_us.filter(|_| self.open > 0) else { return false };
@@ -159,12 +183,37 @@ impl<E: Estimator> Uplink<E> {
         if self.is_full(now_us) {
             return None;
         }
-        let (track, packet) =
-            Track::ALL.into_iter().rev().find_map(|track| Some((track, self.tracks[track as usize].poll(now_us)?)))?;
+        let waits = self.tracks.iter().any(|track| track.deadline_us().is_some());
+        if waits && self.tried_us > 0 && self.tried_us + RESTED_US <= now_us {
+            self.tried_us = now_us;
+            self.moved();
+        }
+        let picture =
+            Track::ALL.into_iter().rev().find_map(|track| Some((track, self.tracks[track as usize].poll(now_us)?)));
+        let Some((track, packet)) = picture else { return self.fill(now_us, waits) };
         let mut payload = Vec::with_capacity(3 + packet.payload.len());
         payload.push(track as u8);
         payload.extend_from_slice(&packet.sequence.to_be_bytes());
         payload.extend_from_slice(&packet.payload);
+        Some(self.leave(now_us, packet.timestamp, packet.last, payload.into()))
+    }
+
+    fn fill(&mut self, now_us: u64, waits: bool) -> Option<Outgoing> {
+        if waits || self.filler_due_us().is_none_or(|due_us| due_us > now_us) {
+            return None;
+        }
+        self.filler_us = now_us;
+        let mut payload = vec![0; FILLER_BYTES];
+        payload[0] = FILLER;
+        Some(self.leave(now_us, 0, false, payload.into()))
+    }
+
+    fn filler_due_us(&self) -> Option<u64> {
+        let bps = self.filler_bps.min(self.target_bps());
+        Some(self.filler_us + (FILLER_BYTES + OVERHEAD) as u64 * 8_000_000 / Some(bps).filter(|bps| *bps > 0)?)
+    }
+
+    fn leave(&mut self, now_us: u64, timestamp: u32, last: bool, payload: Bytes) -> Outgoing {
         let bytes = (payload.len() + OVERHEAD) as u32;
         self.sent.push_back(Sent { number: self.next, at_us: now_us, bytes, told: false });
         if self.open == 0 {
@@ -175,7 +224,7 @@ impl<E: Estimator> Uplink<E> {
         self.tried_us = now_us;
         let sequence = self.next as u16;
         self.next += 1;
-        Some(Outgoing { sequence, timestamp: packet.timestamp, last: packet.last, payload: payload.into() })
+        Outgoing { sequence, timestamp, last, payload }
     }
 
     /// The number of a packet that is no part of a track: it is told of by nobody and steers nothing.
@@ -251,7 +300,8 @@ impl<E: Estimator> Uplink<E> {
 
     /// When [`Uplink::poll`] may have something; none while nothing waits.
     pub fn deadline_us(&self, now_us: u64) -> Option<u64> {
-        let due_us = self.tracks.iter().filter_map(Sender::deadline_us).min()?;
+        let pictures_us = self.tracks.iter().filter_map(Sender::deadline_us).min();
+        let due_us = pictures_us.or_else(|| self.filler_due_us())?;
         if !self.is_full(now_us) {
             return Some(due_us);
         }

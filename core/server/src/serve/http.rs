@@ -1,14 +1,16 @@
 //! HTTP: the websocket, health, figures.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::extract::connect_info::Connected;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::extract::{ConnectInfo, State};
 use axum::http::StatusCode;
 use axum::response::{Html, Response};
 use axum::routing::get;
+use axum::serve::{IncomingStream, Listener};
 use axum::{Json, Router};
 use sidetone_wire::limits::FRAME_BYTES;
 use tokio::net::TcpListener;
@@ -17,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::driver::Input;
-use super::patience::{From, Patient};
+use super::patience::From;
 use super::{AllFigures, ask};
 use crate::desk::{Leaving, Outgoing, SocketId};
 use crate::radar::Radar;
@@ -29,21 +31,24 @@ const WRITE: Duration = Duration::from_secs(20);
 type Inputs = mpsc::Sender<Input>;
 
 /// Serves phones: `/v1/socket`, and for whoever watches the process `/healthz` (it runs) and `/readyz` (it serves).
-pub(super) fn phones(listener: TcpListener, inputs: Inputs) -> JoinHandle<()> {
+pub(super) fn phones<L>(listener: L, inputs: Inputs) -> JoinHandle<()>
+where
+    L: Listener<Addr = SocketAddr>,
+    From: for<'a> Connected<IncomingStream<'a, L>>,
+{
     let app = Router::new()
         .route("/v1/socket", get(upgrade))
         .route("/healthz", get(async || "ok"))
         .route("/readyz", get(ready))
         .with_state(inputs)
         .into_make_service_with_connect_info::<From>();
-    let listener = Patient(listener);
     tokio::spawn(async move {
         let _ = axum::serve(listener, app).await;
     })
 }
 
 /// Serves the operator, on loopback.
-pub(super) fn admin(listener: TcpListener, inputs: Inputs, relay: Option<Arc<Counters>>) -> JoinHandle<()> {
+pub(super) fn admin(listener: TcpListener, inputs: Inputs, relay: Arc<Counters>) -> JoinHandle<()> {
     let app = Router::new()
         .route("/figures", get(figures))
         .route("/radar", get(radar))
@@ -61,11 +66,11 @@ async fn ready(State(inputs): State<Inputs>) -> StatusCode {
     }
 }
 
-type Watched = State<(Inputs, Option<Arc<Counters>>)>;
+type Watched = State<(Inputs, Arc<Counters>)>;
 
 async fn figures(State((inputs, relay)): Watched) -> Json<AllFigures> {
     let desk = ask(&inputs, Input::Figures).await.unwrap_or_default();
-    Json(AllFigures { desk, relay: relay.map(|relay| relay.read()).unwrap_or_default() })
+    Json(AllFigures { desk, relay: relay.read() })
 }
 
 async fn radar(State((inputs, _)): Watched) -> Json<Radar> {

@@ -13,8 +13,11 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, Sleep, sleep};
 
+use super::door::Inside;
+use super::gate::Pass;
+
 /// The first bytes come within this.
-const FIRST: Duration = Duration::from_millis(HELLO_MS);
+pub(super) const FIRST: Duration = Duration::from_millis(HELLO_MS);
 /// Later ones within this: the desk, which says why, is a little quicker.
 const LATER: Duration = Duration::from_millis(IDLE_MS + 15_000);
 
@@ -25,20 +28,29 @@ pub(super) struct Patient(pub TcpListener);
 #[derive(Clone, Copy)]
 pub(super) struct From(pub SocketAddr);
 
-pub(super) struct PatientStream {
-    stream: TcpStream,
+pub(super) struct PatientStream<S> {
+    stream: S,
     deadline: Pin<Box<Sleep>>,
+    /// What was read of it already.
+    begun: Option<u8>,
+    _pass: Option<Pass>,
+}
+
+impl<S> PatientStream<S> {
+    pub(super) fn new(stream: S, begun: Option<u8>, pass: Option<Pass>) -> Self {
+        Self { stream, deadline: Box::pin(sleep(FIRST)), begun, _pass: pass }
+    }
 }
 
 impl Listener for Patient {
-    type Io = PatientStream;
+    type Io = PatientStream<TcpStream>;
     type Addr = SocketAddr;
 
-    async fn accept(&mut self) -> (PatientStream, SocketAddr) {
+    async fn accept(&mut self) -> (PatientStream<TcpStream>, SocketAddr) {
         let (stream, addr) = Listener::accept(&mut self.0).await;
         // Frames are whole answers: waiting to fill a packet only delays them.
         let _ = stream.set_nodelay(true);
-        (PatientStream { stream, deadline: Box::pin(sleep(FIRST)) }, addr)
+        (PatientStream::new(stream, None, None), addr)
     }
 
     fn local_addr(&self) -> io::Result<SocketAddr> {
@@ -52,8 +64,20 @@ impl Connected<IncomingStream<'_, Patient>> for From {
     }
 }
 
-impl AsyncRead for PatientStream {
+impl Connected<IncomingStream<'_, Inside>> for From {
+    fn connect_info(stream: IncomingStream<'_, Inside>) -> Self {
+        Self(*stream.remote_addr())
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for PatientStream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        if buf.remaining() > 0
+            && let Some(first) = self.begun.take()
+        {
+            buf.put_slice(&[first]);
+            return Poll::Ready(Ok(()));
+        }
         let read = Pin::new(&mut self.stream).poll_read(cx, buf);
         if read.is_ready() {
             self.deadline.as_mut().reset(Instant::now() + LATER);
@@ -63,7 +87,7 @@ impl AsyncRead for PatientStream {
     }
 }
 
-impl AsyncWrite for PatientStream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for PatientStream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.stream).poll_write(cx, bytes)
     }

@@ -87,7 +87,7 @@ impl Bench {
     /// Sends a request; gives 0 or the error.
     fn ask(&mut self, user: &User, writer: Writer) -> u16 {
         let bytes = Self::bytes(user, writer);
-        code(self.turn.client(self.now, &mut self.ports, user.from, &bytes))
+        code(self.turn.client(self.now, &mut self.ports, user.from.into(), &bytes))
     }
 
     fn allocate(&mut self, user: &User) -> u16 {
@@ -110,7 +110,7 @@ impl Bench {
     fn sends(&mut self, user: &User, peer: SocketAddr, data: &[u8]) -> bool {
         let writer = Writer::new(Class::Indication, method::SEND, [0; 12]);
         let bytes = writer.address(attr::XOR_PEER_ADDRESS, peer).put(attr::DATA, data).finish(None);
-        self.turn.client(self.now, &mut self.ports, user.from, &bytes) != Out::Drop
+        self.turn.client(self.now, &mut self.ports, user.from.into(), &bytes) != Out::Drop
     }
 }
 
@@ -129,7 +129,7 @@ fn a_request_without_credentials_leaves_nothing_behind() {
     for host in 0..10_000u32 {
         let from = SocketAddr::from((Ipv4Addr::from(host + 0x0800_0000), 99));
         let bytes = bench.writer(method::ALLOCATE).put(attr::REQUESTED_TRANSPORT, &[UDP, 0, 0, 0]).finish(None);
-        assert_eq!(code(bench.turn.client(bench.now, &mut bench.ports, from, &bytes)), 401);
+        assert_eq!(code(bench.turn.client(bench.now, &mut bench.ports, from.into(), &bytes)), 401);
         bench.ids = 0;
     }
     let turn = &bench.turn;
@@ -199,9 +199,28 @@ fn a_repeated_request_is_answered_alike() {
     let user = bench.user(CLIENT, "ada");
     let writer = bench.writer(method::ALLOCATE).put(attr::REQUESTED_TRANSPORT, &[UDP, 0, 0, 0]);
     let bytes = Bench::bytes(&user, writer);
-    let first = bench.turn.client(bench.now, &mut bench.ports, CLIENT, &bytes);
-    assert_eq!(bench.turn.client(bench.now, &mut bench.ports, CLIENT, &bytes), first);
+    let first = bench.turn.client(bench.now, &mut bench.ports, CLIENT.into(), &bytes);
+    assert_eq!(bench.turn.client(bench.now, &mut bench.ports, CLIENT.into(), &bytes), first);
     assert_eq!(bench.turn.len(), 1);
+}
+
+#[test]
+fn connections_from_one_address_are_clients_of_their_own_and_end_with_their_allocations() {
+    let mut bench = Bench::new(Quota::default());
+    let user = bench.user(CLIENT, "ada");
+    let lines = [Line::Udp, Line::Stream(1), Line::Stream(2)].map(|line| Client { addr: CLIENT, line });
+    for line in lines {
+        let writer = bench.writer(method::ALLOCATE).put(attr::REQUESTED_TRANSPORT, &[UDP, 0, 0, 0]);
+        let bytes = Bench::bytes(&user, writer);
+        let out = bench.turn.client(bench.now, &mut bench.ports, line, &bytes);
+        assert!(matches!(&out, Out::Client(to, _) if *to == line));
+        assert_eq!(code(out), 0);
+    }
+    assert_eq!(bench.ports.open.len(), 3);
+    bench.turn.hang_up(&mut bench.ports, lines[1]);
+    bench.turn.hang_up(&mut bench.ports, Client { addr: CLIENT, line: Line::Stream(9) });
+    assert_eq!(lines.map(|line| bench.turn.serves(line)), [true, false, true]);
+    assert_eq!((bench.turn.len(), bench.ports.open.len()), (2, 2));
 }
 
 #[test]
@@ -232,14 +251,14 @@ fn a_channel_carries_data_both_ways_until_it_ends() {
     assert_eq!(bench.bind(&user, 0x4001, PEER), 0);
     assert_eq!((bench.bind(&user, 0x4001, other), bench.bind(&user, 0x4002, PEER)), (400, 400));
     let data = [&[0x40, 0x01, 0, 5][..], b"hello", &[0; 3]].concat();
-    let out = bench.turn.client(bench.now, &mut bench.ports, CLIENT, &data);
+    let out = bench.turn.client(bench.now, &mut bench.ports, CLIENT.into(), &data);
     assert_eq!(out, Out::Peer(id, PEER, b"hello"));
     let back = bench.turn.peer(bench.now, id, PEER, b"hello");
-    assert_eq!(back, Out::Client(CLIENT, data[..9].to_vec()));
+    assert_eq!(back, Out::Client(CLIENT.into(), data[..9].to_vec()));
     let lying = [0x40, 0x01, 0xff, 0xff, 1];
-    assert_eq!(bench.turn.client(bench.now, &mut bench.ports, CLIENT, &lying), Out::Drop);
+    assert_eq!(bench.turn.client(bench.now, &mut bench.ports, CLIENT.into(), &lying), Out::Drop);
     bench.pass(CHANNEL_MS - 1_000);
-    assert_eq!(bench.turn.client(bench.now, &mut bench.ports, CLIENT, &data), Out::Drop);
+    assert_eq!(bench.turn.client(bench.now, &mut bench.ports, CLIENT.into(), &data), Out::Drop);
 }
 
 #[test]
@@ -320,7 +339,7 @@ fn whatever_datagrams_come_the_relay_stands() {
             bytes[at] = dice.next_u32() as u8;
         }
         bytes.truncate(bytes.len() - dice.next_u32() as usize % 3);
-        let _ = bench.turn.client(bench.now, &mut bench.ports, CLIENT, &bytes);
+        let _ = bench.turn.client(bench.now, &mut bench.ports, CLIENT.into(), &bytes);
     }
     assert_eq!(bench.turn.len(), 1);
 }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "every test file uses its own part")]
 #![allow(clippy::unwrap_used, clippy::new_without_default, reason = "tests")]
 
+pub mod turned;
 pub mod wired;
 
 use std::collections::BTreeMap;

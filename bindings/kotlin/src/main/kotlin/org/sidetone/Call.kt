@@ -41,6 +41,18 @@ public class Call internal constructor(first: CallView, private val client: Clie
     /** Lets the other side hear us, or not. */
     public suspend fun setMicrophone(state: MicrophoneState): Unit = client.ask { client.core().setMicrophone(id, state) }
 
+    /** Shows the camera, or no longer; frames are taken once [Video.bitrates] says how much. */
+    public suspend fun setCamera(on: Boolean): Unit = client.ask { client.core().showCamera(id, on) }
+
+    /** Shares the screen, with what is on it, or no longer: null. */
+    public suspend fun setScreenShare(content: ScreenContent?): Unit = client.ask { client.core().showScreen(id, content) }
+
+    /** Tells the other side how large its pictures are of use here, in lines; 0 for none at all. */
+    public suspend fun want(camera: Int = Int.MAX_VALUE, screen: Int = Int.MAX_VALUE) {
+        fun lines(wanted: Int) = wanted.coerceIn(0, 0xffff).toUShort()
+        client.ask { client.core().want(id, Wants(lines(camera), lines(screen))) }
+    }
+
     /**
      * Waits until both can speak; the answer is false if the call ended before. A coroutine that is cancelled meanwhile
      * hangs up.

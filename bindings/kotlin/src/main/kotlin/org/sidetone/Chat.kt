@@ -5,7 +5,7 @@ import kotlinx.coroutines.flow.conflate
 import kotlinx.coroutines.flow.filter
 import kotlinx.coroutines.flow.filterIsInstance
 import kotlinx.coroutines.flow.map
-import kotlinx.coroutines.flow.onStart
+import kotlinx.coroutines.flow.onSubscription
 import kotlin.time.Duration
 
 /** The conversation with one friend. */
@@ -73,7 +73,7 @@ public class Chat internal constructor(
 
     /** The newest messages, again whenever something about them changes. */
     public fun latest(limit: Int = 50): Flow<List<Message>> =
-        client.events.filter(::concerns).map { }.onStart { emit(Unit) }.conflate().map { history(limit) }
+        client.events.onSubscription { emit(Event.Refresh) }.filter(::concerns).conflate().map { history(limit) }
 
     /** Each time the friend is seen writing. */
     public val typists: Flow<Unit> = client.events.filterIsInstance<Event.Typing>().filter { it.peer == peer }.map { }

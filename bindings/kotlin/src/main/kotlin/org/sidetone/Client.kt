@@ -1,10 +1,12 @@
 package org.sidetone
 
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.SupervisorJob
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.channels.BufferOverflow
@@ -75,6 +77,11 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** Where the sound goes in and out. */
     public val sound: Sound = Sound(raw.sound().value)
 
+    /** Where the pictures of the call that is on go in and out. */
+    public val video: Video = Video(raw.sound().value, this)
+
+    private val begun = CompletableDeferred<Unit>()
+
     // Last: it uses what is above.
     private val pump: Job = scope.launch { pull() }
 
@@ -95,7 +102,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     }
 
     /** The phone has another network, or its network is back: for `ConnectivityManager.NetworkCallback`. */
-    public fun networkChanged(): Unit = ask { raw.networkChanged() }
+    public fun networkChanged(network: NetworkSnapshot): Unit = ask { raw.networkChanged(network) }
 
     /** The app is seen again. */
     public fun onForeground(): Unit = ask { raw.onForeground() }
@@ -128,6 +135,12 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
 
     /** Chooses who may learn this phone's addresses. */
     public suspend fun setAddresses(rule: AddressRule): Unit = ask { raw.setAddresses(rule) }
+
+    /** How the way to a friend stands, why, and the one thing that helps. */
+    public suspend fun connectivity(user: UserId): ConnectivityReport = ask { raw.connectivity(user) }
+
+    /** Chooses whether one friend may learn this phone's addresses; null for what counts for others. */
+    public suspend fun setAddressesFor(user: UserId, rule: AddressRule?): Unit = ask { raw.setAddressesFor(user, rule) }
 
     /** Chooses whether friends learn what was read. */
     public suspend fun setReceipts(rule: ReceiptRule): Unit = ask { raw.setReceipts(rule) }
@@ -248,7 +261,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     public suspend fun call(peer: UserId): Call {
         val id = ask { raw.call(peer) }
         val view = ask { raw.calls() }.find { it.call == id }
-        return of(view ?: CallView(id, peer, CallDirection.OUTGOING, ended(CallEnd.Unreachable), null, MUTED, MUTED))
+        return of(view ?: gone(id, peer))
     }
 
     /** The call behind what [calls] shows. */
@@ -295,7 +308,11 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     }
 
     private suspend fun pull() {
-        read(Event.Refresh)
+        try {
+            read(Event.Refresh)
+        } finally {
+            begun.complete(Unit)
+        }
         while (true) {
             val batch = raw.nextEvents()
             if (batch.isEmpty()) return
@@ -318,6 +335,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
                     if (past.size > 16) past.removeLast()
                 }
             }
+            is Event.Video -> video.note(event.event)
             is Event.Room -> (event.event as? RoomEvent.Ended)?.let { entered.remove(event.room)?.over(it.reason) }
             else -> Unit
         }
@@ -352,6 +370,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
         val now = raw.calls()
         now.forEach { of(it).changed(it) }
         theCalls.value = now
+        video.shown(now.firstOrNull()?.shows)
         settleSound()
     }
 
@@ -370,10 +389,9 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     }
 
     public companion object {
-        private val MUTED = MicrophoneState.OFF
-
         /**
-         * Opens a client: asks the [vault] for the key, opens the store, and starts to connect.
+         * Opens a client: asks the [vault] for the key, opens the store, and starts to connect. When it returns the state flows
+         * hold what the phone holds.
          *
          * @throws SidetoneException with one of the codes above 200; nothing is left running.
          */
@@ -383,7 +401,16 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
             dispatcher: CoroutineDispatcher = Dispatchers.Default,
         ): Client {
             Attached.once
-            return withContext(Dispatchers.IO) { Client(RawClient.open(options, vault), dispatcher) }
+            // Cancelled, `withContext` throws although the client was made; who was cancelled will not close it.
+            var made: Client? = null
+            val client = try {
+                withContext(Dispatchers.IO + NonCancellable) { Client(RawClient.open(options, vault), dispatcher).also { made = it } }
+                    .also { it.begun.await() }
+            } catch (cancelled: CancellationException) {
+                withContext(NonCancellable) { made?.close() }
+                throw cancelled
+            }
+            return client
         }
 
         /** Reads the export in a [folder] into a [store] that holds nothing yet and that no client has open. */
@@ -419,7 +446,12 @@ private fun subject(event: Event): Subject = when (event) {
         else -> Subject.ROOMS
     }
     is Event.Marks, is Event.Typing, is Event.Announcement, is Event.Stopped -> Subject.NOTHING
-    is Event.Amended, is Event.Chat, is Event.Preferences -> Subject.NOTHING
+    is Event.Amended, is Event.Chat, is Event.Preferences, is Event.Video, is Event.NetworkUntold -> Subject.NOTHING
 }
 
-private fun ended(reason: CallEnd) = CallState.Ended(reason)
+/** A call that was over before anybody looked. */
+private fun gone(call: CallId, peer: UserId): CallView {
+    val (muted, dark, all) = Triple(MicrophoneState.OFF, Shows(false, null), Wants(UShort.MAX_VALUE, UShort.MAX_VALUE))
+    val over = CallState.Ended(CallEnd.Unreachable)
+    return CallView(call, peer, CallDirection.OUTGOING, over, null, muted, muted, dark, dark, all)
+}

@@ -64,8 +64,8 @@ public class VoiceNote : AutoCloseable {
     override fun close(): Unit = raw.destroy()
 }
 
-private fun whole(pcm: ByteBuffer): ByteBuffer {
-    require(pcm.isDirect) { "sound needs a direct buffer" }
+internal fun whole(pcm: ByteBuffer): ByteBuffer {
+    require(pcm.isDirect) { "the media port needs a direct buffer" }
     return if (pcm.position() == 0) pcm else pcm.slice()
 }
 
@@ -81,4 +81,8 @@ internal object Port {
     @JvmStatic external fun sidetone_media_note(number: Long, pcm: ByteBuffer, bytes: Int): Int
 
     @JvmStatic external fun sidetone_media_pull(number: Long, pcm: ByteBuffer, bytes: Int): Int
+
+    @JvmStatic external fun sidetone_media_frame_push(number: Long, head: ByteBuffer, encoded: ByteBuffer): Int
+
+    @JvmStatic external fun sidetone_media_frame_next(number: Long, head: ByteBuffer, encoded: ByteBuffer, capacity: Int): Int
 }

@@ -103,6 +103,7 @@ class AccountTest {
     fun `rules are set`() = check {
         val phone = Phones.registered()
         AddressRule.entries.forEach { phone.setAddresses(it) }
+        assertEquals(AddressRule.NEVER, phone.preferences().addresses)
         ReceiptRule.entries.forEach { phone.setReceipts(it) }
         phone.close()
     }

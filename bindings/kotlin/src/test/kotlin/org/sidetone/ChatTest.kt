@@ -1,8 +1,10 @@
 package org.sidetone
 
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.async
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.map
+import kotlinx.coroutines.flow.onEach
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.yield
 import org.junit.jupiter.api.AfterAll
@@ -99,6 +101,19 @@ class ChatTest {
         both { it.text == "which one?" && it.reply == id }
         assertEquals(ErrorCode.NO_SUCH_MESSAGE, failure { his.edit(id, "not mine") })
         assertEquals(ErrorCode.REACTIONS, failure { his.react(id, "x".repeat(1_000)) })
+    }
+
+    @Test
+    fun `who looks at a conversation sees what changes in it`() = check {
+        val id = said("teh end")
+        his.markRead()
+        hers.latest().until { all -> all.first { it.id == id }.state == MessageState.READ }
+        // Nothing is under way any more: what his phone is told next is the edit.
+        val looking = CompletableDeferred<Unit>()
+        val seen = async { his.latest(200).onEach { looking.complete(Unit) }.until { all -> all.any { it.text == "the end" } } }
+        looking.await()
+        hers.edit(id, "the end")
+        seen.await()
     }
 
     @Test

@@ -1,11 +1,17 @@
 package org.sidetone
 
+import kotlinx.coroutines.CoroutineStart
+import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.async
+import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty
 import org.sidetone.testkit.BenchEvent
 import org.sidetone.testkit.BenchListener
+import org.sidetone.testkit.TestServer
 import org.sidetone.testkit.UniffiSound
 import org.sidetone.testkit.benchBatch
 import org.sidetone.testkit.benchTell
@@ -25,6 +31,27 @@ class FfiBench {
     private fun tell(what: String, chosen: Double, how: String, vararg others: kotlin.Pair<Double, String>) {
         val rest = others.joinToString("") { (cost, name) -> ", %.2f us %s (%.1f times)".format(cost, name, cost / chosen) }
         println("kotlin: $what %.2f us $how$rest".format(chosen))
+    }
+
+    /** The longest of 20 times, in milliseconds, from cancelling a coroutine until somebody else sees its operation cancelled. */
+    private suspend fun cancelling(): Double = coroutineScope {
+        val server = TestServer.start()
+        val phone = Phones.bare(server.url())
+        server.freeze()
+        val longest = (0 until 20).maxOf {
+            val login = phone.core().signIn("somebody", "a long password")
+            val seen = async(Dispatchers.Default) { failure { login.outcome() } to System.nanoTime() }
+            val waiting = launch(start = CoroutineStart.UNDISPATCHED) { login.await() }
+            val began = System.nanoTime()
+            waiting.cancel()
+            val (code, at) = seen.await()
+            check(code == ErrorCode.CANCELLED)
+            (at - began) / 1e6
+        }
+        server.thaw()
+        phone.close()
+        server.destroy()
+        longest
     }
 
     @Test
@@ -47,8 +74,19 @@ class FfiBench {
         }
         val called = cost(20) { benchTell(listener, 64u) } / 64
         tell("an event", batch, "in a batch of 64", alone to "pulled alone", called to "by callback from a thread of the library's")
+        val film = List(2) { Film.bytes(it, 10_000) }
+        hers.setCamera(true)
+        duo.anna.video.bitrates.until { it.isNotEmpty() }
+        var number = 0
+        val picture = cost(500) { number++.let { duo.anna.video.push(Film.info(VideoSource.CAMERA, it, true), film[it % 2]) } }
+        val large = ByteArray(10_000)
+        val pictures = cost(500) { uniffi.push(large) }
+        tell("a picture of 10 kB", picture, "handed in and sealed", pictures to "through UniFFI objects, not even sealed")
         hers.hangUp()
         duo.close()
+        val cancelling = cancelling()
+        println("kotlin: a cancelled coroutine reaches its operation after %.2f ms at most, of 20".format(cancelling))
+        assertTrue(cancelling < 100, "a cancelled coroutine reaches its operation too late")
         assertTrue(port * 10 <= objects, "the media port costs more than a tenth of UniFFI")
     }
 }

@@ -62,7 +62,8 @@ class FilesTest {
         assertEquals(Sound.CLOSED, note.push(block))
         assertEquals(ErrorCode.NOTE_EMPTY, failure { duo.anna.chat(duo.benId).sendVoiceNote(note) })
         val his = duo.ben.chat(duo.annaId)
-        his.latest().until { all -> (all.firstOrNull()?.content as? MessageContent.File)?.kind == FileKind.VOICE_NOTE }
+        val entry = his.latest().until { all -> (all.firstOrNull()?.content as? MessageContent.File)?.kind == FileKind.VOICE_NOTE }
+        assertEquals(id, (entry.first().content as MessageContent.File).transfer)
         val shown = his.preview(id)
         assertEquals(3_000u to true, shown.durationMs to shown.waveform.any { it > 20 })
         while (his.transfer(id)?.stage !is TransferStage.Received) delay(5.milliseconds)

@@ -157,6 +157,8 @@ class RoomTest {
         pair.hers.kick(us)
         assertEquals(RoomEnd.KICKED, pair.his.ended())
         pair.hers.lock(false)
+        // The server answers this after it unlocked.
+        pair.hers.openCode()
         val again = pair.ben.joinLink(link, guest("Ben"))
         assertNotEquals(us, again.view.value.us)
         pair.hers.view.until { it.members.singleOrNull()?.presence is MemberPresence.Here }

@@ -1,0 +1,42 @@
+package org.sidetone.sample
+
+import android.content.Intent
+import android.graphics.BitmapFactory
+import android.os.Bundle
+import androidx.activity.ComponentActivity
+import androidx.activity.compose.setContent
+import androidx.activity.enableEdgeToEdge
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.safeDrawingPadding
+import androidx.compose.runtime.CompositionLocalProvider
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.graphics.asImageBitmap
+import org.sidetone.sample.platform.SampleApp
+import org.sidetone.sample.ui.LocalPictures
+import org.sidetone.sample.ui.Root
+
+/** The window. What is in it is in `ui`, what it does in `logic`, what the phone does in `platform`. */
+class MainActivity : ComponentActivity() {
+    private val app get() = application as SampleApp
+
+    override fun onCreate(state: Bundle?) {
+        super.onCreate(state)
+        enableEdgeToEdge()
+        setContent {
+            CompositionLocalProvider(LocalPictures provides { BitmapFactory.decodeByteArray(it, 0, it.size)?.asImageBitmap() }) {
+                Root(app.sample, app.scanner)
+            }
+        }
+    }
+
+    @Deprecated("The framework's own way asks for no more libraries.")
+    override fun onActivityResult(code: Int, result: Int, data: Intent?) {
+        super.onActivityResult(code, result, data)
+        app.phone.onActivityResult(code, data)
+    }
+
+    override fun onRequestPermissionsResult(code: Int, permissions: Array<String>, answers: IntArray) {
+        super.onRequestPermissionsResult(code, permissions, answers)
+        app.phone.onRequestPermissionsResult(code, answers)
+    }
+}

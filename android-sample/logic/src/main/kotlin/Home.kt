@@ -1,0 +1,91 @@
+package org.sidetone.sample.logic
+
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.flow.*
+import org.sidetone.*
+
+/** The four pages. */
+enum class Tab { FRIENDS, ROOMS, STRANGERS, SETTINGS }
+
+/** What lies over the pages. */
+sealed interface Place {
+    data object Tabs : Place
+
+    data object Add : Place
+
+    data class Chatting(val logic: ChatLogic) : Place
+
+    data class Verifying(val logic: VerifyLogic) : Place
+
+    /** Something was not allowed that is needed. */
+    data class Forbidden(val permission: Permission) : Place
+}
+
+data class HomeState(
+    val tab: Tab = Tab.FRIENDS,
+    val place: Place = Place.Tabs,
+    val online: Boolean = true,
+    val unread: Int = 0,
+    /** The call that is on, or was until a moment ago. */
+    val call: CallLogic? = null,
+    /** Whether the call is only a bar at the top. */
+    val callIsSmall: Boolean = false,
+)
+
+/** Who is signed in: the pages, what lies over them, and the call. */
+class Home(outer: CoroutineScope, val client: Client, val device: Device) : Logic<HomeState>(outer, HomeState()) {
+    val friends = FriendsLogic(scope, client)
+    val rooms = RoomsLogic(scope, client, device)
+    val strangers = StrangersLogic(scope, client, device)
+    val settings = SettingsLogic(scope, client, device)
+
+    init {
+        combine(client.online, client.friends) { online, all -> change { copy(online = online, unread = all.sumOf { it.unread.toInt() }) } }
+            .launchIn(scope)
+        client.calls.onEach(::onCalls).launchIn(scope)
+    }
+
+    fun show(tab: Tab) = change { copy(tab = tab, place = Place.Tabs) }
+
+    fun add() = go(Place.Add)
+
+    fun forbidden(permission: Permission) = go(Place.Forbidden(permission))
+
+    fun back() = go(Place.Tabs)
+
+    fun chat(peer: UserId) = go(Place.Chatting(ChatLogic(scope, client, device, peer)))
+
+    fun verify(peer: UserId) = go(Place.Verifying(VerifyLogic(scope, client, peer)))
+
+    /** Calls a friend, once the microphone is allowed. */
+    suspend fun call(peer: UserId) = speaking { show(client.call(peer)) }
+
+    /** Takes the call that rings. */
+    suspend fun answer() = speaking { state.value.call?.call?.answer() }
+
+    fun shrink(small: Boolean) = change { copy(callIsSmall = small) }
+
+    /** The last word about a call was read. */
+    fun forgetCall() = change { copy(call = null).also { call?.close() } }
+
+    private suspend fun speaking(act: suspend () -> Unit) {
+        if (device.allows(Permission.MICROPHONE)) act() else forbidden(Permission.MICROPHONE)
+    }
+
+    private fun onCalls(all: List<CallView>) {
+        all.firstOrNull { it.call != state.value.call?.call?.id }?.let { show(client.of(it)) }
+    }
+
+    private fun show(call: Call) = change {
+        if (this.call?.call?.id == call.id) return@change this
+        this.call?.close()
+        copy(call = CallLogic(scope, client, device, call), callIsSmall = false)
+    }
+
+    private fun go(place: Place) = change {
+        val left = this.place
+        if (left is Place.Chatting) left.logic.close()
+        if (left is Place.Verifying) left.logic.close()
+        copy(place = place)
+    }
+}

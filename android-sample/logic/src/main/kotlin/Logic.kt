@@ -1,0 +1,45 @@
+package org.sidetone.sample.logic
+
+import kotlinx.coroutines.*
+import kotlinx.coroutines.flow.*
+import org.sidetone.*
+
+/** How a screen asks its logic to do something. */
+typealias Act<L> = (suspend L.() -> Unit) -> Unit
+
+/** What is behind one screen: a state to show, functions to call, and the last thing that failed. */
+abstract class Logic<S>(outer: CoroutineScope, first: S) {
+    protected val scope = CoroutineScope(outer.coroutineContext + SupervisorJob(outer.coroutineContext.job))
+    private val latest = MutableStateFlow(first)
+    private val failed = MutableStateFlow<ErrorCode?>(null)
+
+    /** What the screen shows. */
+    val state: StateFlow<S> = latest.asStateFlow()
+
+    /** What did not work, until it is dismissed or something else works. */
+    val notice: StateFlow<ErrorCode?> = failed.asStateFlow()
+
+    fun dismiss() {
+        failed.value = null
+    }
+
+    /** The screen is left. */
+    open fun close() = scope.cancel()
+
+    protected fun change(next: S.() -> S) = latest.update(next)
+
+    /** Runs what may fail; the failure becomes the notice. */
+    internal fun run(what: suspend () -> Unit): Job = scope.launch { attempt(what) }
+
+    internal suspend fun attempt(what: suspend () -> Unit): Boolean = try {
+        what()
+        failed.value = null
+        true
+    } catch (error: SidetoneException) {
+        failed.value = error.code
+        false
+    }
+}
+
+/** What a screen of this logic calls. */
+fun <L : Logic<*>> L.acts(): Act<L> = { what -> run { what() } }

@@ -1,0 +1,74 @@
+package org.sidetone.sample.logic
+
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.flow.*
+import org.sidetone.*
+
+data class SettingsState(
+    val me: AccountView? = null,
+    val server: String = "",
+    val online: Boolean = true,
+    val preferences: Preferences? = null,
+    val passphrase: String = "",
+    val exporting: Boolean = false,
+    val exported: ExportReport? = null,
+    val folder: String? = null,
+    /** What the server keeps about the account, word for word. */
+    val kept: String? = null,
+    /** What was erased of each stranger since the app was started. */
+    val burned: List<BurnReport> = emptyList(),
+    val figures: Diagnostics? = null,
+    /** Deleting was asked for and is not confirmed. */
+    val deleting: Boolean = false,
+)
+
+class SettingsLogic(outer: CoroutineScope, private val client: Client, private val device: Device) :
+    Logic<SettingsState>(outer, SettingsState(server = device.server)) {
+    init {
+        client.events.filter { it is Event.Preferences }.onStart { emit(Event.Preferences) }.onEach { attempt { read() } }.launchIn(scope)
+        client.account.onEach { change { copy(me = it) } }.launchIn(scope)
+        client.online.onEach { change { copy(online = it) } }.launchIn(scope)
+        client.strangers.events.filterIsInstance<StrangerEvent.Ended>()
+            .onEach { change { copy(burned = listOf(it.burned) + burned) } }.launchIn(scope)
+    }
+
+    suspend fun prefer(theme: Theme) = client.prefer(theme)
+
+    suspend fun prefer(routes: RouteRule) = client.prefer(routes)
+
+    suspend fun prefer(addresses: AddressRule) = client.setAddresses(addresses)
+
+    suspend fun prefer(receipts: ReceiptRule) = client.setReceipts(receipts)
+
+    fun address(server: String) = change { copy(server = server) }
+
+    fun type(passphrase: String) = change { copy(passphrase = passphrase) }
+
+    /** Writes everything into a folder that the person may take along. */
+    suspend fun export() {
+        val folder = device.exportFolder()
+        change { copy(exporting = true, exported = null) }
+        val report = try {
+            client.exportData(folder, state.value.passphrase.ifEmpty { null }, ServerExport.OMITTED)
+        } finally {
+            change { copy(exporting = false) }
+        }
+        change { copy(exported = report, folder = folder, passphrase = "") }
+    }
+
+    /** Asks the server what it keeps, and this phone what it did. */
+    suspend fun receipts() {
+        val figures = client.diagnostics()
+        change { copy(figures = figures) }
+        val kept = client.exportAccount()
+        change { copy(kept = kept) }
+    }
+
+    fun askToDelete(ask: Boolean) = change { copy(deleting = ask) }
+
+    suspend fun delete() = client.deleteAccount()
+
+    suspend fun signOut() = client.signOut()
+
+    private suspend fun read() = client.preferences().let { now -> change { copy(preferences = now) } }
+}

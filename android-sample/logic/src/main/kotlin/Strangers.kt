@@ -1,0 +1,116 @@
+package org.sidetone.sample.logic
+
+import kotlinx.coroutines.CoroutineScope
+import kotlinx.coroutines.flow.launchIn
+import kotlinx.coroutines.flow.onEach
+import org.sidetone.*
+
+/** What is left of a stranger: why it is over, what was erased, and for 30 seconds whom a report would name. */
+data class Parting(val id: MatchId?, val reason: StrangerEnd, val burned: BurnReport, val reported: Boolean = false)
+
+data class StrangersState(
+    val view: StrangerView = StrangerView.Lobby(null),
+    val nickname: String = "",
+    val interests: String = "",
+    val media: StrangerMedia = StrangerMedia.TEXT,
+    /** The person says to be of age and to have read the notice. */
+    val adult: Boolean = false,
+    val messages: List<StrangerMessage> = emptyList(),
+    val draft: String = "",
+    val typing: Boolean = false,
+    val parting: Parting? = null,
+    val failure: SearchFailure? = null,
+) {
+    val ready: Boolean get() = adult && nickname.isNotBlank()
+}
+
+class StrangersLogic(outer: CoroutineScope, private val client: Client, private val device: Device) :
+    Logic<StrangersState>(outer, StrangersState()) {
+    private val strangers = client.strangers
+
+    init {
+        strangers.view.onEach { view -> change { copy(view = view, messages = if (view is StrangerView.With) messages else emptyList()) } }
+            .launchIn(scope)
+        strangers.events.onEach(::note).launchIn(scope)
+    }
+
+    fun type(nickname: String) = change { copy(nickname = nickname) }
+
+    fun interests(words: String) = change { copy(interests = words) }
+
+    fun choose(media: StrangerMedia) = change { copy(media = media) }
+
+    fun declare(adult: Boolean) = change { copy(adult = adult) }
+
+    suspend fun search() {
+        change { copy(parting = null, failure = null) }
+        strangers.enter(entry())
+    }
+
+    suspend fun accept() = strangers.accept()
+
+    suspend fun skip() {
+        strangers.skip()
+    }
+
+    suspend fun end() {
+        strangers.end()
+    }
+
+    suspend fun block() {
+        strangers.block()
+    }
+
+    suspend fun again(id: MatchId) = strangers.again(id, entry())
+
+    suspend fun report(id: MatchId, reason: ReportReason) {
+        strangers.report(id, reason)
+        change { copy(parting = parting?.copy(reported = true)) }
+    }
+
+    fun write(text: String) {
+        change { copy(draft = text) }
+        if (text.isNotEmpty()) run { strangers.typing() }
+    }
+
+    suspend fun say() {
+        strangers.say(state.value.draft.trim())
+        change { copy(draft = "") }
+        read()
+    }
+
+    suspend fun compareWords() = strangers.compareWords()
+
+    suspend fun setDirect(direct: Boolean) = strangers.setDirect(direct)
+
+    suspend fun call() {
+        if (device.allows(Permission.MICROPHONE)) strangers.call()
+    }
+
+    suspend fun answer() {
+        if (device.allows(Permission.MICROPHONE)) strangers.answer()
+    }
+
+    suspend fun decline() = strangers.decline()
+
+    suspend fun hangUp() = strangers.hangUp()
+
+    suspend fun mute(muted: Boolean) = strangers.setMicrophone(if (muted) MicrophoneState.OFF else MicrophoneState.ON)
+
+    private fun entry() = state.value.let { typed ->
+        val interests = typed.interests.split(',').map(String::trim).filter(String::isNotEmpty)
+        StrangerEntry(typed.nickname.trim(), device.language, interests, typed.media, typed.adult)
+    }
+
+    private suspend fun read() = strangers.messages().let { all -> change { copy(messages = all, typing = false) } }
+
+    private suspend fun note(event: StrangerEvent) {
+        when (event) {
+            is StrangerEvent.Message -> attempt { read() }
+            is StrangerEvent.Typing -> change { copy(typing = true) }
+            is StrangerEvent.Ended -> change { copy(parting = Parting(event.id, event.reason, event.burned), draft = "", typing = false) }
+            is StrangerEvent.NotFound -> change { copy(failure = event.reason) }
+            else -> Unit
+        }
+    }
+}

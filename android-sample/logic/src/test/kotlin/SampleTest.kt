@@ -1,0 +1,90 @@
+package org.sidetone.sample.logic
+
+import kotlinx.coroutines.*
+import org.junit.jupiter.api.Assertions.*
+import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.io.TempDir
+import org.sidetone.*
+import java.io.File
+
+class SampleTest {
+    @Test
+    fun `who is new registers and comes home, and is home at the next start without a detour`(@TempDir folder: File) = check {
+        val anna = Person.registered(folder)
+        assertEquals(anna.name, anna.home.settings.state.until { it.me != null }.me!!.name)
+        anna.close()
+        val seen = ArrayList<Stage>()
+        val scope = CoroutineScope(SupervisorJob() + Dispatchers.Unconfined)
+        val again = Sample(scope, anna.desk) { Client.open(Person.options(folder), FixedVault()) }
+        scope.launch { again.state.collect { seen += it } }
+        again.start()
+        again.state.until { it is Stage.Home }
+        assertEquals(listOf(Stage.Opening, Stage.Home), seen.distinct())
+        scope.cancel()
+        again.client().close()
+    }
+
+    @Test
+    fun `a wrong password has a screen that says so and leads back to typing with the name still there`() = check {
+        val anna = Person.registered()
+        val ben = Person.started()
+        ben.sample.state.until { it is Stage.Welcome }
+        ben.sample.client().online.until { it }
+        ben.sample.type(Form(anna.name, "", "wrong wrong", isNew = false))
+        ben.sample.signIn()
+        assertEquals(Stage.Blocked(Trouble.WRONG_PASSWORD), ben.sample.state.value)
+        ben.sample.again()
+        assertEquals(Form(anna.name, "", "", isNew = false), (ben.sample.state.value as Stage.Welcome).form)
+        for (one in listOf(anna, ben)) one.close()
+    }
+
+    @Test
+    fun `a name that is taken is said beside the form and nothing typed is lost`() = check {
+        val anna = Person.registered()
+        val ben = Person.started()
+        ben.sample.state.until { it is Stage.Welcome }
+        ben.sample.client().online.until { it }
+        val form = Form(anna.name, "other@example.org", "secret secret")
+        ben.sample.type(form)
+        ben.sample.signIn()
+        assertEquals(ErrorCode.NAME_TAKEN to Stage.Welcome(form), ben.sample.notice.value to ben.sample.state.value)
+        for (one in listOf(anna, ben)) one.close()
+    }
+
+    @Test
+    fun `an app that cannot begin says why and begins when that is mended`(@TempDir folder: File) = check {
+        var locked = true
+        val vault = object : KeyVault {
+            override fun loadOrCreate() = if (locked) throw VaultProblem.Locked() else ByteArray(32)
+
+            override fun forgetKey() = Unit
+        }
+        val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
+        val sample = Sample(scope, Desk()) { Client.open(Person.options(folder), vault) }
+        sample.start()
+        assertEquals(Stage.Blocked(Trouble.PHONE_LOCKED), sample.state.value)
+        locked = false
+        sample.start()
+        sample.state.until { it is Stage.Welcome }
+        scope.cancel()
+        sample.client().close()
+    }
+
+    @Test
+    fun `every code of an error has a screen`() {
+        assertEquals(Trouble.KEY_LOST, troubleOf(ErrorCode.VAULT_LOST))
+        assertEquals(Trouble.OUTDATED, troubleOf(ErrorCode.STORE_TOO_NEW))
+        assertEquals(ErrorCode.entries.size, ErrorCode.entries.map(::troubleOf).size)
+    }
+
+    @Test
+    fun `who deletes the account is asked once and then welcomed like a stranger`() = check {
+        val anna = Person.registered()
+        anna.home.settings.askToDelete(true)
+        assertTrue(anna.home.settings.state.value.deleting)
+        anna.home.settings.delete()
+        anna.sample.state.until { it is Stage.Welcome }
+        assertNull(anna.sample.home)
+        anna.close()
+    }
+}

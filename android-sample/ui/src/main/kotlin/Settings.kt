@@ -1,0 +1,97 @@
+package org.sidetone.sample.ui
+
+import androidx.compose.foundation.layout.*
+import androidx.compose.material3.HorizontalDivider
+import androidx.compose.runtime.Composable
+import androidx.compose.ui.Alignment
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.res.pluralStringResource
+import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.text.font.FontFamily
+import androidx.compose.ui.unit.dp
+import org.sidetone.*
+import org.sidetone.sample.logic.*
+import org.sidetone.sample.R
+
+/** What the person decides, and what is known about them. */
+@Composable
+fun SettingsScreen(state: SettingsState, notice: ErrorCode?, act: Act<SettingsLogic>, onServer: (String) -> Unit) = Page(stringResource(R.string.settings)) {
+    Notice(notice) { act { dismiss() } }
+    state.me?.let { me ->
+        Card {
+            Row(horizontalArrangement = Arrangement.spacedBy(16.dp), verticalAlignment = Alignment.CenterVertically) {
+                Face(me.name, 56.dp)
+                Column(Modifier.weight(1f)) {
+                    Words(me.name, type.titleLarge, lines = 1)
+                }
+                Badge(stringResource(if (state.online) R.string.online else R.string.offline), if (state.online) colors.tint else colors.glow)
+            }
+        }
+    }
+    state.preferences?.let { Preferring(it, act) } ?: Waiting(stringResource(R.string.loading), Modifier.fillMaxWidth())
+    Heading(stringResource(R.string.server))
+    Card {
+        Words(stringResource(R.string.server_text), type.bodyMedium, colors.faint)
+        Field(state.server, { text -> act { address(text) } }, stringResource(R.string.address))
+        Press(stringResource(R.string.use_server), { onServer(state.server) }, Modifier.fillMaxWidth(), Ink(colors.well, colors.ink), enabled = state.server.isNotBlank())
+    }
+    Heading(stringResource(R.string.receipts))
+    Receipts(state, act)
+    Heading(stringResource(R.string.export))
+    Card {
+        Words(stringResource(R.string.export_text), type.bodyMedium, colors.faint)
+        Field(state.passphrase, { text -> act { type(text) } }, stringResource(R.string.passphrase), secret = true)
+        Press(stringResource(R.string.export_now), { act { export() } }, Modifier.fillMaxWidth(), Ink(colors.well, colors.ink), R.drawable.down, busy = state.exporting)
+        state.exported?.let { Badge(stringResource(R.string.exported, it.rows.toInt(), it.files.toInt()), icon = R.drawable.check) }
+    }
+    Heading(stringResource(R.string.account))
+    Card {
+        Quiet(stringResource(R.string.sign_out), { act { signOut() } }, Modifier.fillMaxWidth())
+        if (state.deleting) {
+            Words(stringResource(R.string.delete_text), type.bodyMedium)
+            Press(stringResource(R.string.delete_really), { act { delete() } }, Modifier.fillMaxWidth(), colors.danger)
+            Quiet(stringResource(R.string.keep_account), { act { askToDelete(false) } }, Modifier.fillMaxWidth())
+        } else {
+            Quiet(stringResource(R.string.delete_account), { act { askToDelete(true) } }, Modifier.fillMaxWidth(), danger = true)
+        }
+    }
+}
+
+@Composable
+private fun Preferring(kept: Preferences, act: Act<SettingsLogic>) {
+    Heading(stringResource(R.string.theme))
+    Card {
+        val themes = listOf(Theme.SYSTEM to stringResource(R.string.theme_system), Theme.LIGHT to stringResource(R.string.theme_light), Theme.DARK to stringResource(R.string.theme_dark))
+        Choice(themes, kept.theme) { act { prefer(it) } }
+    }
+    Heading(stringResource(R.string.privacy))
+    Card {
+        Words(stringResource(R.string.routes), type.titleMedium)
+        val routes = listOf(RouteRule.ANY to stringResource(R.string.route_any), RouteRule.DIRECT_ONLY to stringResource(R.string.route_direct_only), RouteRule.RELAY_ONLY to stringResource(R.string.route_relay_only))
+        Choice(routes, kept.routes) { act { prefer(it) } }
+        Words(stringResource(R.string.routes_text), type.bodySmall, colors.faint)
+        HorizontalDivider(color = colors.line)
+        Toggle(stringResource(R.string.addresses), kept.addresses == AddressRule.DIRECT, { act { prefer(if (it) AddressRule.DIRECT else AddressRule.RELAY_UNTIL_ACCEPTED) } }, stringResource(R.string.addresses_text))
+        Toggle(stringResource(R.string.read_receipts), kept.receipts == ReceiptRule.SEND, { act { prefer(if (it) ReceiptRule.SEND else ReceiptRule.KEEP) } }, stringResource(R.string.read_receipts_text))
+    }
+}
+
+/** What the server keeps, what this phone sent, and what was erased. */
+@Composable
+private fun Receipts(state: SettingsState, act: Act<SettingsLogic>) = Card {
+    Words(stringResource(R.string.receipts_text), type.bodyMedium, colors.faint)
+    state.burned.firstOrNull()?.let { Badge(pluralStringResource(R.plurals.burned_count, state.burned.size, state.burned.size), colors.glow, R.drawable.flame) }
+    state.figures?.let { figures ->
+        Figure(R.string.figure_server, bytes(figures.signalingSent + figures.signalingReceived))
+        Figure(R.string.figure_friends, bytes(figures.recordsSent + figures.recordsReceived))
+        Figure(R.string.figure_refused, figures.refusedItems.toString())
+    }
+    state.kept?.let { Words(it, type.bodySmall.copy(fontFamily = FontFamily.Monospace)) }
+    Press(stringResource(R.string.ask_server), { act { receipts() } }, Modifier.fillMaxWidth(), Ink(colors.well, colors.ink), R.drawable.shield)
+}
+
+@Composable
+private fun Figure(label: Int, value: String) = Row {
+    Words(stringResource(label), type.bodyMedium, colors.faint, Modifier.weight(1f))
+    Words(value, type.bodyMedium)
+}

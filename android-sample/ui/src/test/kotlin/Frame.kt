@@ -1,0 +1,77 @@
+package org.sidetone.sample.ui
+
+import androidx.compose.foundation.background
+import androidx.compose.foundation.layout.Box
+import androidx.compose.foundation.layout.Column
+import androidx.compose.foundation.layout.fillMaxSize
+import androidx.compose.runtime.Composable
+import androidx.compose.runtime.CompositionLocalProvider
+import androidx.compose.ui.Modifier
+import androidx.compose.ui.graphics.asComposeImageBitmap
+import androidx.compose.ui.graphics.toComposeImageBitmap
+import androidx.compose.ui.platform.LocalDensity
+import androidx.compose.ui.platform.LocalLayoutDirection
+import androidx.compose.ui.res.LocalLanguage
+import androidx.compose.ui.res.stringResource
+import androidx.compose.ui.text.font.FontFamily
+import androidx.compose.ui.text.font.FontWeight
+import androidx.compose.ui.text.platform.SystemFont
+import androidx.compose.ui.unit.Density
+import androidx.compose.ui.unit.LayoutDirection
+import org.jetbrains.skia.EncodedImageFormat
+import org.jetbrains.skia.GradientStyle
+import org.jetbrains.skia.Image
+import org.jetbrains.skia.Paint
+import org.jetbrains.skia.Rect
+import org.jetbrains.skia.Shader
+import org.jetbrains.skia.Surface
+import org.sidetone.Theme
+import org.sidetone.sample.R
+import org.sidetone.sample.logic.CallScreenState
+import org.sidetone.sample.logic.Tab
+
+/** How a screen is looked at. */
+enum class Look(val theme: Theme = Theme.LIGHT, val language: String = "en", val letters: Float = 1f, val direction: LayoutDirection = LayoutDirection.Ltr) {
+    LIGHT, DARK(theme = Theme.DARK), TURKISH(language = "tr"), LARGE(letters = 1.6f), RTL(direction = LayoutDirection.Rtl)
+}
+
+/** The letters of most phones. */
+@OptIn(androidx.compose.ui.text.ExperimentalTextApi::class)
+val phoneFont = FontFamily(listOf(FontWeight.Normal, FontWeight.Medium, FontWeight.Bold).map { SystemFont("Roboto", it) })
+
+/** A screen as a phone shows it. */
+@Composable
+fun Look.show(shot: Shot) {
+    val density = LocalDensity.current.density
+    CompositionLocalProvider(
+        LocalLanguage provides language, LocalDensity provides Density(density, letters), LocalLayoutDirection provides direction,
+        LocalPictures provides { bytes -> runCatching { Image.makeFromEncoded(bytes).toComposeImageBitmap() }.getOrNull() },
+    ) {
+        SampleTheme(theme, phoneFont) { Box(Modifier.fillMaxSize().background(colors.paper)) { shot.screen() } }
+    }
+}
+
+/** A page with the tabs under it, as [Root] lays them out. */
+@Composable
+fun Framed(tab: Tab, call: CallScreenState? = null, offline: Boolean = false, screen: @Composable () -> Unit) = Column(Modifier.fillMaxSize()) {
+    call?.let { CallBar(it) {} }
+    if (offline) Banner(stringResource(R.string.offline_text))
+    Box(Modifier.weight(1f)) { screen() }
+    Tabs(tab) {}
+}
+
+/** A photograph of the sea, near enough. */
+object Sea {
+    val png: ByteArray by lazy {
+        val surface = Surface.makeRasterN32Premul(480, 270)
+        fun band(top: Float, bottom: Float, from: Int, to: Int) = surface.canvas.drawRect(
+            Rect.makeLTRB(0f, top, 480f, bottom), Paint().apply { shader = Shader.makeLinearGradient(0f, top, 0f, bottom, intArrayOf(from, to), null, GradientStyle.DEFAULT) },
+        )
+        band(0f, 150f, 0xFFF2C9A1.toInt(), 0xFFF7E7D0.toInt())
+        band(150f, 270f, 0xFF5E8F99.toInt(), 0xFF1F4650.toInt())
+        surface.canvas.drawCircle(350f, 118f, 26f, Paint().apply { color = 0xFFFFF3DC.toInt() })
+        surface.canvas.drawRect(Rect.makeLTRB(60f, 132f, 190f, 140f), Paint().apply { color = 0xFF3A4A48.toInt() })
+        for (post in 0..4) surface.canvas.drawRect(Rect.makeLTRB(66f + post * 28, 138f, 71f + post * 28, 196f), Paint().apply { color = 0xFF3A4A48.toInt() })
+        surface.makeImageSnapshot().encodeToData(EncodedImageFormat.PNG)!!.bytes
+    }
+}

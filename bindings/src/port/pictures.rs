@@ -1,0 +1,156 @@
+//! Pictures of the media port: encoded frames by pointer and length, with what is known of them in a head of 24 bytes.
+
+use std::collections::VecDeque;
+
+use sidetone::{Codec, FrameError, FrameKind, Pushed, Rotation, Source, Video, VideoError, VideoFrame};
+
+use super::{MEDIA_LENGTH, MEDIA_NULL, lock, slot, with};
+
+/// The frame waits for its turn to leave.
+pub const MEDIA_QUEUED: i32 = 1;
+/// More than the path bears was pushed: nothing goes before the next key frame, which the encoder should make now.
+pub const MEDIA_DROPPED: i32 = 0;
+/// There is no call in which both can speak.
+pub const MEDIA_NO_CALL: i32 = -6;
+/// This source is not shown.
+pub const MEDIA_NOT_SHOWN: i32 = -7;
+/// A key frame is needed first.
+pub const MEDIA_NEEDS_KEY: i32 = -8;
+/// Another codec than the one before, without a key frame.
+pub const MEDIA_CODEC: i32 = -9;
+/// Captured before the frame before it, or more than a minute after it, or from 2^56 us on.
+pub const MEDIA_TIME: i32 = -10;
+/// The head makes no sense: a width or height of 0, a layer above 15, or no such source, codec, kind or rotation.
+pub const MEDIA_HEAD: i32 = -11;
+/// The buffer is too small: the head says how many bytes are needed, and the frame waits.
+pub const MEDIA_SHORT: i32 = -12;
+
+/// Bytes of a head: `sidetone_frame` of the header.
+const HEAD: usize = 24;
+/// The largest encoded frame.
+const FRAME: usize = 1 << 20;
+
+/// What comes, and what was asked for and not taken yet: a frame, or one for each thread that waits at once.
+pub(crate) struct Eye {
+    video: Video,
+    held: VecDeque<VideoFrame>,
+}
+
+impl Eye {
+    pub(super) fn new(video: Video) -> Self {
+        Self { video, held: VecDeque::new() }
+    }
+
+    fn first(&mut self) -> Option<&VideoFrame> {
+        if self.held.is_empty() {
+            self.held.extend(self.video.try_next());
+        }
+        self.held.front()
+    }
+}
+
+/// Whether a frame can be taken now; nothing if no client has this number.
+pub(crate) fn seen(number: u64) -> Option<bool> {
+    let mut place = lock(&slot(number).eye);
+    place.as_mut().filter(|(known, _)| *known == number).map(|(_, eye)| eye.first().is_some())
+}
+
+/// Keeps a frame until the app takes it.
+pub(crate) fn hold(number: u64, frame: VideoFrame) {
+    if let Some((_, eye)) = lock(&slot(number).eye).as_mut().filter(|(known, _)| *known == number) {
+        eye.held.push_back(frame);
+    }
+}
+
+/// Hands a client an encoded frame of its camera or screen, and says what became of it: [`MEDIA_QUEUED`], [`MEDIA_DROPPED`],
+/// or one of the negative constants; the track goes on with the next frame that fits. It is sealed here: for the encoder's
+/// thread, one at a time for each source.
+///
+/// # Safety
+///
+/// `head` is null or points to 24 readable bytes (`sidetone_frame`); `encoded` is null or points to as many as the head says
+/// in `bytes`; both of any alignment.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sidetone_media_frame_push(number: u64, head: *const u8, encoded: *const u8) -> i32 {
+    if head.is_null() || encoded.is_null() {
+        return MEDIA_NULL;
+    }
+    // SAFETY: not null, readable for a head by the caller's promise, and nobody writes to it during the call; u8 has no
+    // alignment and no invalid values.
+    let head = unsafe { *head.cast::<[u8; HEAD]>() };
+    let Some((mut frame, bytes)) = read(&head) else { return MEDIA_HEAD };
+    if bytes == 0 || bytes > FRAME {
+        return MEDIA_LENGTH;
+    }
+    // SAFETY: as above, readable for `bytes`, at most 1 MiB.
+    frame.bytes = unsafe { std::slice::from_raw_parts(encoded, bytes) }.to_vec();
+    with(&slot(number).pictures[frame.source as usize], number, |video| match video.push(&frame) {
+        Ok(Pushed::Queued) => MEDIA_QUEUED,
+        Ok(Pushed::Dropped) => MEDIA_DROPPED,
+        Err(VideoError::NoCall) => MEDIA_NO_CALL,
+        Err(VideoError::NotShown) => MEDIA_NOT_SHOWN,
+        Err(VideoError::Frame(error)) => match error {
+            FrameError::Empty | FrameError::TooLarge => MEDIA_LENGTH,
+            FrameError::Size => MEDIA_HEAD,
+            FrameError::Time => MEDIA_TIME,
+            FrameError::Codec => MEDIA_CODEC,
+            FrameError::NeedsKey => MEDIA_NEEDS_KEY,
+        },
+    })
+}
+
+/// Takes the next frame of the other side whose time has come: fills the head, copies the frame and says how many bytes it
+/// has, 0 if there is none. [`MEDIA_SHORT`] if it does not fit: then only the head is filled.
+///
+/// # Safety
+///
+/// `head` is null or points to 24 writable bytes (`sidetone_frame`); `encoded` is null or points to `capacity` writable bytes;
+/// both of any alignment, and not the same ones.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn sidetone_media_frame_next(number: u64, head: *mut u8, encoded: *mut u8, capacity: u32) -> i32 {
+    if head.is_null() || encoded.is_null() {
+        return MEDIA_NULL;
+    }
+    let capacity = usize::try_from(capacity).unwrap_or(usize::MAX);
+    // SAFETY: not null, writable for a head by the caller's promise, and nobody else touches it during the call; u8 has no
+    // alignment and no invalid values.
+    let head = unsafe { &mut *head.cast::<[u8; HEAD]>() };
+    with(&slot(number).eye, number, |eye| {
+        let Some(frame) = eye.first() else { return 0 };
+        write(frame, head);
+        let length = frame.bytes.len();
+        if length > capacity {
+            return MEDIA_SHORT;
+        }
+        // SAFETY: as above, writable for `capacity`, of which `length` are touched.
+        unsafe { std::slice::from_raw_parts_mut(encoded, length) }.copy_from_slice(&frame.bytes);
+        eye.held.pop_front();
+        i32::try_from(length).unwrap_or(i32::MAX)
+    })
+}
+
+/// Reads a head: the frame without its bytes, and how many those are.
+fn read(head: &[u8; HEAD]) -> Option<(VideoFrame, usize)> {
+    let [time @ .., b0, b1, b2, b3, w0, w1, h0, h1, source, codec, key, rotation, layer, _, _, _] = *head;
+    let source = *Source::ALL.get(usize::from(source))?;
+    let codec = [Codec::H264, Codec::H265, Codec::Vp8, Codec::Vp9, Codec::Av1]
+        .into_iter()
+        .find(|known| *known as u8 == codec)?;
+    let kind = *[FrameKind::Delta, FrameKind::Key].get(usize::from(key))?;
+    let turns = [Rotation::None, Rotation::Quarter, Rotation::Half, Rotation::ThreeQuarters];
+    let rotation = *turns.get(usize::from(rotation))?;
+    let (width, height) = (u16::from_ne_bytes([w0, w1]), u16::from_ne_bytes([h0, h1]));
+    let (captured_us, bytes) = (u64::from_ne_bytes(time), Vec::new());
+    let frame = VideoFrame { source, codec, kind, rotation, layer, width, height, captured_us, bytes };
+    Some((frame, usize::try_from(u32::from_ne_bytes([b0, b1, b2, b3])).ok()?))
+}
+
+fn write(frame: &VideoFrame, head: &mut [u8; HEAD]) {
+    let [t0, t1, t2, t3, t4, t5, t6, t7] = frame.captured_us.to_ne_bytes();
+    let [b0, b1, b2, b3] = u32::try_from(frame.bytes.len()).unwrap_or(u32::MAX).to_ne_bytes();
+    let ([w0, w1], [h0, h1]) = (frame.width.to_ne_bytes(), frame.height.to_ne_bytes());
+    let (source, codec, key) = (frame.source as u8, frame.codec as u8, u8::from(frame.kind == FrameKind::Key));
+    let (rotation, layer) = (frame.rotation as u8, frame.layer);
+    *head =
+        [t0, t1, t2, t3, t4, t5, t6, t7, b0, b1, b2, b3, w0, w1, h0, h1, source, codec, key, rotation, layer, 0, 0, 0];
+}

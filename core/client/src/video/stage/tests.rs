@@ -1,0 +1,192 @@
+//! What of a room's pictures cannot be seen from outside: how they are sealed, and what is refused.
+
+use std::time::{Duration, Instant};
+
+use sidetone_crypto::sframe::BaseKey;
+use sidetone_engine::Content;
+use sidetone_media::video::{Assembled, Codec, FRAME_BYTES, Rotation};
+
+use super::*;
+use crate::link::Cable;
+
+const BEN: Who = Some(MemberId([2; 16]));
+const CAT: Who = Some(MemberId([3; 16]));
+const PATIENCE: Duration = Duration::from_secs(20);
+
+fn key(seed: u8, generation: u16) -> SenderKey {
+    SenderKey { generation, base: BaseKey::from_seed([seed; 32]) }
+}
+
+fn picture(source: Source, number: u64) -> VideoFrame {
+    let kind = if number == 0 { Kind::Key } else { Kind::Delta };
+    let (codec, rotation, bytes) = (Codec::Vp9, Rotation::None, vec![number as u8; 3_000]);
+    VideoFrame { source, codec, kind, rotation, layer: 0, width: 64, height: 48, captured_us: number * 33_333, bytes }
+}
+
+/// A stage that shows both sources, and the far ends of its links.
+struct Set {
+    stage: Arc<Stage>,
+    cables: Vec<(Cable, (VideoPort, MediaPort))>,
+}
+
+impl Set {
+    fn of(viewers: &[Who]) -> Self {
+        let ready = Arc::new(Notify::new());
+        let stage = Stage::new(Place::Room(RoomId([7; 16])), &Arc::new(Queue::default()), &ready);
+        stage.show(Shows { camera: true, screen: Some(Content::Text) });
+        let mut cables = Vec::new();
+        for who in viewers {
+            let ([(port, sound), far], cable) = Cable::new();
+            stage.join(*who, port, sound);
+            cables.push((cable, far));
+        }
+        Self { stage, cables }
+    }
+
+    /// What the far end of a link gets next.
+    fn sealed(&self, link: usize) -> (Source, Assembled) {
+        let (cable, (port, _)) = &self.cables[link];
+        let since = Instant::now();
+        loop {
+            cable.carry();
+            if let Some(whole) = port.take() {
+                return whole;
+            }
+            assert!(since.elapsed() < PATIENCE, "nothing came");
+            std::thread::yield_now();
+        }
+    }
+
+    /// The far end of a link sends what it sealed.
+    fn sends(&self, link: usize, source: Source, sealed: &[u8]) {
+        let (_, (port, _)) = &self.cables[link];
+        assert_eq!(port.push(source, Kind::Key, 0, &split(sealed, Kind::Key)), Pushed::Queued);
+    }
+
+    /// Whether something comes from somebody, until a count of what is refused says no.
+    fn sees(&self, link: usize, who: Who, source: Source) -> bool {
+        let peer = self.stage.peer(who).expect("it is there");
+        let (port, since) = (peer.video(), Instant::now());
+        let before = port.stats(source).refused;
+        loop {
+            self.cables[link].0.carry();
+            if peer.see(clock::micros(), &port) {
+                return true;
+            }
+            if port.stats(source).refused > before {
+                return false;
+            }
+            assert!(since.elapsed() < PATIENCE, "nothing came");
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn sealed_by(key: &SenderKey, track: u8) -> Vec<u8> {
+    let (mut plain, mut sealed) = (Vec::new(), Vec::new());
+    let (codec, rotation) = (Codec::Vp9, Rotation::None);
+    let info = Info { codec, kind: Kind::Key, rotation, layer: 0, width: 64, height: 48, captured_us: 9, sound: None };
+    info.write(&mut plain);
+    plain.extend_from_slice(b"a picture");
+    Sealer::new(&key.base, key.generation, track).seal(&plain, &mut sealed).expect("a fresh key");
+    sealed
+}
+
+fn opens(key: &SenderKey, sealed: &[u8]) -> bool {
+    let mut opener = Opener::new();
+    opener.insert(key.generation, &key.base).expect("the first");
+    opener.open(sealed, &mut Vec::new()).is_ok()
+}
+
+#[tokio::test]
+async fn a_frame_is_sealed_once_however_many_watch() {
+    let set = Set::of(&[BEN, CAT]);
+    set.stage.seal_with(&key(1, 1));
+    assert_eq!(set.stage.push(&picture(Source::Camera, 0)), Ok(Pushed::Queued));
+    let [(_, ben), (_, cat)] = [0, 1].map(|link| set.sealed(link));
+    assert_eq!(ben.bytes, cat.bytes);
+    assert!(opens(&key(1, 1), &ben.bytes) && !opens(&key(2, 1), &ben.bytes));
+    let parts = ben.bytes.windows(8).filter(|part| **part == [0; 8]).count();
+    assert_eq!(parts, 0, "it can be read on the way");
+    set.stage.stop();
+}
+
+#[tokio::test]
+async fn nobody_shows_pictures_in_anothers_name() {
+    let set = Set::of(&[BEN, CAT]);
+    for (who, seed) in [(BEN, 2), (CAT, 3)] {
+        set.stage.open_with(who, &key(seed, 1));
+    }
+    // Everybody in a room has everybody's key, and can seal as anybody. Cat does, on the one link that is hers.
+    set.sends(1, Source::Camera, &sealed_by(&key(2, 1), FIRST_TRACK));
+    assert!(!set.sees(1, CAT, Source::Camera), "Ben's picture on Cat's link");
+    set.sends(1, Source::Camera, &sealed_by(&key(3, 1), FIRST_TRACK + 1));
+    assert!(!set.sees(1, CAT, Source::Camera), "a screen's frame where a camera's is");
+    set.sends(1, Source::Camera, &sealed_by(&key(3, 1), 0));
+    assert!(!set.sees(1, CAT, Source::Camera), "sound where a picture is");
+    // The control.
+    set.sends(1, Source::Camera, &sealed_by(&key(3, 1), FIRST_TRACK));
+    assert!(set.sees(1, CAT, Source::Camera));
+    set.sends(0, Source::Screen, &sealed_by(&key(2, 1), FIRST_TRACK + 1));
+    assert!(set.sees(0, BEN, Source::Screen));
+    set.stage.stop();
+}
+
+#[tokio::test]
+async fn who_is_put_out_opens_nothing_under_the_new_key_and_who_comes_nothing_under_the_old() {
+    let set = Set::of(&[BEN]);
+    set.stage.seal_with(&key(1, 1));
+    set.stage.push(&picture(Source::Camera, 0)).expect("it is shown");
+    let (_, before) = set.sealed(0);
+    set.stage.seal_with(&key(9, 2));
+    set.stage.push(&picture(Source::Camera, 1)).expect("it is shown");
+    let (_, after) = set.sealed(0);
+    assert!(opens(&key(1, 1), &before.bytes) && !opens(&key(1, 1), &after.bytes));
+    assert!(!opens(&key(9, 2), &before.bytes) && opens(&key(9, 2), &after.bytes));
+    set.stage.stop();
+}
+
+#[tokio::test]
+async fn a_key_that_is_said_twice_never_counts_from_the_beginning_again() {
+    let set = Set::of(&[BEN]);
+    let mut opener = Opener::new();
+    opener.insert(1, &key(1, 1).base).expect("the first");
+    for number in 0..3 {
+        set.stage.seal_with(&key(1, 1));
+        set.stage.push(&picture(Source::Camera, number)).expect("it is shown");
+        let (_, sealed) = set.sealed(0);
+        assert!(opener.open(&sealed.bytes, &mut Vec::new()).is_ok(), "frame {number} was taken for a replay");
+    }
+    set.stage.stop();
+}
+
+#[tokio::test]
+async fn without_a_key_or_a_viewer_nothing_leaves() {
+    let set = Set::of(&[BEN]);
+    assert_eq!(set.stage.push(&picture(Source::Camera, 0)), Ok(Pushed::Dropped));
+    set.stage.seal_with(&key(1, 1));
+    set.stage.leave(BEN);
+    assert_eq!(set.stage.push(&picture(Source::Camera, 0)), Ok(Pushed::Dropped));
+    let large = VideoFrame { bytes: vec![0; FRAME_BYTES + 1], ..picture(Source::Camera, 0) };
+    assert!(matches!(set.stage.push(&large), Err(VideoError::Frame(_))));
+    set.cables[0].0.carry();
+    assert!(set.cables[0].1.0.take().is_none());
+    set.stage.stop();
+}
+
+#[tokio::test]
+async fn a_picture_carries_the_sound_that_was_captured_with_it() {
+    let set = Set::of(&[BEN]);
+    set.stage.seal_with(&key(1, 1));
+    let peer = set.stage.peer(BEN).expect("it is there");
+    lock(&peer.ports).1.note_captured(clock::micros(), 48_000);
+    set.stage.push(&picture(Source::Camera, 0)).expect("it is shown");
+    let (_, sealed) = set.sealed(0);
+    let (mut opener, mut plain) = (Opener::new(), Vec::new());
+    opener.insert(1, &key(1, 1).base).expect("the first");
+    opener.open(&sealed.bytes, &mut plain).expect("it is ours");
+    let sound = Info::read(&plain).expect("a picture").0.sound.expect("there is sound");
+    // Less than the second after which sound says nothing any more.
+    assert!((48_000..96_000).contains(&sound), "{sound}");
+    set.stage.stop();
+}

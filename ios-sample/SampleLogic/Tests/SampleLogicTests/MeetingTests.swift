@@ -1,0 +1,135 @@
+import Foundation
+import SidetoneTestkit
+import XCTest
+
+@testable import SampleLogic
+@testable import Sidetone
+
+@MainActor
+final class MeetingTests: XCTestCase, @unchecked Sendable {
+    func testARoomIsOpenedEnteredByItsCodeAndTheFloorIsShown() async throws {
+        let (anna, ben) = (try await Phone.registered(), try await Phone.registered())
+        await anna.home.rooms.open(.pushToTalk)
+        let hers = anna.home.rooms.room!
+        await hers.openCode()
+        ben.home.rooms.typed = hers.code!
+        await ben.home.rooms.join()
+        let his = ben.home.rooms.room!
+        for room in [hers, his] { try await until { room.view.members.first?.word == .routeDirect } }
+        try await until { hers.phrase != nil && hers.phrase == his.phrase && hers.link != nil }
+        await hers.hold(true)
+        try await until { hers.words == Phrase(.floorSpeaking) }
+        try await until { his.words == Phrase(.floorTaken, .text(anna.name)) }
+        await his.hold(true)
+        try await until { his.words == Phrase(.floorQueued, .number(1)) }
+        await hers.hold(false)
+        try await until { his.words == Phrase(.floorSpeaking) }
+        await his.hold(false)
+        try await until { hers.words == Phrase(.floorIdle) }
+        await his.leave()
+        try await until { ben.home.rooms.room == nil && ben.home.rooms.recent.count == 1 }
+        same(ben.home.rooms.end, nil)
+        await ben.home.rooms.forget(ben.home.rooms.recent[0])
+        try await until { ben.home.rooms.recent.isEmpty }
+        for phone in [anna, ben] { await phone.close() }
+    }
+
+    func testARoomOfOpenMicrophonesIsEnteredByLinkAndItsEndIsSaid() async throws {
+        let (anna, ben) = (try await Phone.registered(), try await Phone.registered())
+        await anna.home.rooms.open(.open)
+        let hers = anna.home.rooms.room!
+        same(hers.words, Phrase(.openMicrophones))
+        try await until { hers.link != nil }
+        ben.home.rooms.typed = hers.link!
+        await ben.home.rooms.join()
+        let his = ben.home.rooms.room!
+        try await until { his.view.members.first?.word == .routeDirect }
+        await his.mute(false)
+        try await until { hers.view.members.first?.microphone == .on }
+        try await hers.room.close()
+        try await until { ben.home.rooms.room == nil && ben.home.rooms.end == .roomEndClosed }
+        for phone in [anna, ben] { await phone.close() }
+    }
+
+    func testAWrongCodeIsSaidAndNobodyIsAnywhere() async throws {
+        let anna = try await Phone.registered()
+        for (typed, word) in [("nonsense", Word.errorSpoken), ("https://meet.example/r#AAAA", .errorLink)] {
+            anna.home.rooms.typed = typed
+            await anna.home.rooms.join()
+            same(anna.home.rooms.notice?.word, word)
+        }
+        XCTAssertNil(anna.home.rooms.room)
+        await anna.close()
+    }
+
+    func testStrangersMeetAfterNoticeAndAgeAndWhatIsErasedIsShown() async throws {
+        let (anna, ben) = (try await Phone.registered(), try await Phone.registered())
+        let interest = UUID().uuidString
+        for phone in [anna, ben] {
+            let logic = phone.home.strangers
+            logic.nickname = "nick of \(phone.name)"
+            logic.interests = " chess, \(interest) ,,"
+            XCTAssertFalse(logic.isReady)
+            logic.understand()
+            XCTAssertFalse(logic.isReady)
+            logic.isAdult = true
+            XCTAssertTrue(logic.isReady)
+            await logic.search()
+        }
+        let (hers, his) = (anna.home.strangers, ben.home.strangers)
+        await hers.countActive()
+        same(hers.active, 12)
+        same(StrangersLogic.active(Data("no radar".utf8)), nil)
+        for logic in [hers, his] { try await until { logic.stranger?.nickname != nil && logic.stranger?.route != nil } }
+        same(hers.stranger?.nickname, "nick of \(ben.name)")
+        hers.draft = "hello"
+        await hers.say()
+        try await until { his.messages.first?.words == Phrase(.plain, .text("hello")) }
+        anna.desk.forbidden = [.microphone]
+        await hers.call()
+        same(hers.forbidden, .microphone)
+        (anna.desk.forbidden, _) = ([], hers.dismiss())
+        await hers.call()
+        try await until { his.choices == [.decline, .answer] }
+        await his.choose(.answer)
+        try await until { hers.choices.contains(.microphone) && his.choices.contains(.microphone) }
+        await hers.choose(.hangUp)
+        try await until { hers.choices.isEmpty && his.choices.isEmpty }
+        await hers.end()
+        for logic in [hers, his] { try await until { logic.parting != nil && logic.messages.isEmpty } }
+        same(hers.parting?.words.word, .strangersBurned)
+        same(hers.parting?.words.parts.first, .number(1))
+        await hers.report(hers.parting!.id, .abuse)
+        same(hers.outcome, .reported)
+        for phone in [anna, ben] { await phone.close() }
+    }
+
+    func testWhatIsPreferredIsKeptAndWhatWasDoneIsShown() async throws {
+        let folder = try folder()
+        let phone = try await Phone.registered(store: folder + "/anna.db")
+        let settings = phone.home.settings
+        try await until { settings.preferences?.theme == .system }
+        await settings.prefer(Theme.dark)
+        await settings.prefer(RouteRule.relayOnly)
+        await settings.prefer(AddressRule.relayUntilAccepted)
+        await settings.prefer(ReceiptRule.keep)
+        try await until {
+            settings.preferences.map { $0.theme == .dark && $0.routes == .relayOnly && $0.addresses == .relayUntilAccepted && $0.receipts == .keep }
+                ?? false
+        }
+        await settings.readReceipt()
+        same(settings.figures.map(\.word), [.figureServer, .figureFriends, .figureRefused])
+        XCTAssertTrue(settings.kept?.contains(phone.name) == true)
+        try FileManager.default.createDirectory(atPath: folder + "/export", withIntermediateDirectories: true)
+        settings.passphrase = "some words of mine"
+        await settings.export(to: folder + "/export")
+        same(settings.exported?.word, .exported)
+        await settings.export(to: folder + "/export")
+        XCTAssertNotNil(settings.notice, "an export is not written over another")
+        settings.server = "wss://other.example"
+        same(phone.sample.memory.server, "wss://other.example")
+        await settings.deleteAccount()
+        try await until { phone.sample.stage == .welcome }
+        await phone.close()
+    }
+}

@@ -1,0 +1,115 @@
+import Foundation
+import SidetoneTestkit
+import XCTest
+
+@testable import SampleLogic
+@testable import Sidetone
+
+@MainActor
+final class StageTests: XCTestCase, @unchecked Sendable {
+    func testSomebodyNewComesInAndGoesOutAgain() async throws {
+        let phone = try await Phone.registered()
+        same(phone.home.friends.me?.name, phone.name)
+        same(phone.sample.form, Credentials())
+        await phone.home.settings.signOut()
+        try await until { phone.sample.stage == .welcome }
+        XCTAssertNil(phone.sample.home)
+        await phone.close()
+    }
+
+    func testAWrongPasswordSaysSoAndTheNameStays() async throws {
+        let phone = try await Phone.registered()
+        await phone.home.settings.signOut()
+        try await until { phone.sample.stage == .welcome }
+        phone.sample.again()
+        (phone.sample.form.name, phone.sample.form.password) = (phone.name, "another")
+        await phone.sample.signIn()
+        same(phone.sample.stage, .blocked(.wrongPassword))
+        phone.sample.again()
+        same(phone.sample.stage, .welcome)
+        same([phone.sample.form.name, phone.sample.form.password], [phone.name, ""])
+        phone.sample.form.password = phone.password
+        await phone.sample.signIn()
+        try await until { phone.sample.stage == .home }
+        await phone.close()
+    }
+
+    func testATakenNameIsSaidAndNothingIsLost() async throws {
+        let (anna, other) = (try await Phone.registered(), Phone())
+        await other.sample.start()
+        try await other.sample.client!.online.until { $0 }
+        other.sample.form.name = anna.name
+        (other.sample.form.email, other.sample.form.password) = ("other@example.org", "p")
+        await other.sample.signIn()
+        same(other.sample.notice, Phrase(.errorNameTaken))
+        same(other.sample.form.name, anna.name)
+        other.sample.dismiss()
+        same(other.sample.notice, nil)
+        for phone in [anna, other] { await phone.close() }
+    }
+
+    func testWithoutAServerThePersonIsToldThatThereIsNone() async throws {
+        let phone = Phone(server: "ws://127.0.0.1:9")
+        await phone.sample.start()
+        (phone.sample.form.name, phone.sample.form.email, phone.sample.form.password) = ("anna", "a@example.org", "p")
+        await phone.sample.signIn()
+        same(phone.sample.notice, Phrase(.errorOffline))
+        await phone.close()
+        let bad = Phone(server: "no address")
+        await bad.sample.start()
+        same(bad.sample.stage, .blocked(.noServer))
+    }
+
+    func testAPhoneThatIsLockedOpensAfterItsUnlocking() async throws {
+        let vault = LockedVault()
+        let sample = Sample(device: Desk(), memory: Memory(UUID().uuidString)) {
+            try await Client.open(Phones.options(), vault: vault)
+        }
+        await sample.start()
+        same(sample.stage, .blocked(.phoneLocked))
+        vault.unlock()
+        await sample.start()
+        try await until { sample.stage == .welcome }
+        await sample.client?.close()
+    }
+
+    func testADamagedStoreOffersToSaveWhatCanBeRead() async throws {
+        let folder = try folder()
+        try Data(repeating: 1, count: 8_192).write(to: URL(fileURLWithPath: folder + "/anna.db"))
+        let phone = Phone(store: folder + "/anna.db")
+        await phone.sample.start()
+        guard case .blocked(let trouble) = phone.sample.stage else { return XCTFail("\(phone.sample.stage)") }
+        same(trouble.face.remedy, .salvage)
+    }
+
+    func testWhatTheSoundIsNeededForReachesThePhone() async throws {
+        let two = try await Two()
+        await two.anna.home.call(two.benId)
+        try await until { two.anna.home.call != nil }
+        try await two.anna.sample.client!.audio.until { $0 == .call }
+        try await patient { while await two.anna.desk.intents.last != .call { await Task.yield() } }
+        await two.anna.home.choose(.hangUp)
+        await two.close()
+    }
+
+    func testEverythingOnThisPhoneIsErased() async throws {
+        let folder = try folder()
+        let phone = try await Phone.registered(store: folder + "/anna.db")
+        await phone.sample.wipe(downloads: nil)
+        same(phone.sample.stage, .welcome)
+        XCTAssertFalse(FileManager.default.fileExists(atPath: folder + "/anna.db"))
+    }
+
+    func testEveryErrorHasItsWordsAndEveryTroubleSaysWhatToDo() async {
+        for number in 0...300 {
+            guard let code = ErrorCode(rawValue: UInt16(number)) else { continue }
+            let error = SidetoneError.gone(code, "")
+            let said = Phrase(error)
+            XCTAssertTrue(said.parts.isEmpty && "\(said.word)".hasPrefix("error"), "\(code)")
+        }
+        let faces = Trouble.allCases.map(\.face)
+        same(Set(faces.map(\.title)).count, Trouble.allCases.count)
+        same(Set(faces.map(\.advice)).count, Trouble.allCases.count)
+        same(faces.filter { $0.remedy.word == nil }.map(\.remedy), [.wait, .wait])
+    }
+}
