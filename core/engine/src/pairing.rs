@@ -257,16 +257,18 @@ impl Pairing {
         hope.take_if(|hope| *hope <= now).is_some()
     }
 
-    /// The peer described its end, for the first time or because it restarts ICE: always under the same certificate.
-    pub fn described(&mut self, description: Description, cx: &mut Cx<'_>) {
+    /// The peer described its end, for the first time or because it looks for another path: always under the same
+    /// certificate. False if it speaks of a link that is not, or not yet, the one in use here.
+    pub fn described(&mut self, description: Description, cx: &mut Cx<'_>) -> bool {
         if self.certificate.is_some_and(|known| known != description.fingerprint) {
-            return;
+            return matches!(self.detour, Detour::None);
         }
         self.certificate = Some(description.fingerprint);
         match self.link_id() {
             Some(link) => cx.effect(Effect::Link(link, Order::Remote(description))),
             None => self.held.description = Some(description),
         }
+        true
     }
 
     /// The peer named an address: held until we consented.
@@ -285,11 +287,10 @@ impl Pairing {
         self.certificate == Some(fingerprint)
     }
 
-    /// The link travels another way now.
-    pub fn routed(&mut self, now: Route) {
-        if let Link::Up { route, .. } = &mut self.link {
-            *route = now;
-        }
+    /// The link travels this way now. Whether that is another than before.
+    pub fn routed(&mut self, now: Route) -> bool {
+        let Link::Up { route, .. } = &mut self.link else { return false };
+        std::mem::replace(route, now) != now
     }
 
     /// Frees the link.

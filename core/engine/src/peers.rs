@@ -290,7 +290,11 @@ impl Peers {
         let Some(pairing) = pairing else { return };
         match record {
             Record::Ready(_) => {}
-            Record::Connect(description) => pairing.described(description, cx),
+            Record::Connect(description) => {
+                if !pairing.described(description, cx) {
+                    self.lose(from, cx);
+                }
+            }
             Record::Candidate(candidate) => pairing.candidate(candidate, cx),
             Record::Wanted(_) => pairing.wanted = true,
             Record::Bye(_) => self.drop_pairing(from, cx),
@@ -355,8 +359,9 @@ impl Peers {
             News::Up { .. } => self.lose(who, cx),
             News::Record(bytes) => self.in_turn(who, bytes, cx),
             News::Route(route) => {
-                pairing.routed(route);
-                cx.fact(Fact::Routed(who, route));
+                if pairing.routed(route) {
+                    cx.fact(Fact::Routed(who, route));
+                }
             }
             News::Interrupted => {
                 pairing.silent = true;

@@ -268,10 +268,12 @@ impl World {
         let Some(end) = self.links.ends.get_mut(&key) else { return };
         (end.cut, end.restarting) = (None, false);
         let (held, bulk) = (std::mem::take(&mut end.held), std::mem::take(&mut end.held_bulk));
+        // What is sent from now on does not overtake it.
+        let bulk_at = end.bulk.next(self.now_ms + delay);
         self.deliver(key, delay, News::Restored);
         held.into_iter().for_each(|news| self.deliver(key, delay, news));
         for batch in bulk {
-            self.later(delay, Due::File(key.0, FileDue::Chunks(key.1, batch)));
+            self.later(bulk_at - self.now_ms, Due::File(key.0, FileDue::Chunks(key.1, batch)));
         }
     }
 

@@ -96,14 +96,14 @@ impl Pairing {
     /// Says our last word on the old link, and speaks on the second one from here on.
     pub fn take_detour(&mut self, route: Route, cx: &mut Cx<'_>) -> Result<(), RecordError> {
         let now = cx.now.time;
-        let Detour::Opening { id, ways, they_moved, .. } = self.detour else { return Ok(()) };
+        let Detour::Opening { id, ways, certificate, they_moved, .. } = self.detour else { return Ok(()) };
         let Link::Up { id: old, .. } = self.link else { return Ok(()) };
         let moved = Record::Path(PathWord::Moved(Empty::default()));
         let bytes = moved.to_bytes().map_err(|_| RecordError::TooLong)?;
         let sealed = self.channel(Path::Direct)?.seal(now.0, &bytes)?;
         self.send(Path::Direct, sealed, Class::Control, cx)?;
         self.link = Link::Up { id, route };
-        (self.ways, self.silent) = (ways, false);
+        (self.ways, self.certificate) = (ways, certificate);
         self.detour = match they_moved {
             true => Detour::Leaving { old, until: now.after(LINGER_MS) },
             false => Detour::Moving { old, early: Vec::new(), until: now.after(MOVE_MS) },

@@ -101,20 +101,19 @@ impl Peers {
         match news {
             News::Local(description) if opening => say(who, PathWord::End(description), cx),
             News::Candidate(candidate) if opening => say(who, PathWord::Candidate(candidate), cx),
-            News::Up { route, fingerprint } if opening && pairing.detour_is_sound(fingerprint) => {
-                let interrupted = pairing.silent;
+            // Our last word on a link on which nothing passes would not be heard: another path is looked for on that one.
+            News::Up { route, fingerprint } if opening && !pairing.silent && pairing.detour_is_sound(fingerprint) => {
                 if pairing.take_detour(route, cx).is_err() {
                     return self.lose(who, cx);
                 }
                 cx.fact(Fact::Moved(who, id, route));
-                if interrupted {
-                    cx.fact(Fact::Restored(who));
-                }
             }
             News::Up { .. } if opening => self.fail_detour(who, cx),
             // What is still said on the old link.
             News::Record(bytes) if !opening => self.open_record(who, &bytes, cx),
             News::Down(_) => self.fail_detour(who, cx),
+            // The other end's last word on it is waited for in vain.
+            News::Interrupted | News::Severed if matches!(pairing.detour, Detour::Moving { .. }) => self.lose(who, cx),
             _ => {}
         }
     }
@@ -125,6 +124,7 @@ impl Peers {
         match pairing.detour {
             Detour::Opening { they_moved: false, .. } => {
                 pairing.end_detour(cx);
+                pairing.willing.tried &= !pairing.silent;
                 cx.fact(Fact::Unmoved(who));
             }
             Detour::Leaving { .. } => pairing.end_detour(cx),

@@ -2,7 +2,7 @@
 
 use sidetone_wire::account::Relays;
 
-use super::{Peers, Wish};
+use super::{Peers, RETRY_MS, Wish};
 use crate::cx::{Cx, Fact};
 use crate::effect::{Effect, Order};
 use crate::input::{LinkId, PeerId};
@@ -24,16 +24,20 @@ enum Lot {
 impl Peers {
     /// The phone is in another network, or its network is back; these links lost the address they went out from.
     pub fn network(&mut self, turn: Turn, severed: &[LinkId], cx: &mut Cx<'_>) -> Vec<PeerId> {
+        // What failed in another network says nothing of this one.
+        if turn != Turn::Off {
+            let soon = cx.now.time.after(RETRY_MS);
+            for peer in self.peers.values_mut() {
+                (peer.failures, peer.retry) = (0, peer.retry.map(|retry| retry.min(soon)));
+            }
+        }
         let lots: Vec<(PeerId, Lot)> =
             self.peers.keys().filter_map(|who| Some((*who, self.lot(*who, turn, severed)?))).collect();
         let mut moving = Vec::new();
         for (who, lot) in lots {
             match lot {
                 Lot::Cut => self.interrupt(who, cx),
-                Lot::Restarts(link) => {
-                    self.interrupt(who, cx);
-                    cx.effect(Effect::Link(link, Order::Restart));
-                }
+                Lot::Restarts(link) => self.restart(link, cx),
                 Lot::Moves => moving.push(who),
                 Lot::Lost => self.lose(who, cx),
             }
@@ -47,6 +51,8 @@ impl Peers {
             (Link::None, _) => None,
             (Link::Opening { id, .. }, _) => severed.contains(id).then_some(Lot::Lost),
             (Link::Up { .. }, Turn::Off) => Some(Lot::Cut),
+            // The other end's last word on the link before is waited for in vain.
+            _ if matches!(&pairing.detour, Detour::Moving { old, .. } if severed.contains(old)) => Some(Lot::Lost),
             (Link::Up { id, .. }, _) if pairing.silent || severed.contains(id) => {
                 Some(if pairing.has_signal() { Lot::Restarts(*id) } else { Lot::Lost })
             }
@@ -71,10 +77,23 @@ impl Peers {
 
     /// A link noticed by itself that its address is gone.
     pub(super) fn severed(&mut self, id: LinkId, cx: &mut Cx<'_>) {
-        if self.pairing(id.peer).is_some_and(|pairing| !pairing.has_signal()) {
-            return self.lose(id.peer, cx);
+        match self.pairing(id.peer).is_some_and(|pairing| pairing.has_signal()) {
+            true => self.restart(id, cx),
+            false => self.lose(id.peer, cx),
         }
-        self.interrupt(id.peer, cx);
+    }
+
+    /// Another path is looked for. What is said of a second link would not be heard until it is found, and the second link
+    /// is of use no more then; one that the other end speaks on already cannot be done without.
+    fn restart(&mut self, id: LinkId, cx: &mut Cx<'_>) {
+        let who = id.peer;
+        self.interrupt(who, cx);
+        let Some(pairing) = self.pairing(who) else { return };
+        match pairing.detour {
+            Detour::Opening { they_moved: true, .. } => return self.lose(who, cx),
+            Detour::Opening { they_moved: false, .. } => pairing.end_detour(cx),
+            Detour::None | Detour::Moving { .. } | Detour::Leaving { .. } => {}
+        }
         cx.effect(Effect::Link(id, Order::Restart));
     }
 
