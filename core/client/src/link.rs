@@ -28,10 +28,12 @@ use tokio_rustls::TlsConnector;
 mod bulk;
 mod certificate;
 pub mod description;
+mod echo;
 mod ledger;
 mod life;
 mod media;
 mod pace;
+mod packet;
 mod paths;
 mod peer;
 mod pieces;
@@ -272,7 +274,7 @@ pub enum News {
     },
     /// A record from the peer, in the order it was sent.
     Record(Vec<u8>),
-    /// The link travels another way now.
+    /// The link travels another way now, or a round trip on it takes another time.
     Route(Route),
     /// The peer stopped answering; what is sent meanwhile waits or, for sound, is lost.
     Interrupted,
@@ -306,7 +308,7 @@ pub enum Route {
     Direct {
         /// How far apart they are.
         kind: Reach,
-        /// Round-trip time of the last check.
+        /// Round-trip time: of the last check, and while something is under way not older than a few seconds.
         rtt: Duration,
     },
     /// Through a relay.
@@ -315,7 +317,7 @@ pub enum Route {
         by: RelayedBy,
         /// What carries packets between us and our relay; if it is theirs alone, from us it is UDP.
         protocol: Transport,
-        /// Round-trip time of the last check.
+        /// Round-trip time, likewise.
         rtt: Duration,
     },
 }

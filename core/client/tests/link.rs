@@ -16,6 +16,8 @@ use tokio::sync::mpsc;
 mod bulk;
 #[path = "link/ends.rs"]
 mod ends;
+#[path = "link/path.rs"]
+mod path;
 #[path = "link/pump.rs"]
 mod pump;
 #[path = "link/quic.rs"]

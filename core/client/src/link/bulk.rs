@@ -267,12 +267,12 @@ fn word(text: &[u8]) -> Option<Word> {
 }
 
 /// Whether what was sent before has passed.
-enum Question {
+pub(super) enum Question {
     Asked(u64),
     Answered(u64),
 }
 
-fn question(text: &[u8]) -> Option<Question> {
+pub(super) fn question(text: &[u8]) -> Option<Question> {
     let (word, number) = std::str::from_utf8(text).ok()?.split_once(' ')?;
     let number = number.parse().ok()?;
     match word {

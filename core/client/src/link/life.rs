@@ -10,6 +10,7 @@ use webrtc::peer_connection::{RTCIceCandidateInit, RTCIceConnectionState, RTCSes
 
 use super::bulk::{self, Bulk, Ends};
 use super::description::{CANDIDATES, Candidate, Description, Kind};
+use super::echo::Echo;
 use super::media::Sound;
 use super::pace::{Milestone, Pace};
 use super::peer::{Fact, Peer};
@@ -72,6 +73,10 @@ pub(super) struct Shared {
     pub(super) bulk_open: watch::Sender<bool>,
     /// How the link travels, once it does.
     pub(super) travels: watch::Sender<Option<Route>>,
+    /// How often it took another path since it was up.
+    pub(super) moves: watch::Sender<u64>,
+    /// How long a round trip takes.
+    pub(super) echo: Echo,
     /// The beat of sound that goes out.
     pub(super) pulse: Arc<Pulse>,
     /// Where the tasks of QUIC live.
@@ -88,6 +93,22 @@ impl Shared {
     pub(super) fn travel(&self, route: Route) {
         self.pace.travel(route);
         self.travels.send_replace(Some(route));
+    }
+
+    /// The link takes another path.
+    fn moved(&self) {
+        self.echo.moved();
+        self.moves.send_modify(|moves| *moves += 1);
+    }
+
+    /// A question was answered: tells how long a round trip takes, if it is another time than before.
+    pub(super) async fn echoed(&self, number: u64) -> Result<(), End> {
+        let Some(rtt) = self.echo.answered(number) else { return Ok(()) };
+        let route = self.travels.borrow().map(|route| route.taking(rtt));
+        match route {
+            Some(route) => self.tell(News::Route(route)).await,
+            None => Ok(()),
+        }
     }
 
     /// How the link travels now.
@@ -182,6 +203,8 @@ impl Life {
             up: watch::Sender::new(false),
             bulk_open: watch::Sender::new(false),
             travels: watch::Sender::new(None),
+            moves: watch::Sender::new(0),
+            echo: Echo::new(),
             pulse,
             nest: Nest::new(),
         };
@@ -456,7 +479,11 @@ impl<'a> Talk<'a> {
         let before = self.shared.travels.borrow().map(|route| route.taking(Duration::ZERO));
         let borrowed = self.shared.borrowed.borrow().clone();
         let now = self.shared.peer.course(&borrowed).await;
-        if before.is_some() && now.is_some() && before != now { self.travels().await } else { Ok(()) }
+        if before.is_none() || now.is_none() || before == now {
+            return Ok(());
+        }
+        self.shared.moved();
+        self.travels().await
     }
 
     /// Says how the link travels now.
@@ -495,6 +522,7 @@ impl<'a> Talk<'a> {
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed if up => {
                 self.deadline = None;
                 self.shared.pace.calm();
+                self.shared.moved();
                 self.shared.restored().await?;
                 self.travels().await
             }

@@ -22,29 +22,54 @@ pub(super) struct Pulse {
     epoch: Instant,
     /// Microseconds after `epoch` of the last beat; 0 is none yet.
     last: AtomicU64,
+    /// The same of anything that passes all the time, sound or pictures.
+    passed: AtomicU64,
     beaten: Notify,
+    stirred: Notify,
 }
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        Self { epoch: Instant::now(), last: AtomicU64::new(0), beaten: Notify::new() }
+        let (last, passed) = (AtomicU64::new(0), AtomicU64::new(0));
+        Self { epoch: Instant::now(), last, passed, beaten: Notify::new(), stirred: Notify::new() }
     }
 
     /// A packet of sound goes out.
     pub(super) fn beat(&self) {
         self.last.store(self.now(), Ordering::Relaxed);
         self.beaten.notify_waiters();
+        self.stir();
+    }
+
+    /// A packet of sound or pictures goes out.
+    pub(super) fn stir(&self) {
+        self.passed.store(self.now(), Ordering::Relaxed);
+        self.stirred.notify_waiters();
+    }
+
+    /// Whether sound or pictures went out lately.
+    pub(super) fn is_stirring(&self) -> bool {
+        self.is_recent(&self.passed)
     }
 
     /// Whether sound went out lately.
     pub(super) fn is_beating(&self) -> bool {
-        let last = self.last.load(Ordering::Relaxed);
-        last > 0 && self.now().saturating_sub(last) < as_us(LASTS)
+        self.is_recent(&self.last)
     }
 
-    /// Waits for the next beat.
-    pub(super) async fn stirred(&self) {
+    fn is_recent(&self, at: &AtomicU64) -> bool {
+        let at = at.load(Ordering::Relaxed);
+        at > 0 && self.now().saturating_sub(at) < as_us(LASTS)
+    }
+
+    /// Waits for the next beat, for as long as there is none.
+    pub(super) async fn beaten(&self) {
         self.beaten.notified().await;
+    }
+
+    /// Waits until sound or pictures go out.
+    pub(super) async fn stirred(&self) {
+        self.stirred.notified().await;
     }
 
     /// Waits for the next beat, or for as long as one takes if there is none.

@@ -25,6 +25,7 @@ use tokio::sync::{mpsc, watch};
 use webrtc::runtime::{AsyncUdpSocket, EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 use super::pace::Pace;
+use super::packet::{Protocol, is_sound};
 use super::pulse::Pulse;
 use super::tunnel::Tunnels;
 
@@ -33,34 +34,6 @@ use super::tunnel::Tunnels;
 const OTHERS: usize = 512;
 /// Longest packet of the library's own: none is longer than an Ethernet frame carries.
 const OTHER_BYTES: usize = 2048;
-
-/// What a packet is, by its first byte.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Protocol {
-    /// STUN: path checks.
-    Check,
-    /// DTLS: handshakes and all data channels.
-    Dtls,
-    /// QUIC, or from a relay's address a TURN channel.
-    Quic,
-    /// RTP and RTCP: sound.
-    Sound,
-    /// None of these.
-    Other,
-}
-
-impl Protocol {
-    /// An empty packet counts as a check: it means nothing to anybody.
-    pub(super) fn of(packet: &[u8]) -> Self {
-        match packet.first() {
-            None | Some(0..=3) => Self::Check,
-            Some(20..=63) => Self::Dtls,
-            Some(64..=127 | 192..=255) => Self::Quic,
-            Some(128..=191) => Self::Sound,
-            Some(_) => Self::Other,
-        }
-    }
-}
 
 /// Where a link's packets travel: the socket and the peer's address that ICE selected.
 ///
@@ -213,9 +186,12 @@ impl Socket {
 
     /// Notes what the library sends: that something passes, when sound does, and which way DTLS takes.
     fn note(self: &Arc<Self>, transmit: &Transmit<'_>) {
+        if is_sound(transmit.contents) {
+            self.pulse.beat();
+        }
         match Protocol::of(transmit.contents) {
             Protocol::Check => return,
-            Protocol::Sound => self.pulse.beat(),
+            Protocol::Media => self.pulse.stir(),
             Protocol::Dtls => {
                 let known = |way: &Way| {
                     std::ptr::eq(way.socket.as_ptr(), Arc::as_ptr(self)) && way.remote == transmit.destination
@@ -527,17 +503,6 @@ pub(super) mod tests {
         let mut meta = [QuicMeta::default()];
         poll_fn(|cx| tap.poll_recv(cx, &mut [IoSliceMut::new(&mut buffer)], &mut meta)).await.unwrap();
         buffer[..meta[0].len].chunks(meta[0].stride).map(<[u8]>::to_vec).collect()
-    }
-
-    #[test]
-    fn protocols_are_told_apart_by_the_first_byte() {
-        use Protocol::{Check, Dtls, Other, Quic, Sound};
-        let bounds = [(0, Check), (3, Check), (4, Other), (19, Other), (20, Dtls), (63, Dtls), (64, Quic), (127, Quic)];
-        let more = [(128, Sound), (191, Sound), (192, Quic), (255, Quic)];
-        for (first, protocol) in bounds.into_iter().chain(more) {
-            assert_eq!(Protocol::of(&[first, 0]), protocol, "{first}");
-        }
-        assert_eq!(Protocol::of(&[]), Check);
     }
 
     #[tokio::test]

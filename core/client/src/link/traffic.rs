@@ -1,6 +1,7 @@
 //! What passes over a link that is up: records and sound, each way.
 //!
-//! Records are binary messages. Text messages steer: `ready`, once, from the answering end, and from both a number,
+//! Records are binary messages. Text messages steer: `ready`, once, from the answering end, and from both `ask n`, which is
+//! answered at once by `got n` and tells how long the path is, and a number,
 //! which is how many more bytes of records were taken since the last. An end sends no more than [`CREDIT_BYTES`] that
 //! were not taken, so a slow reader fills neither its own memory nor its SCTP window: a closed window is opened again
 //! only by the library's one-second timer.
@@ -17,6 +18,7 @@ use webrtc::data_channel::DataChannelEvent;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
+use super::bulk::{Question, question};
 use super::life::{End, Shared};
 use super::media::{Inbound, Sound};
 use super::records::{Queue, WINDOW_BYTES};
@@ -67,7 +69,11 @@ async fn receiving(shared: &Shared) -> Result<End, End> {
             Some(DataChannelEvent::OnMessage(message)) if message.is_string => match greeted.take() {
                 Some(up) if message.data == READY.as_bytes() => shared.pass(up).await?,
                 Some(_) => return Err(End::Down(DownReason::Breach)),
-                None => credit(shared, &message.data)?,
+                None => match question(&message.data) {
+                    Some(Question::Asked(number)) => channel.send_text(&format!("got {number}")).await?,
+                    Some(Question::Answered(number)) => shared.echoed(number).await?,
+                    None => credit(shared, &message.data)?,
+                },
             },
             Some(DataChannelEvent::OnMessage(_)) if greeted.is_some() => return Err(End::Down(DownReason::Breach)),
             Some(DataChannelEvent::OnMessage(message)) => {

@@ -293,7 +293,18 @@ pub(super) async fn carry(shared: &Shared, tracks: mpsc::Receiver<Remote>, pictu
     tokio::select! {
         () = show(shared, pictures) => {}
         () = watch(tracks, pictures) => {}
+        () = follow(shared, pictures) => {}
     }
+}
+
+/// What was learned of a path is forgotten when the link takes another.
+async fn follow(shared: &Shared, pictures: &Pictures) {
+    let mut moves = shared.moves.subscribe();
+    while moves.changed().await.is_ok() {
+        pictures.inner.state().uplink.moved();
+        pictures.inner.seen.notify_one();
+    }
+    std::future::pending().await
 }
 
 async fn show(shared: &Shared, pictures: &Pictures) {

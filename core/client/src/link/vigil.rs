@@ -35,6 +35,13 @@ async fn watching(shared: &Shared) -> Result<End, End> {
             shared.pace.heard_now();
         }
         tokio::time::sleep(LOOK).await;
+        // Behind records it would tell how long those take.
+        if shared.pulse.is_stirring()
+            && !shared.is_awaited().await
+            && let Some(number) = shared.echo.due()
+        {
+            let _ = shared.peer.channel.send_text(&format!("ask {number}")).await;
+        }
         let silence = shared.pace.silence();
         if silence < INTERRUPTED_AFTER {
             if std::mem::take(&mut silent_here) {
@@ -57,5 +64,5 @@ async fn watching(shared: &Shared) -> Result<End, End> {
 
 /// Whether something is under way that would be missed.
 async fn is_busy(shared: &Shared) -> bool {
-    shared.pulse.is_beating() || shared.is_awaited().await
+    shared.pulse.is_stirring() || shared.is_awaited().await
 }

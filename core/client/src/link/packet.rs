@@ -1,0 +1,71 @@
+//! What passes a link's sockets, by its first bytes (RFC 9443 section 2, RFC 7983 section 7).
+
+use super::template::OPUS;
+
+/// What a packet is, by its first byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Protocol {
+    /// STUN: path checks.
+    Check,
+    /// DTLS: handshakes and all data channels.
+    Dtls,
+    /// QUIC, or from a relay's address a TURN channel.
+    Quic,
+    /// RTP and RTCP: sound and pictures.
+    Media,
+    /// None of these.
+    Other,
+}
+
+impl Protocol {
+    /// An empty packet counts as a check: it means nothing to anybody.
+    pub(super) fn of(packet: &[u8]) -> Self {
+        match packet.first() {
+            None | Some(0..=3) => Self::Check,
+            Some(20..=63) => Self::Dtls,
+            Some(64..=127 | 192..=255) => Self::Quic,
+            Some(128..=191) => Self::Media,
+            Some(_) => Self::Other,
+        }
+    }
+}
+
+/// Whether a packet is one of sound, by itself or in a relay's channel (RFC 8656 section 12.4).
+pub(super) fn is_sound(packet: &[u8]) -> bool {
+    let inner = match packet {
+        [64..=79, _, _, _, inner @ ..] => inner,
+        packet => packet,
+    };
+    matches!(inner, [128..=191, kind, ..] if kind & 0x7f == OPUS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocols_are_told_apart_by_the_first_byte() {
+        use Protocol::{Check, Dtls, Media, Other, Quic};
+        let bounds = [(0, Check), (3, Check), (4, Other), (19, Other), (20, Dtls), (63, Dtls), (64, Quic), (127, Quic)];
+        let more = [(128, Media), (191, Media), (192, Quic), (255, Quic)];
+        for (first, protocol) in bounds.into_iter().chain(more) {
+            assert_eq!(Protocol::of(&[first, 0]), protocol, "{first}");
+        }
+        assert_eq!(Protocol::of(&[]), Check);
+    }
+
+    #[test]
+    fn sound_is_told_from_pictures_also_in_a_channel_of_a_relay() {
+        let rtp = |kind: u8| vec![0x80, kind, 0, 7, 0, 0, 0, 0];
+        let channel = |inner: Vec<u8>| [vec![0x40, 3, 0, inner.len() as u8], inner].concat();
+        for marker in [0, 0x80] {
+            for (packet, sound) in [(rtp(OPUS | marker), true), (rtp(96 | marker), false)] {
+                assert_eq!(is_sound(&packet), sound);
+                assert_eq!(is_sound(&channel(packet)), sound);
+            }
+        }
+        for other in [vec![], vec![0x80], vec![0x40, 0, 0], vec![22, OPUS], channel(vec![22, OPUS])] {
+            assert!(!is_sound(&other), "{other:?}");
+        }
+    }
+}

@@ -1,0 +1,56 @@
+//! What is known of a link's path while it is used.
+
+use std::time::Duration;
+
+use sidetone::link::{News, Route};
+
+use super::ends::{guard, pair, until, wired_pair};
+use super::hum;
+use super::wire::Wire;
+
+#[tokio::test]
+async fn what_pictures_learned_of_a_path_is_forgotten_when_the_link_takes_another() {
+    let (mut a, mut b) = pair().await;
+    let port = a.link.video();
+    let known = async |above: bool| {
+        let mut pace = tokio::time::interval(Duration::from_millis(5));
+        while (port.target_bps() > 1_000_000) != above {
+            pace.tick().await;
+        }
+    };
+    port.set_filler_bps(20_000_000);
+    guard(20, known(true)).await;
+    // From a path on which nothing is sent nothing is learned.
+    port.set_filler_bps(0);
+    a.link.restart_ice().unwrap();
+    guard(20, until(&mut a, &mut b, |place, news| place == 0 && matches!(news, News::Route(_)))).await;
+    guard(20, known(false)).await;
+}
+
+#[tokio::test]
+async fn how_long_a_round_trip_takes_is_told_while_somebody_speaks() {
+    let wire = Wire::new(Duration::from_millis(40), 0).await;
+    let (mut a, mut b) = wired_pair(&wire).await;
+    let _voices = [hum(&a.link), hum(&b.link)].map(Aborted);
+    let mut told = [false; 2];
+    guard(
+        20,
+        until(&mut a, &mut b, |place, news| {
+            if let News::Route(Route::Direct { rtt, .. } | Route::Relayed { rtt, .. }) = news {
+                assert!(rtt >= Duration::from_millis(80), "{rtt:?} on a wire of 40 ms each way");
+                told[place] = true;
+            }
+            told == [true; 2]
+        }),
+    )
+    .await;
+}
+
+/// A task that ends with its holder.
+struct Aborted(tokio::task::JoinHandle<()>);
+
+impl Drop for Aborted {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
