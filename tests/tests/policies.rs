@@ -79,6 +79,24 @@ fn where_relays_are_required_not_even_neighbours_meet_directly() {
 }
 
 #[test]
+fn nobody_looks_for_a_way_before_it_is_known_where_relays_are() {
+    for relaying in [Relaying::Allowed, Relaying::Required] {
+        for seed in 0..20 {
+            let mut world = World::new(seed, 3);
+            world.server.lend_relays();
+            (0..3).for_each(|phone| world.switch_on(phone));
+            let room = world.open_room(0, Policy { relaying, ..Policy::default() }, Memory::Nothing);
+            for phone in 1..3 {
+                let invitation = world.invitation(0, room);
+                world.join_room(phone, invitation).expect("the door is open");
+            }
+            assert!(world.run_until(20_000, |world| world.is_mesh(room, &[0, 1, 2])), "seed {seed}");
+            assert_eq!(world.links.relays, world.links.gathered, "seed {seed}: each link knew a relay");
+        }
+    }
+}
+
+#[test]
 fn a_room_for_adults_takes_nobody_who_does_not_say_to_be_one() {
     let mut world = World::new(35, 3);
     (0..3).for_each(|phone| world.switch_on(phone));

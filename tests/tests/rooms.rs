@@ -129,13 +129,19 @@ fn a_locked_room_takes_nobody_in_and_keeps_whoever_is_there() {
     world.ask_room(2, RoomCommand::Leave(room)).expect("it is in");
     world.run(1_000);
     world.ask_room(0, RoomCommand::Lock(room, Lock::Locked)).expect("it is the creator");
+    let locked = Err(CommandError::Refused { code: Code::RoomLocked, retry_ms: 0 });
+    let invitation = world.invitation(0, room);
+    assert_eq!(world.join_room(2, invitation), locked, "at once");
+    assert!(world.is_mesh(room, &[0, 1]) && world.view(1, room).expect("it is in").locked);
+    // A server that forgot everything is told anew.
+    world.crash_server(500);
+    world.run(2_000);
+    let back = |world: &World| world.view(0, room).is_some_and(|view| view.online);
+    assert!(world.run_until(30_000, back));
     world.run(1_000);
     let invitation = world.invitation(0, room);
-    let refused = world.join_room(2, invitation);
-    assert_eq!(refused, Err(CommandError::Refused { code: Code::RoomLocked, retry_ms: 0 }));
-    assert!(world.is_mesh(room, &[0, 1]) && world.view(1, room).expect("it is in").locked);
+    assert_eq!(world.join_room(2, invitation), locked);
     world.ask_room(0, RoomCommand::Lock(room, Lock::Open)).expect("it is the creator");
-    world.run(1_000);
     let invitation = world.invitation(0, room);
     world.join_room(2, invitation).expect("it is open again");
     assert!(world.run_until(20_000, |world| world.is_mesh(room, &[0, 1, 2])));

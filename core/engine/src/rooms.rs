@@ -14,7 +14,7 @@ use sidetone_wire::room::{self as wire, EnterRoom, Keep, LockRoom, OpenRoom, Out
 use zeroize::Zeroizing;
 
 use crate::account::refused;
-use crate::cx::{Cx, NoReply, Purpose, RoomAsk};
+use crate::cx::{Cx, NoReply, Purpose, RoomAsk, Wish as Asked};
 use crate::effect::{Answer, CommandError, Effect};
 use crate::floor::FloorInput;
 use crate::input::{Ask, PeerId};
@@ -76,10 +76,14 @@ impl Rooms {
             RoomCommand::Admit(room, _)
             | RoomCommand::Kick(room, _)
             | RoomCommand::Ban(room, _)
-            | RoomCommand::Lock(room, _)
             | RoomCommand::Close(room) => {
                 let done = self.preside(room, &command, cx);
                 answer(ask, done, cx);
+            }
+            RoomCommand::Lock(room, lock) => {
+                if let Err(refused) = self.lock(ask, room, lock, cx) {
+                    cx.answer(ask, Err(refused));
+                }
             }
             other => {
                 let done = self.play(other, cx);
@@ -155,12 +159,33 @@ impl Rooms {
         answer(ask, known.then_some(()).ok_or(CommandError::NoSuchRoom), cx);
     }
 
+    fn created(&mut self, id: RoomId) -> Result<&mut Room, CommandError> {
+        let room = self.rooms.get_mut(&id).ok_or(CommandError::NoSuchRoom)?;
+        if room.is_creator() { Ok(room) } else { Err(CommandError::NotCreator) }
+    }
+
+    /// Locks or unlocks a room, for phones at once; it is done once the server has done so as well.
+    fn lock(&mut self, ask: Ask, id: RoomId, lock: Lock, cx: &mut Cx<'_>) -> Result<(), CommandError> {
+        let room = self.created(id)?;
+        let (locked, inside) = (lock == Lock::Locked, room.inside());
+        room.rule(
+            |rule| {
+                rule.locked = locked;
+                if locked {
+                    rule.admitted.retain(|member| !inside.contains(member));
+                    rule.admitted.extend(inside);
+                }
+            },
+            cx,
+        );
+        let done = Purpose::Ask(ask, Asked::Done);
+        cx.request(Request::LockRoom(LockRoom { room: id, locked }), done);
+        Ok(())
+    }
+
     /// What only the creator may do.
     fn preside(&mut self, id: RoomId, command: &RoomCommand, cx: &mut Cx<'_>) -> Result<(), CommandError> {
-        let room = self.rooms.get_mut(&id).ok_or(CommandError::NoSuchRoom)?;
-        if !room.is_creator() {
-            return Err(CommandError::NotCreator);
-        }
+        let room = self.created(id)?;
         let nothing = Purpose::Nothing;
         match *command {
             RoomCommand::Admit(_, member) if room.members.contains_key(&member) => {
@@ -173,20 +198,6 @@ impl Rooms {
             RoomCommand::Ban(_, member) if room.members.contains_key(&member) => {
                 room.put_out(member, true, cx);
                 cx.request(Request::Ban(Seat { room: id, member }), nothing);
-            }
-            RoomCommand::Lock(_, lock) => {
-                let (locked, inside) = (lock == Lock::Locked, room.inside());
-                room.rule(
-                    |rule| {
-                        rule.locked = locked;
-                        if locked {
-                            rule.admitted.retain(|member| !inside.contains(member));
-                            rule.admitted.extend(inside);
-                        }
-                    },
-                    cx,
-                );
-                cx.request(Request::LockRoom(LockRoom { room: id, locked }), nothing);
             }
             RoomCommand::Close(_) => {
                 room.say_all(&RoomWord::Close(Empty::default()), cx);
@@ -309,7 +320,14 @@ impl Rooms {
                     room.lent(relays, cx.now.time);
                 }
             }
-            (RoomAsk::Relays, _) => {}
+            (RoomAsk::Relays, outcome) => {
+                if let Some(room) = self.rooms.get_mut(&id) {
+                    match outcome {
+                        Err(NoReply::Refused(_)) => room.lends = true,
+                        _ => room.relays_until = Time(0),
+                    }
+                }
+            }
             (RoomAsk::Plate(ask), outcome) => {
                 let creator = self.rooms.get(&id);
                 self.codes.opened(ask, id, creator.map(|room| room.host.as_str()), outcome, cx);
@@ -326,6 +344,10 @@ impl Rooms {
         };
         room.entered(others, cx);
         room.borrow_relays(cx);
+        // A server that was started anew does not know it.
+        if room.rule.locked && room.is_creator() {
+            cx.request(Request::LockRoom(LockRoom { room: id, locked: true }), Purpose::Nothing);
+        }
         room.changed = true;
         if let Some(ask) = room.entering.take() {
             cx.answer(ask, Ok(Answer::Room(id)));

@@ -70,6 +70,8 @@ pub(crate) struct Room {
     /// When the server is asked to let us in again.
     pub retry: Option<Time>,
     pub relays: Option<Relays>,
+    /// Whether the server has said whether it lends any.
+    pub lends: bool,
     /// Until when they are good for new links, or an answer about them is awaited.
     pub relays_until: Time,
     pub members: BTreeMap<MemberId, Member>,
@@ -155,6 +157,7 @@ impl Room {
             put_out: None,
             retry: None,
             relays: None,
+            lends: false,
             relays_until: Time(0),
             members: BTreeMap::new(),
             rule: Rule::default(),
@@ -251,7 +254,7 @@ impl Room {
             (relays.username, relays.password) = (String::new(), String::new());
         }
         self.relays_until = now.after((relays.valid_ms / 2).max(RELAYS_RETRY_MS));
-        self.relays = Some(relays);
+        (self.relays, self.lends) = (Some(relays), true);
     }
 
     /// Somebody came after us: they speak first.

@@ -241,7 +241,8 @@ impl Room {
         Wish {
             session: member.paired || there,
             link: lets_in,
-            consent: lets_in,
+            // A link that is made before it is known where relays are finds none, for all its life.
+            consent: lets_in && self.lends,
             trust: Some(Trust::Shared),
             detour: None,
             ways: match self.invitation.policy.relaying {
