@@ -11,10 +11,7 @@ mod run;
 
 pub use page::{html, json, table};
 pub use place::{Place, Together};
-pub use run::{Outcome, exposure, run};
-
-/// Whether phones reach a relay over TCP.
-const RELAY_OVER_TCP: bool = false;
+pub use run::{Outcome, Watched, exposure, run, watched};
 
 /// What the first phone's user or app allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,6 +88,8 @@ pub fn smoke() -> Vec<Cell> {
         (Place::PortRestricted, Place::Double, Rule::Any),
         (Place::PortRestricted, Place::Symmetric, Rule::Any),
         (Place::Six, Place::Dual, Rule::Any),
+        (Place::Only443, Place::Open, Rule::Any),
+        (Place::Captive, Place::Open, Rule::Any),
         (Place::Open, Place::Open, Rule::Hides),
     ];
     let is_soon = |cell: &Cell| soon.contains(&(cell.places[0], cell.places[1], cell.rule));
@@ -131,12 +130,7 @@ pub fn truth(cell: &Cell) -> Truth {
         return Truth { way: Way::Fails, causes: [Cause::RelayForbidden, causes[1]] };
     }
     let over_udp = [one, other].iter().all(|place| place.lets_udp() && *place != Place::Six);
-    let way = match over_udp {
-        true => Way::Relayed,
-        false if RELAY_OVER_TCP => Way::RelayedTcp,
-        false => Way::Fails,
-    };
-    Truth { way, causes }
+    Truth { way: if over_udp { Way::Relayed } else { Way::RelayedTcp }, causes }
 }
 
 #[cfg(test)]
@@ -148,8 +142,8 @@ mod tests {
         let cells = cells();
         assert!(cells.len() >= 40, "{}", cells.len());
         assert!(cells.iter().enumerate().all(|(at, cell)| !cells[..at].contains(cell)));
-        assert_eq!(smoke().len(), 7);
-        for way in [Way::Lan, Way::Direct, Way::Relayed, Way::Fails] {
+        assert_eq!(smoke().len(), 9);
+        for way in [Way::Lan, Way::Direct, Way::Relayed, Way::RelayedTcp, Way::Fails] {
             assert!(cells.iter().any(|cell| truth(cell).way == way), "{way:?}");
         }
     }

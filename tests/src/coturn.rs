@@ -28,8 +28,16 @@ impl Papers {
     /// # Panics
     /// Without a folder to write to.
     pub fn new() -> Self {
+        Self::of(vec!["localhost".to_owned()])
+    }
+
+    /// The same for other names and addresses.
+    ///
+    /// # Panics
+    /// Without a folder to write to.
+    pub fn of(names: Vec<String>) -> Self {
         let dir = tempfile::tempdir().expect("a folder");
-        let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+        let made = rcgen::generate_simple_self_signed(names).expect("a certificate");
         std::fs::write(dir.path().join("chain.pem"), made.cert.pem()).expect("a file");
         std::fs::write(dir.path().join("key.pem"), made.signing_key.serialize_pem()).expect("a file");
         Self { dir, root: made.cert.der().to_vec() }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 
-use proving::cells::{exposure, run, smoke};
+use proving::cells::{Watched, exposure, run, smoke, watched};
 use sidetone::link::{Bind, Link, Role, RoutePolicy, Settings, Trust, Watch};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -24,6 +24,17 @@ async fn an_address_is_in_no_packet_of_the_other_phone_until_the_user_allows_it(
     let [hidden, shown] = exposure().await.expect("the laboratory can be set up");
     assert_eq!(hidden, 0);
     assert!(shown > 0, "the control: it is there once it may be");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phones_speak_to_nobody_but_their_server_and_each_other_and_a_relay_reads_nothing() {
+    if !lab::ready("phones that are watched") {
+        return;
+    }
+    let Watched { strange, words, relayed } = watched().await.expect("the laboratory can be set up");
+    assert_eq!((strange[0], words[0]), (0, 0));
+    assert!(strange[1] > 0 && words[1] > 0, "the controls: {strange:?} {words:?}");
+    assert!(relayed > 100, "the talk went through the relay: {relayed} packets");
 }
 
 #[test]

@@ -88,9 +88,19 @@ pub struct SocketCounts {
     pub opened: AtomicU64,
     /// Messages that were no frame.
     pub malformed: AtomicU64,
-    /// How the last attempt to connect went: 0 well; 1 nobody answered; 2 somebody else did;
-    /// 3 it is under way.
+    /// How the last attempt to connect went, as [`reach`] numbers it.
     pub reach: AtomicU8,
+}
+
+/// How an attempt to connect went. Before the first has ended nothing is known, and while another is under way what the one
+/// before showed still holds.
+pub mod reach {
+    /// The server answered.
+    pub const OPEN: u8 = 1;
+    /// Nobody did.
+    pub const UNREACHABLE: u8 = 2;
+    /// Somebody else did.
+    pub const IMPOSTOR: u8 = 3;
 }
 
 /// The running socket; dropping it closes it.
@@ -162,17 +172,16 @@ enum End {
 impl Keeper {
     async fn run(mut self) {
         loop {
-            self.counts.reach.store(3, Ordering::Relaxed);
             let end = match timeout(PATIENCE, connect(&self.server, &self.counts)).await {
                 Ok(Ok(socket)) => self.live(socket).await,
                 Ok(Err(error)) => {
                     tracing::debug!(kind = error.step(), "no connection to the server");
-                    let reach = if matches!(error, NoSocket::Impostor) { 2 } else { 1 };
+                    let reach = if matches!(error, NoSocket::Impostor) { reach::IMPOSTOR } else { reach::UNREACHABLE };
                     self.counts.reach.store(reach, Ordering::Relaxed);
                     End::Lost
                 }
                 Err(_) => {
-                    self.counts.reach.store(1, Ordering::Relaxed);
+                    self.counts.reach.store(reach::UNREACHABLE, Ordering::Relaxed);
                     End::Lost
                 }
             };
@@ -191,7 +200,7 @@ impl Keeper {
 
     async fn live(&mut self, (socket, local): Connected) -> End {
         self.counts.opened.fetch_add(1, Ordering::Relaxed);
-        self.counts.reach.store(0, Ordering::Relaxed);
+        self.counts.reach.store(reach::OPEN, Ordering::Relaxed);
         let (sender, outgoing) = mpsc::channel(FRAMES);
         if self.news.send(SocketNews::Open(sender)).await.is_err() {
             return End::Unheard;
@@ -328,7 +337,8 @@ impl NoSocket {
     fn of_tls(error: &std::io::Error) -> Self {
         let other = error.get_ref().and_then(|error| error.downcast_ref::<rustls::Error>());
         match other {
-            Some(rustls::Error::InvalidCertificate(_)) => Self::Impostor,
+            // A page in clear, where TLS was spoken to a server: that is no TLS at all.
+            Some(rustls::Error::InvalidCertificate(_) | rustls::Error::InvalidMessage(_)) => Self::Impostor,
             _ => Self::Tls,
         }
     }

@@ -14,6 +14,7 @@ use crate::driver::Inside;
 use crate::error::Error;
 use crate::link::description::{Candidate, Kind};
 use crate::link::{IceServer, Lending, Meter, Route, RoutePolicy};
+use crate::socket::reach;
 
 /// Peers whose last failure is remembered.
 const FAILURES: usize = 64;
@@ -156,13 +157,13 @@ pub(crate) fn report(inside: &Inside, peer: PeerId) -> ConnectivityReport {
     facts.offline = inside.engine.network().is_some_and(|network| network.kind == NetworkKind::None);
     let reach = inside.socket.reach.load(Relaxed);
     facts.server = match reach {
-        1 => ServerReach::Unreachable,
-        2 => ServerReach::Impostor,
+        reach::UNREACHABLE => ServerReach::Unreachable,
+        reach::IMPOSTOR => ServerReach::Impostor,
         _ => ServerReach::Open,
     };
     let friend = peer.friend().and_then(|user| inside.engine.friend(user));
     // Who is there is known only while the server is reached.
-    facts.away = reach == 0 && friend.is_some_and(|friend| !friend.online) && facts.route.is_none();
+    facts.away = reach == reach::OPEN && friend.is_some_and(|friend| !friend.online) && facts.route.is_none();
     explain(&facts)
 }
 
