@@ -63,6 +63,8 @@ pub enum Due {
     Restart(PhoneId),
     /// A phone wakes up.
     Wake(PhoneId),
+    /// A push comes to a phone.
+    Pushed(PhoneId),
     /// A phone did the work for a search.
     Proved(PhoneId, TicketId, Option<u64>),
     /// A phone's network is back.
@@ -207,7 +209,7 @@ impl World {
             Due::Sound(phone, link, room, bytes) => self.sound_arrives(phone, link, room, &bytes),
             Due::Hark(phone, room, turn) => self.hark(phone, room, turn),
             Due::Restart(phone) => self.restart(phone),
-            Due::Wake(phone) => self.wake(phone),
+            Due::Wake(phone) | Due::Pushed(phone) => self.wake(phone),
             Due::Network(phone) => self.connect(phone),
             Due::Landed(phone, network) => self.landed(phone, network),
             Due::Silent(phone, link, count, news) => self.silent(phone, link, count, news),

@@ -6,6 +6,7 @@ use sidetone_engine::{
     Shows, Wants,
 };
 use sidetone_wire::id::CallId;
+use sidetone_wire::push::{PushAddress, WebPush};
 
 fn friends() -> World {
     World::friends(7)
@@ -26,6 +27,69 @@ fn a_call_rings_is_answered_and_ends_for_both() {
     assert_eq!(world.ended(0, call), Some(EndReason::HungUp));
     assert_eq!(world.ended(1, call), Some(EndReason::PeerHungUp));
     assert!(world.phones.iter().all(|phone| phone.media.is_none()));
+}
+
+/// Two friends, and the phone of the second sleeps, woken by a push or not, since so long.
+fn asleep(seed: u64, wakes: bool, since_ms: u64) -> World {
+    let mut world = World::friends(seed);
+    world.server.wake_phones();
+    world.crash_server(100);
+    let back = |world: &World| world.phones.iter().take(2).all(|phone| phone.is_connected());
+    assert!(!back(&world) || world.run_until(500, |world| !back(world)));
+    assert!(world.run_until(20_000, back));
+    if wakes {
+        let web = WebPush { endpoint: "https://push.example/1".into(), key: point().into(), auth: vec![1; 16].into() };
+        world.ask(1, Command::SetPush(Some(Box::new(PushAddress::Web(web))))).expect("an address");
+    }
+    world.freeze(1);
+    world.run(since_ms);
+    world
+}
+
+/// What a key looks like.
+fn point() -> Vec<u8> {
+    let mut point = vec![7; 65];
+    point[0] = 4;
+    point
+}
+
+#[test]
+fn a_friend_whose_phone_sleeps_is_woken_by_a_call_and_it_rings_there() {
+    // While its session could still be resumed, and long after.
+    for since_ms in [5_000, 110_000, 300_000] {
+        for seed in 0..10 {
+            let mut world = asleep(seed, true, since_ms);
+            let call = world.call(0, 1);
+            assert!(world.run_until(10_000, |world| rings(world, 1)), "seed {seed}: {:?}", world.state(0));
+            world.ask(1, Command::AnswerCall(call)).expect("it rings");
+            let connected = |world: &World| (0..2).all(|phone| world.state(phone) == Some(CallState::Connected));
+            assert!(world.run_until(10_000, connected), "seed {seed}");
+        }
+        let mut world = asleep(0, false, since_ms);
+        world.call(0, 1);
+        assert!(!world.run_until(40_000, |world| rings(world, 1)), "the control: nobody wakes it");
+    }
+}
+
+#[test]
+fn a_call_that_was_given_up_does_not_wake_once_more() {
+    let mut world = asleep(4, true, 5_000);
+    let call = world.call(0, 1);
+    assert!(world.run_until(10_000, |world| rings(world, 1)));
+    world.freeze(1);
+    world.run(15_000);
+    world.ask(0, Command::HangUp(call)).expect("it can be given up");
+    world.run(10_000);
+    assert!(world.phones[1].asleep_for(world.now_ms).is_some());
+}
+
+#[test]
+fn a_text_wakes_nobody_and_waits() {
+    let mut world = asleep(3, true, 300_000);
+    world.say(0, 1, "when you are up");
+    world.run(60_000);
+    assert!(world.phones[1].asleep_for(world.now_ms).is_some());
+    assert!(!world.holds(1, 0, "when you are up"));
 }
 
 #[test]

@@ -43,7 +43,7 @@ struct Typed {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Run the meeting server until it is told to stop.
-    Serve(serve::Args),
+    Serve(Box<serve::Args>),
     /// Ask a running server what its operator may know.
     Admin(admin::Args),
     /// Start a server and two phones on this machine, let them write and talk, and check what is promised.
@@ -79,7 +79,7 @@ pub fn run() -> ExitCode {
     };
     let done = runtime.block_on(async {
         match typed.command {
-            Command::Serve(args) => serve::run(args).await.map(|()| true),
+            Command::Serve(args) => serve::run(*args).await.map(|()| true),
             Command::Admin(args) => admin::run(args).await.map(|()| true),
             Command::Demo(args) => demo::run(args).await,
             Command::Call(args) => terminal::call::run(args).await.map(|()| true),

@@ -14,6 +14,8 @@ use zeroize::Zeroizing;
 use crate::say;
 use crate::trouble::Trouble;
 
+mod push;
+
 /// What was typed.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -65,6 +67,8 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", requires = "mqtt", default_value_t = 10,
         value_parser = clap::value_parser!(u64).range(1..=86_400))]
     mqtt_every: u64,
+    #[command(flatten)]
+    push: push::Args,
     /// Let only those meet strangers who say that they are adults.
     #[arg(long)]
     adults_only: bool,
@@ -159,6 +163,7 @@ fn config(args: &Args) -> Result<Config, Trouble> {
         limits: Limits::default(),
         adults_only: args.adults_only,
         publish: publish(args)?,
+        push: args.push.config()?,
     })
 }
 

@@ -2,16 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sidetone_crypto::identity::PublicKey;
-use sidetone_crypto::safety::{Comparison, SafetyCode, SafetyNumber};
 use sidetone_engine::row::Table;
 use sidetone_engine::stranger::StrangerView;
 use sidetone_engine::{
-    Account, Addresses, Answer, CallView, Command, Cost, Friend, Microphone as Heard, Network, Password, Receipts,
-    Verified,
+    Account, Addresses, Answer, CallView, Command, Cost, Microphone as Heard, Network, Password, Receipts,
 };
 use sidetone_wire::id::{CallId, UserId};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -101,6 +99,8 @@ pub struct Client {
     /// Its other end is dropped by the driver's thread as the last thing it does.
     alive: watch::Receiver<()>,
     woken: Arc<Notify>,
+    /// Whether a push wakes this phone.
+    pub(crate) woken_by_push: AtomicBool,
     pub(crate) moved: watch::Sender<Option<Network>>,
     pub(crate) keeper: Keeper,
     /// The server as links and codes call it.
@@ -210,7 +210,24 @@ impl Client {
         };
         std::thread::Builder::new().name("sidetone".into()).spawn(drive).map_err(|_| OpenError::System)?;
         let sound = Mutex::new(Some((microphone, speaker)));
-        Ok(Self { words, queue, stop, paused, alive, woken, moved, keeper, host, button, finger, sound, video, shelf })
+        let woken_by_push = AtomicBool::new(false);
+        Ok(Self {
+            words,
+            queue,
+            stop,
+            paused,
+            alive,
+            woken,
+            woken_by_push,
+            moved,
+            keeper,
+            host,
+            button,
+            finger,
+            sound,
+            video,
+            shelf,
+        })
     }
 
     /// Closes the client: ends a call, closes links and socket, lets go of the store. Returns when all of it is gone;
@@ -261,7 +278,8 @@ impl Client {
     }
 
     /// Tells that the app is not seen any more and may be ended at any moment: returns when the journal of the store is
-    /// in its file. A stranger is left.
+    /// in its file. A stranger is left. Where a push wakes this phone ([`Client::set_push`]) and no call is on, the client
+    /// leaves the server until it comes or the app is seen again: what is sent to an app that is frozen rings nowhere.
     ///
     /// # Errors
     ///
@@ -271,6 +289,7 @@ impl Client {
         if self.strangers().view().await? != StrangerView::Lobby(None) {
             self.strangers().end().await?;
         }
+        self.rest().await?;
         self.look(|inside| inside.store.tidy()).await?.map_err(Error::Storage)
     }
 
@@ -397,138 +416,6 @@ impl Client {
     /// [`Error::SignedOut`] and what any command can meet.
     pub async fn set_receipts(&self, receipts: Receipts) -> Result<(), Error> {
         self.done(Command::SetReceipts(receipts)).await
-    }
-}
-
-/// Friends.
-impl Client {
-    /// Asks the person with exactly this name to be a friend. A key that came by link or code is pinned: any other is
-    /// refused.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NoSuchPerson`], [`Error::KeyChanged`], [`Error::Already`], [`Error::RosterFull`] and what any command
-    /// can meet.
-    pub async fn befriend(&self, name: &str, key: Option<PublicKey>) -> Result<UserId, Error> {
-        match self.order(Command::Befriend { name: name.to_owned(), key }).await? {
-            Answer::Person(user) => Ok(user),
-            _ => Err(Error::Protocol),
-        }
-    }
-
-    /// Accepts a friend request.
-    ///
-    /// # Errors
-    ///
-    /// What any command can meet: [`Error::SignedOut`], [`Error::Offline`], [`Error::TooMany`],
-    /// [`Error::Unavailable`], [`Error::Storage`], [`Error::Closed`].
-    pub async fn accept(&self, user: UserId) -> Result<(), Error> {
-        self.done(Command::Accept(user)).await
-    }
-
-    /// Declines a friend request; its sender is not told.
-    ///
-    /// # Errors
-    ///
-    /// What any command can meet.
-    pub async fn decline(&self, user: UserId) -> Result<(), Error> {
-        self.done(Command::Decline(user)).await
-    }
-
-    /// Ends a friendship or withdraws a request.
-    ///
-    /// # Errors
-    ///
-    /// What any command can meet.
-    pub async fn unfriend(&self, user: UserId) -> Result<(), Error> {
-        self.done(Command::Unfriend(user)).await
-    }
-
-    /// Ends whatever there is with a person and refuses all that comes from them.
-    ///
-    /// # Errors
-    ///
-    /// What any command can meet.
-    pub async fn block(&self, user: UserId) -> Result<(), Error> {
-        self.done(Command::Block(user)).await
-    }
-
-    /// Lifts a block.
-    ///
-    /// # Errors
-    ///
-    /// What any command can meet.
-    pub async fn unblock(&self, user: UserId) -> Result<(), Error> {
-        self.done(Command::Unblock(user)).await
-    }
-
-    /// Notes that people compared the safety number, or that it no longer counts.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotFriends`] and what any command can meet.
-    pub async fn set_verified(&self, user: UserId, verified: Verified) -> Result<(), Error> {
-        self.done(Command::SetVerified(user, verified)).await
-    }
-
-    /// Takes the key that a friend has now for theirs, after [`Friend::changed_key`] was shown to the user.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::KeyChanged`] if it is another by now, and what any command can meet.
-    pub async fn accept_key(&self, user: UserId, key: PublicKey) -> Result<(), Error> {
-        self.done(Command::AcceptKey(user, key)).await
-    }
-
-    /// Everybody the account has something to do with.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Closed`], [`Error::Storage`].
-    pub async fn friends(&self) -> Result<Vec<Friend>, Error> {
-        self.look(|inside| inside.engine.friends()).await
-    }
-
-    /// One person.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Closed`], [`Error::Storage`].
-    pub async fn friend(&self, user: UserId) -> Result<Option<Friend>, Error> {
-        self.look(move |inside| inside.engine.friend(user)).await
-    }
-
-    /// The sixty digits that two friends compare; they print in groups of five.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Closed`], [`Error::Storage`].
-    pub async fn safety_number(&self, user: UserId) -> Result<Option<SafetyNumber>, Error> {
-        self.look(move |inside| inside.engine.safety_number(user)).await
-    }
-
-    /// The same as bytes of a QR code, for the other phone to [`Client::scan`].
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Closed`], [`Error::Storage`].
-    pub async fn safety_code(&self, user: UserId) -> Result<Option<Vec<u8>>, Error> {
-        self.look(move |inside| inside.engine.safety_code(user).map(|code| code.encode())).await
-    }
-
-    /// Compares a friend's scanned code with ours; if they match, the friend is verified.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::NotACode`], [`Error::NotFriends`] and what any command can meet.
-    pub async fn scan(&self, user: UserId, scanned: &[u8]) -> Result<Comparison, Error> {
-        let scanned = SafetyCode::decode(scanned).map_err(|_| Error::NotACode)?;
-        let ours = self.look(move |inside| inside.engine.safety_code(user)).await?.ok_or(Error::NotFriends)?;
-        let comparison = ours.compare(&scanned);
-        if comparison == Comparison::Match {
-            self.set_verified(user, Verified::Yes).await?;
-        }
-        Ok(comparison)
     }
 }
 

@@ -70,6 +70,8 @@ pub enum Word {
     Burned(oneshot::Sender<()>),
     /// Let go of the store until the client is resumed, and say when that is done.
     Pause(oneshot::Sender<Result<(), StoreError>>),
+    /// Leave the server until the app is seen again.
+    Rest,
 }
 
 /// What is called with what there is to see, or with the error that is the answer to everything.
@@ -267,6 +269,10 @@ impl Driver {
                 Ok(())
             }
             Word::Pause(_) => Ok(()),
+            Word::Rest => {
+                self.socket.iter().for_each(Socket::rest);
+                Ok(())
+            }
         }
     }
 
@@ -296,6 +302,7 @@ impl Driver {
 
     fn wake(&mut self) -> Result<(), StoreError> {
         if let Some(socket) = &self.socket {
+            socket.rouse();
             socket.nudge();
         }
         self.step(Input::Tick)
@@ -558,6 +565,7 @@ async fn refuse(ears: &mut Ears, error: &Error) {
                 Some(Word::Look(look)) => look(Err(error.clone())),
                 Some(Word::Pause(done)) => drop(done.send(Ok(()))),
                 Some(Word::Burned(done)) => drop(done.send(())),
+                Some(Word::Rest) => {}
                 None => return,
             },
         }

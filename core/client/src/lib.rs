@@ -40,8 +40,10 @@ mod diagnostics;
 mod driver;
 mod error;
 mod event;
+mod friend;
 mod journal;
 mod keep;
+mod push;
 mod receipt;
 mod restore;
 mod room;
@@ -89,6 +91,7 @@ pub use sidetone_media::video::{Codec, FrameError, Kind as FrameKind, Pause, Pus
 pub use sidetone_media::{Note, NoteRecorder};
 pub use sidetone_wire::encounter::{Language, Nickname};
 pub use sidetone_wire::id::{CallId, ItemSeq, LaneId, MatchId, MemberId, RoomId, TransferId, UserId};
+pub use sidetone_wire::push::{DeviceToken, PushAddress, WebPush};
 pub use sidetone_wire::record::MessageId;
 pub use sidetone_wire::transfer::{FileKind, Picture, Voice};
 pub use socket::{Plain, ServerError};

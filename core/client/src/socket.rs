@@ -16,7 +16,7 @@ use sidetone_wire::frame::Frame;
 use sidetone_wire::limits::{FRAME_BYTES, IDLE_MS, PING_MS};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpSocket, TcpStream};
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
@@ -106,6 +106,7 @@ pub mod reach {
 /// The running socket; dropping it closes it.
 pub struct Socket {
     nudge: Arc<Notify>,
+    resting: watch::Sender<bool>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -121,14 +122,26 @@ impl Socket {
     ) -> Self {
         let nudge = Arc::new(Notify::new());
         let (stop, stopped) = oneshot::channel();
-        let keeper = Keeper { server, pace, counts, news, nudge: Arc::clone(&nudge), backoff: Backoff::new(seed) };
+        let (resting, rest) = watch::channel(false);
+        let backoff = Backoff::new(seed);
+        let keeper = Keeper { server, pace, counts, news, nudge: Arc::clone(&nudge), resting: rest, backoff };
         let task = tokio::spawn(async move {
             tokio::select! {
                 _ = stopped => {}
                 () = keeper.run() => {}
             }
         });
-        Self { nudge, stop: Some(stop), task }
+        Self { nudge, resting, stop: Some(stop), task }
+    }
+
+    /// Leaves the server until [`Socket::rouse`]; the session is to be resumed.
+    pub fn rest(&self) {
+        self.resting.send_replace(true);
+    }
+
+    /// Ends a rest.
+    pub fn rouse(&self) {
+        self.resting.send_replace(false);
     }
 
     /// The network or the app's place changed: a waiting socket tries at once, an open one proves that it lives.
@@ -156,6 +169,7 @@ struct Keeper {
     counts: Arc<SocketCounts>,
     news: mpsc::Sender<SocketNews>,
     nudge: Arc<Notify>,
+    resting: watch::Receiver<bool>,
     backoff: Backoff,
 }
 
@@ -172,6 +186,8 @@ enum End {
 impl Keeper {
     async fn run(mut self) {
         loop {
+            // Who can end a rest ends this task as well.
+            let _ = self.resting.wait_for(|resting| !*resting).await;
             let end = match timeout(PATIENCE, connect(&self.server, &self.counts)).await {
                 Ok(Ok(socket)) => self.live(socket).await,
                 Ok(Err(error)) => {
@@ -224,6 +240,7 @@ impl Keeper {
     ) -> End {
         let (mut heard, mut said) = (Instant::now(), Instant::now());
         let mut probed: Option<Instant> = None;
+        let mut resting = self.resting.clone();
         let mut farewell = None;
         let mut goodbye = None;
         loop {
@@ -254,6 +271,7 @@ impl Keeper {
                     probed = Some(Instant::now());
                     Frame::Ping(Empty::default())
                 }
+                () = rest(&mut resting) => break,
                 () = sleep_until(silent) => break,
             };
             said = Instant::now();
@@ -282,6 +300,12 @@ impl Keeper {
         self.news.send(SocketNews::Frame(frame)).await.map_err(|_| End::Unheard)?;
         Ok(refusal)
     }
+}
+
+/// Returns when the socket is to be left.
+async fn rest(resting: &mut watch::Receiver<bool>) {
+    // Who can no more ask for it ends the socket.
+    let _ = resting.wait_for(|resting| *resting).await;
 }
 
 /// How long a refused client stays away.

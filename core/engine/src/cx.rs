@@ -64,6 +64,8 @@ pub(crate) enum Fact {
     Called(UserId, bool, bool, CallEntry),
     /// The peer has no live session with the server.
     Unreachable(PeerId),
+    /// It has none, and is being woken.
+    Asleep(PeerId),
     /// The link to a peer carries records.
     Up(PeerId, LinkId, Route),
     /// It travels another way.
@@ -160,6 +162,8 @@ pub(crate) enum Wish {
     Block(UserId),
     /// A friend request to somebody, whose key must be this one if it is named.
     Befriend(Option<sidetone_crypto::identity::PublicKey>),
+    /// By what push services know the server.
+    PushKey,
     /// The account's end on this device.
     Leave,
     /// A page of an export.

@@ -183,6 +183,8 @@ pub enum Answer {
     Room(RoomId),
     /// A code to be said aloud.
     Code(String),
+    /// By what push services know the server.
+    PushKey(Vec<u8>),
     /// What was held of a conversation with a stranger, and what of it was erased.
     Burned(Box<Burned>),
 }

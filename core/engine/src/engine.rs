@@ -3,8 +3,9 @@
 use std::collections::BTreeSet;
 
 use sidetone_crypto::safety::{Fingerprint, SafetyCode, SafetyNumber};
-use sidetone_wire::account::{Code, Empty, Page, Relays, Reply, Request, User};
+use sidetone_wire::account::{Code, Empty, Page, Reply, Request, User};
 use sidetone_wire::id::{ItemSeq, UserId};
+use sidetone_wire::push::Push;
 use sidetone_wire::record::{Body, Record};
 use zeroize::Zeroizing;
 
@@ -37,6 +38,8 @@ use crate::{Config, Cost};
 mod gathered;
 mod met;
 mod ways;
+
+use ways::lent;
 
 /// One phone's decisions.
 pub struct Engine {
@@ -203,7 +206,12 @@ impl Engine {
             Fact::Replied(purpose, outcome) => self.replied(purpose, outcome, cx),
             Fact::Person(person) => self.roster.person(person, cx),
             Fact::Gone(user) => self.roster.gone(user, cx),
-            Fact::Presence(presence) => self.roster.presence(presence, cx),
+            Fact::Presence(presence) => {
+                self.roster.presence(presence, cx);
+                if presence.online {
+                    self.peers.arrived(PeerId::Friend(presence.user));
+                }
+            }
             Fact::Revoked(refusal) => self.revoked(refusal.code, cx),
             Fact::Distrusted(user) => self.distrusted(user, cx),
             Fact::Sealed(delivered) => {
@@ -223,6 +231,8 @@ impl Engine {
             Fact::Withdrawn(transfer) => self.transfers.withdraw(transfer, cx),
             Fact::Heard(peer, Record::Path(word)) => self.path_word(peer, word, cx),
             Fact::Heard(PeerId::Friend(peer), record) => self.heard(peer, record, cx),
+            // A call rings on: whoever is woken comes by themselves.
+            Fact::Asleep(PeerId::Friend(peer)) => self.roster.unreachable(peer, cx),
             Fact::Unreachable(PeerId::Friend(peer)) => {
                 self.roster.unreachable(peer, cx);
                 self.calls.unreachable(peer.into(), cx);
@@ -303,7 +313,8 @@ impl Engine {
             (Purpose::Route(..) | Purpose::Relays | Purpose::Nothing, Ok(_)) | (Purpose::Nothing, Err(_)) => {}
             (Purpose::Route(peer, pairing), Err(reason)) => {
                 if matches!(reason, NoReply::Refused(refusal) if refusal.code == Code::Offline) {
-                    cx.fact(Fact::Unreachable(peer));
+                    let woken = matches!(reason, NoReply::Refused(refusal) if refusal.retry_ms > 0);
+                    cx.fact(if woken { Fact::Asleep(peer) } else { Fact::Unreachable(peer) });
                 }
                 self.peers.undelivered(peer, pairing, cx);
             }
@@ -315,6 +326,7 @@ impl Engine {
             (Asked::Leave, _) => self.leave(ask, cx),
             (Asked::Befriend(key), Reply::Person(person)) => self.roster.found(ask, person, key, cx),
             (Asked::Export(page), Reply::Export(part)) => self.account.exported(ask, page, &part.json, part.more, cx),
+            (Asked::PushKey, Reply::PushKey(known)) => cx.answer(ask, Ok(Answer::PushKey(known.key.into_vec()))),
             (Asked::Done, Reply::Done(_)) => cx.answer(ask, Ok(Answer::Done)),
             (Asked::Part(user), _) => {
                 self.roster.gone(user, cx);
@@ -501,6 +513,11 @@ impl Engine {
             }
             Command::Block(user) => cx.request(Request::Block(User { user }), Purpose::Ask(ask, Asked::Block(user))),
             Command::Unblock(user) => cx.request(Request::Unblock(User { user }), Purpose::Ask(ask, Asked::Part(user))),
+            Command::SetPush(address) => {
+                let address = address.map(|address| *address);
+                cx.request(Request::SetPush(Push { address }), Purpose::Ask(ask, Asked::Done));
+            }
+            Command::PushKey => cx.request(Request::PushKey(Empty::default()), Purpose::Ask(ask, Asked::PushKey)),
             Command::SetVerified(user, verified) => self.roster.set_verified(ask, user, verified, cx),
             Command::AcceptKey(user, key) => self.roster.accept_key(ask, user, key, cx),
             Command::SetAddresses(addresses) => {
@@ -577,14 +594,5 @@ fn us<'a>(account: &'a Account, rooms: &'a Rooms, strangers: &'a Strangers, peer
         PeerId::Friend(_) => account.ourselves().map(|(user, own)| Us::Account(user, own)),
         PeerId::Member(room, _) => rooms.us(room),
         PeerId::Stranger(id) => strangers.us(id),
-    }
-}
-
-/// The relays that the server lent for a room or a match.
-fn lent<'a>(rooms: &'a Rooms, strangers: &'a Strangers, peer: PeerId) -> Option<&'a Relays> {
-    match peer {
-        PeerId::Friend(_) => None,
-        PeerId::Member(..) => rooms.relays(peer),
-        PeerId::Stranger(id) => strangers.relays(id),
     }
 }

@@ -4,6 +4,7 @@ use sidetone_crypto::identity::PublicKey;
 use sidetone_wire::connect::{Candidate, Description};
 use sidetone_wire::frame::Frame;
 use sidetone_wire::id::{CallId, Fingerprint, MatchId, MemberId, RoomId, TicketId, TransferId, UserId};
+use sidetone_wire::push::PushAddress;
 use sidetone_wire::record::{MessageId, Reactions, Text};
 use zeroize::Zeroizing;
 
@@ -114,6 +115,10 @@ pub enum Command {
     DeleteAccount,
     /// Everything the server keeps about the account.
     ExportAccount,
+    /// Say where this phone is woken when somebody calls, or that it is not.
+    SetPush(Option<Box<PushAddress>>),
+    /// Ask by what push services know the server.
+    PushKey,
     /// Ask somebody to be a friend.
     Befriend {
         /// Their name, exactly.

@@ -8,7 +8,7 @@ use sidetone_wire::connect::{Candidate, Description};
 use sidetone_wire::envelope::{Class, Envelope, Part, Sealed};
 use sidetone_wire::id::{Fingerprint, PairingId};
 use sidetone_wire::limits::CANDIDATES;
-use sidetone_wire::record::Record;
+use sidetone_wire::record::{CallWord, Record, Word};
 use sidetone_wire::room::RoomEnvelope;
 use sidetone_wire::stranger::StrangerEnvelope;
 use zeroize::Zeroizing;
@@ -305,7 +305,8 @@ impl Pairing {
 
 fn class(record: &Record) -> Class {
     match record {
-        Record::Call(_) => Class::Ring,
+        // What rings wakes whoever sleeps; that it is over must not.
+        Record::Call(CallWord { word: Word::Ring(_), .. }) => Class::Ring,
         Record::Connect(_) | Record::Candidate(_) | Record::Wanted(_) => Class::Connect,
         _ => Class::Control,
     }

@@ -381,6 +381,11 @@ impl Peers {
         }
     }
 
+    /// A peer is there now: that it was not does not count any more.
+    pub fn arrived(&mut self, who: PeerId) {
+        self.succeeded(who);
+    }
+
     fn succeeded(&mut self, who: PeerId) {
         if let Some(peer) = self.peers.get_mut(&who) {
             peer.failures = 0;

@@ -43,6 +43,8 @@ pub struct Attached {
 pub enum Delivery {
     /// Numbered and kept for at least one live session.
     Logged,
+    /// The same, and no socket is there that it could go out on now.
+    Waiting,
     /// There is no live session.
     Offline,
 }
@@ -137,7 +139,7 @@ pub trait Bus {
     /// The live sessions of an account, attached or resumable.
     async fn sessions(&mut self, user: UserId) -> Result<Vec<(SessionId, Party)>, BusError>;
 
-    /// Numbers, logs and announces an event for every live session of an account.
+    /// Numbers, logs and announces an event for every live session of an account; [`Delivery::Waiting`] if none is attached.
     async fn deliver(&mut self, to: UserId, event: &[u8]) -> Result<Delivery, BusError>;
 
     /// The same for one session.

@@ -44,6 +44,8 @@ pub struct Config {
     pub adults_only: bool,
     /// Where the counts of strangers are published; nowhere if it is not given.
     pub publish: Option<Publish>,
+    /// How phones that sleep are woken; they are not if it is not given.
+    pub push: Option<PushConfig>,
 }
 
 /// A topic of an MQTT 5 broker to which the server publishes what `/radar` says: counts, retained for three turns.
@@ -193,6 +195,81 @@ pub struct RelayConfig {
     pub secret: Option<Zeroizing<Vec<u8>>>,
 }
 
+/// How phones that sleep are woken. Web Push needs nothing of the kind but a contact; the platforms' services know us by what
+/// they gave us.
+#[derive(Clone)]
+pub struct PushConfig {
+    /// Whom a push service may ask about us: `mailto:` or `https:` (RFC 8292 section 2.1).
+    pub contact: String,
+    /// For iPhones.
+    pub apple: Option<Developer>,
+    /// For Android phones with Google's services.
+    pub firebase: Option<Google>,
+    /// Roots that push services may have beside Mozilla's.
+    pub roots: Vec<Vec<u8>>,
+    /// Push services that are asked although they are not on the internet: for tests.
+    pub test_hosts: Vec<PeerRange>,
+}
+
+impl std::fmt::Debug for PushConfig {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (apple, firebase) = (self.apple.is_some(), self.firebase.is_some());
+        f.debug_struct("PushConfig").field("apple", &apple).field("firebase", &firebase).finish_non_exhaustive()
+    }
+}
+
+impl PushConfig {
+    /// Web Push alone.
+    pub fn new(contact: String) -> Self {
+        Self { contact, apple: None, firebase: None, roots: Vec::new(), test_hosts: Vec::new() }
+    }
+}
+
+/// What Apple gave a developer.
+#[derive(Clone)]
+pub struct Developer {
+    /// The signing key's file, in PEM.
+    pub key: Zeroizing<String>,
+    /// Its name.
+    pub key_id: String,
+    /// The developer's team.
+    pub team: String,
+    /// The app's bundle; calls go to its `.voip` topic.
+    pub bundle: String,
+    /// `https://api.push.apple.com`, or the sandbox.
+    pub host: Url,
+}
+
+impl Developer {
+    /// For apps of Apple's store.
+    pub fn new(key: Zeroizing<String>, key_id: String, team: String, bundle: String) -> Self {
+        let host = Url::parse("https://api.push.apple.com").expect("an address");
+        Self { key, key_id, team, bundle, host }
+    }
+
+    /// For other apps.
+    #[must_use]
+    pub fn in_sandbox(self) -> Self {
+        Self { host: Url::parse("https://api.sandbox.push.apple.com").expect("an address"), ..self }
+    }
+}
+
+/// What Google gave a developer.
+#[derive(Clone)]
+pub struct Google {
+    /// The service account's file, in JSON.
+    pub account: Zeroizing<String>,
+    /// `https://fcm.googleapis.com`.
+    pub host: Url,
+}
+
+impl Google {
+    /// With this file.
+    pub fn new(account: Zeroizing<String>) -> Self {
+        Self { account, host: Url::parse("https://fcm.googleapis.com").expect("an address") }
+    }
+}
+
 impl Config {
     /// A server on loopback that keeps nothing and relays between loopback peers: for tests and demonstrations.
     pub fn in_memory() -> Self {
@@ -210,6 +287,7 @@ impl Config {
             limits,
             adults_only: false,
             publish: None,
+            push: None,
         }
     }
 }
@@ -277,6 +355,9 @@ pub enum StartError {
     /// A relay elsewhere is named by other than 1 to 16 of `stun:`, `turn:` and `turns:`, or without a secret.
     #[error("a relay elsewhere needs addresses as stun:, turn: or turns:, and a secret")]
     Elsewhere,
+    /// What a push service gave us cannot be read.
+    #[error("what a push service gave us cannot be read")]
+    Push,
     /// The range of relay ports is empty.
     #[error("the relay has no ports")]
     NoRelayPorts,

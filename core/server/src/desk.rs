@@ -11,6 +11,7 @@ use zeroize::Zeroizing;
 use crate::Now;
 use crate::bus::{Bus, BusError, Epoch, Party, Rate, Tag, Woken};
 use crate::keys::{Draws, Keys};
+use crate::push::Wake;
 use crate::store::{Store, StoreError};
 use crate::turn::RelayTag;
 
@@ -20,6 +21,7 @@ mod outbox;
 mod papers;
 mod people;
 mod plates;
+mod push;
 mod requests;
 mod rooms;
 mod socket;
@@ -94,6 +96,8 @@ pub struct DeskConfig {
     pub relays: Option<RelayTerms>,
     /// Whether strangers have to say that they are adults.
     pub adults_only: bool,
+    /// By what push services know this server; without it phones that sleep stay asleep.
+    pub push_key: Option<Vec<u8>>,
 }
 
 /// Why there is no desk.
@@ -120,6 +124,7 @@ pub struct Desk<B, S> {
     tickets: BTreeMap<SessionId, login::Ticket>,
     exports: BTreeMap<SessionId, papers::Export>,
     revoked: Vec<RelayTag>,
+    wakes: Vec<Wake>,
     figures: Figures,
     next_socket: u64,
     swept_day: u32,
@@ -166,6 +171,7 @@ impl<B: Bus, S: Store> Desk<B, S> {
             tickets: BTreeMap::new(),
             exports: BTreeMap::new(),
             revoked: Vec::new(),
+            wakes: Vec::new(),
             figures: Figures::default(),
             next_socket: 0,
             swept_day: 0,

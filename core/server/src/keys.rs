@@ -8,6 +8,8 @@ use ring::{aead, digest, hmac};
 use sha2_for_opaque::Sha512;
 use sidetone_wire::encounter::franked;
 use sidetone_wire::id::MatchId;
+use sidetone_wire::limits::FRAME_BYTES;
+use sidetone_wire::push::PushAddress;
 use sidetone_wire::stranger::Shown;
 use zeroize::Zeroizing;
 
@@ -72,6 +74,7 @@ pub(crate) struct Keys {
     mail: aead::LessSafeKey,
     mail_mac: hmac::Key,
     tombstone: hmac::Key,
+    push: [u8; 32],
 }
 
 impl Keys {
@@ -93,6 +96,7 @@ impl Keys {
             mail: aead::LessSafeKey::new(mail),
             mail_mac: mac("sidetone mail unique v1"),
             tombstone: mac("sidetone tombstone v1"),
+            push: derive("sidetone push v1").as_ref().try_into().expect("an HMAC-SHA256 has 32 bytes"),
         })
     }
 
@@ -120,6 +124,17 @@ impl Keys {
         let nonce = aead::Nonce::assume_unique_for_key(*nonce);
         let opened = self.mail.open_in_place(nonce, aad, &mut rest).ok()?;
         String::from_utf8(opened.to_vec()).ok()
+    }
+
+    /// Where a phone is woken, as it is kept.
+    pub(crate) fn seal_push(&self, address: &PushAddress, draws: &mut Draws) -> Option<Vec<u8>> {
+        let clear = sidetone_wire::encode(address, FRAME_BYTES).ok()?;
+        Some(seal(&self.push, b"push", &clear, draws))
+    }
+
+    /// What was sealed by [`Keys::seal_push`]; `None` if it is not that.
+    pub(crate) fn open_push(&self, sealed: &[u8]) -> Option<PushAddress> {
+        sidetone_wire::decode(&unseal(&self.push, b"push", sealed)?, FRAME_BYTES).ok()
     }
 
     /// What is left of a name when its account is deleted.

@@ -15,6 +15,7 @@ mod email;
 mod keys;
 mod local;
 mod name;
+mod push;
 mod radar;
 mod relay;
 mod serve;
@@ -29,11 +30,13 @@ pub use bus::{
     RelayName, Replay, Seeking, Suspicion, Tag, Terms, Woken,
 };
 pub use config::{
-    BrokerError, CertificateError, Config, Elsewhere, Keep, Listener, Publish, RelayConfig, StartError, TlsConfig,
+    BrokerError, CertificateError, Config, Developer, Elsewhere, Google, Keep, Listener, Publish, PushConfig,
+    RelayConfig, StartError, TlsConfig,
 };
 pub use desk::{Desk, DeskConfig, DeskError, Figures, Leaving, Limits, Outgoing, RelayTerms, Routed, SocketId};
 pub use local::LocalBus;
 pub use name::Username;
+pub use push::Wake;
 pub use radar::{Minute, PoolCounts, Radar};
 pub use relay::RelayFigures;
 pub use serve::{AllFigures, Crowd, Running, Server};

@@ -137,9 +137,10 @@ impl LocalBus {
         session.last += 1;
         session.log_bytes += event.len();
         session.log.push_back(Arc::clone(event));
-        if session.detached_ms.is_none() {
-            self.woken.push(Woken::News(id, session.epoch));
+        if session.detached_ms.is_some() {
+            return Delivery::Waiting;
         }
+        self.woken.push(Woken::News(id, session.epoch));
         Delivery::Logged
     }
 
@@ -294,8 +295,9 @@ impl Bus for LocalBus {
             return Ok(Delivery::Offline);
         }
         let event: Arc<[u8]> = event.into();
-        let logged = sessions.into_iter().map(|id| self.log(id, &event)).filter(|one| *one == Delivery::Logged).count();
-        Ok(if logged > 0 { Delivery::Logged } else { Delivery::Offline })
+        let each: Vec<Delivery> = sessions.into_iter().map(|id| self.log(id, &event)).collect();
+        let best = [Delivery::Logged, Delivery::Waiting].into_iter().find(|one| each.contains(one));
+        Ok(best.unwrap_or(Delivery::Offline))
     }
 
     async fn deliver_to(&mut self, id: SessionId, event: &[u8]) -> Result<Delivery, BusError> {

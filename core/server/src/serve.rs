@@ -13,11 +13,13 @@ use tokio::task::JoinHandle;
 use zeroize::Zeroizing;
 
 use crate::Now;
-use crate::config::{CertificateError, Config, Keep, Listener, StartError, TlsConfig};
+use crate::config::{CertificateError, Config, Keep, Listener, PushConfig, StartError, TlsConfig};
 use crate::desk::{Desk, DeskConfig, Figures, RelayTerms};
 use crate::local::LocalBus;
+use crate::push::{self, Bells, Es256};
 use crate::relay::{Counters, Lines, Relay, RelayFigures};
 use crate::sqlite::SqliteStore;
+use crate::store::{Store, StoreError};
 
 mod certificates;
 mod door;
@@ -92,7 +94,7 @@ impl Server {
     ///
     /// Each way to fail is a [`StartError`]; nothing is left behind.
     pub async fn start(config: Config) -> Result<Running, StartError> {
-        let store = open(&config.keep)?;
+        let mut store = open(&config.keep)?;
         let clock = Clock::start();
         if let Some(addr) = config.admin.filter(|addr| !addr.ip().is_loopback()) {
             return Err(StartError::AdminNotLoopback(addr));
@@ -118,12 +120,23 @@ impl Server {
         };
         let tls_addr = tls.as_ref().map(|(_, inside, _)| inside.addr());
         let relays = terms(&config, relay.as_ref(), tls_addr, secret)?;
-        let desk = DeskConfig { limits: config.limits, relays, adults_only: config.adults_only };
+        let bells = match &config.push {
+            Some(push) => Some(bells(push, clock, &mut store).await?),
+            None => None,
+        };
+        let push_key = bells.as_ref().map(Bells::key);
+        let desk = DeskConfig { limits: config.limits, relays, adults_only: config.adults_only, push_key };
         let desk = Desk::open(desk, LocalBus::new(seed()?), store, seed()?).await?;
         let (inputs, waiting) = mpsc::channel(INPUTS);
         let (stop, stopped) = watch::channel(false);
-        driver::spawn(desk, clock, waiting, relay.as_ref().map(Relay::cut_off), stop)?;
+        let (wakes, wanted) = mpsc::channel(push::WAITING);
+        let wakes = bells.is_some().then_some(wakes);
+        driver::spawn(desk, clock, waiting, relay.as_ref().map(Relay::cut_off), wakes, stop)?;
         let mut tasks = vec![http::phones(Patient(phones), inputs.clone())];
+        if let Some(bells) = bells {
+            let inputs = inputs.clone();
+            tasks.push(tokio::spawn(bells.run(wanted, move |wake| drop(inputs.try_send(Input::Gone(wake))))));
+        }
         let mut certificates = None;
         if let Some((shown, inside, task)) = tls {
             certificates = Some(shown);
@@ -232,6 +245,13 @@ pub(crate) fn cannot_listen(listener: Listener, addr: SocketAddr, error: &std::i
         std::io::ErrorKind::AddrInUse => StartError::PortTaken { listener, addr },
         kind => StartError::CannotListen { listener, addr, kind },
     }
+}
+
+/// What rings phones, under a key that is kept: phones subscribe to it.
+async fn bells(config: &PushConfig, clock: Clock, store: &mut SqliteStore) -> Result<Bells, StartError> {
+    let fresh = Zeroizing::new(Es256::fresh().ok_or(StartError::System)?);
+    let key = Zeroizing::new(store.secret("push", &fresh).await?);
+    Bells::new(config, Es256::read(&key).ok_or(StartError::Store(StoreError::Damaged))?, clock)
 }
 
 async fn door(

@@ -20,7 +20,7 @@ const TOMBSTONE_DAYS: u32 = 30;
 const APPLICATION_ID: i32 = 0x5364_546e;
 
 /// Step `n` brings a database of version `n` to version `n + 1`. A step that was released never changes.
-const MIGRATIONS: [&str; 2] = [
+const MIGRATIONS: [&str; 3] = [
     "
     CREATE TABLE server (
         name TEXT NOT NULL PRIMARY KEY,
@@ -77,6 +77,9 @@ const MIGRATIONS: [&str; 2] = [
         PRIMARY KEY (room, user)
     ) STRICT, WITHOUT ROWID;
     CREATE INDEX room_bans_by_user ON room_bans (user);
+",
+    "
+    ALTER TABLE sessions ADD COLUMN push BLOB NOT NULL DEFAULT x'';
 ",
 ];
 
@@ -371,6 +374,23 @@ impl Store for SqliteStore {
         Ok(())
     }
 
+    async fn set_push(&mut self, user: UserId, device: DeviceId, sealed: &[u8]) -> Result<(), StoreError> {
+        self.db
+            .prepare_cached("UPDATE sessions SET push = ?3 WHERE user = ?1 AND device = ?2")?
+            .execute(params![user.0, device.0, sealed])?;
+        Ok(())
+    }
+
+    async fn forget_push(&mut self, user: UserId) -> Result<(), StoreError> {
+        self.db.prepare_cached("UPDATE sessions SET push = x'' WHERE user = ?1")?.execute([user.0])?;
+        Ok(())
+    }
+
+    async fn push(&mut self, user: UserId) -> Result<Option<Vec<u8>>, StoreError> {
+        let sql = "SELECT push FROM sessions WHERE user = ?1 AND push <> x'' ORDER BY seen_day DESC LIMIT 1";
+        Ok(self.db.prepare_cached(sql)?.query_row([user.0], |row| row.get(0)).optional()?)
+    }
+
     async fn edge(&mut self, us: UserId, them: UserId) -> Result<Edge, StoreError> {
         Ok(read_edge(&self.db, us, them)?)
     }
@@ -463,7 +483,7 @@ impl Store for SqliteStore {
         Ok(serde_json::json!({
             "users": table("SELECT id, name, skeleton, record, identity, created_day FROM users WHERE id = ?1")?,
             "emails": table("SELECT user, sealed, mac, verified FROM emails WHERE user = ?1")?,
-            "sessions": table("SELECT token, user, device, created_day, seen_day FROM sessions WHERE user = ?1")?,
+            "sessions": table("SELECT token, user, device, created_day, seen_day, push FROM sessions WHERE user = ?1")?,
             "friendships": table(
                 "SELECT owner, other, stance, users.name AS person FROM friendships
                  JOIN users ON users.id = CASE owner WHEN ?1 THEN other ELSE owner END

@@ -233,6 +233,15 @@ pub trait Store {
     /// Forgets the token of a device.
     async fn sign_out(&mut self, user: UserId, device: DeviceId) -> Result<(), StoreError>;
 
+    /// Keeps where a device is woken, sealed; empty is nowhere.
+    async fn set_push(&mut self, user: UserId, device: DeviceId, sealed: &[u8]) -> Result<(), StoreError>;
+
+    /// Forgets where an account's device is woken.
+    async fn forget_push(&mut self, user: UserId) -> Result<(), StoreError>;
+
+    /// Where an account's device is woken, sealed, if it is somewhere.
+    async fn push(&mut self, user: UserId) -> Result<Option<Vec<u8>>, StoreError>;
+
     /// What two people want with each other.
     async fn edge(&mut self, us: UserId, them: UserId) -> Result<Edge, StoreError>;
 

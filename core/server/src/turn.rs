@@ -22,6 +22,7 @@ mod tag;
 pub(crate) use auth::relay_password;
 pub use client::{Client, Line};
 pub use peers::PeerRange;
+pub(crate) use peers::is_public;
 pub use tag::RelayTag;
 
 use auth::{Auth, Credential};
@@ -472,7 +473,7 @@ impl Turn {
         if ip.is_ipv4() != self.public.is_ipv4() {
             return Err(Refused(443, "Peer Address Family Mismatch"));
         }
-        (ip == self.public || self.is_test_peer(ip) || peers::is_public(ip)).then_some(peer).ok_or(FORBIDDEN)
+        (ip == self.public || self.is_test_peer(ip) || is_public(ip)).then_some(peer).ok_or(FORBIDDEN)
     }
 
     fn is_test_peer(&self, ip: IpAddr) -> bool {

@@ -23,7 +23,7 @@ friendships: owner other stance
 room_bans: room user
 rooms: id creator name relay seats scope created_day
 server: name value
-sessions: token user device created_day seen_day
+sessions: token user device created_day seen_day push
 tombstones: hash day
 users: id name skeleton record identity created_day
 ";

@@ -5,6 +5,7 @@ use serde_indexed::{DeserializeIndexed, SerializeIndexed};
 
 use crate::envelope::Envelope;
 use crate::id::{DeviceId, IdentityKey, Secret, UserId};
+use crate::push::{Push, PushKey};
 use crate::room::{
     EnterRoom, Entered, Judged, Knock, LockRoom, OpenPlate, OpenRoom, Plate, PlateNumber, Room, RoomEnvelope, Rooms,
     Said, Seat,
@@ -95,6 +96,10 @@ tagged! {
         46 => Again(Match),
         /// Tells the operator what was wrong with the other one.
         47 => Report(Report),
+        /// Says where this phone is woken when somebody calls.
+        48 => SetPush(Push),
+        /// Asks by what push services know this server.
+        49 => PushKey(Empty),
     }
 }
 
@@ -123,6 +128,8 @@ tagged! {
         10 => Rooms(Rooms),
         /// The search waits for some work.
         20 => Prove(Challenge),
+        /// By what push services know this server.
+        21 => PushKey(PushKey),
     }
 }
 

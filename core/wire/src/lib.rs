@@ -2,6 +2,7 @@
 //!
 //! - [`frame`]: what phone and server say to each other over the websocket.
 //! - [`envelope`]: the sealed bytes one phone sends another through the server.
+//! - [`push`]: how a phone that sleeps is woken.
 //! - [`record`]: what two phones say to each other once their session is agreed.
 //! - [`room`]: what phones ask of the server about rooms, and what it tells them.
 //! - [`member`]: what members of a room say to each other once theirs is.
@@ -38,6 +39,7 @@ pub mod id;
 pub mod limits;
 pub mod member;
 pub mod path;
+pub mod push;
 pub mod record;
 pub mod room;
 pub mod stranger;

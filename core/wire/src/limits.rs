@@ -113,5 +113,12 @@ pub const UNVOUCHED_MS: u64 = 10_000;
 
 /// How far the clock in a handshake may be from ours.
 pub const HANDSHAKE_SKEW_MS: u64 = 120_000;
+/// Longest address of a push service's endpoint.
+pub const PUSH_ENDPOINT_BYTES: usize = 1_024;
+/// Longest token of a device at its platform's push service.
+pub const PUSH_TOKEN_BYTES: usize = 512;
+/// A phone is woken no more often than this.
+pub const WAKE_EVERY_MS: u64 = 10_000;
+
 /// How long an incoming or outgoing call rings.
 pub const RING_MS: u64 = 45_000;

@@ -13,6 +13,7 @@ use sidetone_wire::frame::*;
 use sidetone_wire::id::*;
 use sidetone_wire::member::*;
 use sidetone_wire::path::*;
+use sidetone_wire::push::{DeviceToken, Push, PushAddress, PushKey, WebPush};
 use sidetone_wire::record::{Record, *};
 use sidetone_wire::room::*;
 use sidetone_wire::stranger;
@@ -373,6 +374,19 @@ fn franked_frames() -> Vec<Frame> {
     frames
 }
 
+fn push_frames() -> Vec<Frame> {
+    let web = WebPush { endpoint: "https://push.example/1".into(), key: vec![4; 65].into(), auth: vec![5; 16].into() };
+    let token = || DeviceToken { token: "0f".into() };
+    let addresses = [PushAddress::Web(web), PushAddress::Apple(token()), PushAddress::Firebase(token())];
+    let requests = addresses.into_iter().map(Some).chain([None]).map(|address| Request::SetPush(Push { address }));
+    let requests = requests.chain([Request::PushKey(Empty::default())]);
+    let mut frames: Vec<Frame> =
+        requests.map(|request| Frame::Request(Numbered { id: RequestId(300), request })).collect();
+    let reply = Reply::PushKey(PushKey { key: vec![4; 65].into() });
+    frames.push(Frame::Reply(Granted { id: RequestId(300), reply }));
+    frames
+}
+
 fn sealed() -> Vec<Sealed> {
     let part = || Part { pairing: PairingId([3; 16]), bytes: ByteBuf::from([1, 2, 3]) };
     vec![Sealed::Hello(part()), Sealed::Answer(part()), Sealed::Record(part()), Sealed::Confirm(part())]
@@ -399,6 +413,7 @@ fn every_message_keeps_its_bytes() {
         lines("record", &stranger_records()),
         lines("record", &path_records()),
         lines("frame", &franked_frames()),
+        lines("frame", &push_frames()),
     ]
     .concat();
     let kept: Vec<&str> = GOLDEN.lines().collect();

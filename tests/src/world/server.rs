@@ -74,6 +74,11 @@ impl Server {
         self.start();
     }
 
+    /// Has phones that sleep woken, from its next start on.
+    pub fn wake_phones(&mut self) {
+        self.config.push_key = Some(vec![4; 65]);
+    }
+
     fn stop(&mut self) {
         self.sockets.clear();
         self.state = match std::mem::replace(&mut self.state, State::Moving) {
@@ -179,9 +184,16 @@ impl World {
     pub(super) fn carry(&mut self) {
         let at = clock(self.now());
         let Some(desk) = self.server.desk() else { return };
+        let wakes = desk.wakes();
         let mut out = Vec::new();
         for id in desk.ready() {
             out.push((id, now(desk.take(at, id))));
+        }
+        for wake in wakes {
+            if let Some(phone) = self.phones.iter().position(|phone| phone.user() == Some(wake.user)) {
+                let wait = self.dice.within(200, 1_500);
+                self.later(wait, Due::Pushed(phone));
+            }
         }
         for (id, outgoing) in out {
             let found = self.server.sockets.iter().find(|(_, socket)| **socket == id).map(|(key, _)| *key);
@@ -217,6 +229,12 @@ impl World {
         if notice {
             self.step(phone, Input::Online(false));
         }
+    }
+
+    /// An app is not seen any more: it leaves the server, and is frozen until a push comes.
+    pub fn freeze(&mut self, phone: PhoneId) {
+        self.drop_socket(phone, true);
+        self.sleep(phone, 24 * 3_600_000);
     }
 
     /// A phone loses its network for a while.

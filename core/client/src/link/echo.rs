@@ -109,7 +109,7 @@ mod tests {
     #[test]
     fn what_is_told_is_what_lasts_and_nobody_answers_what_was_not_asked() {
         let echo = ago(60_000);
-        let mut ask = |took_ms: u64| {
+        let ask = |took_ms: u64| {
             echo.asked_us.store(0, Ordering::Relaxed);
             let number = echo.due().expect("it is long ago");
             echo.asked_us.store(echo.now_us() - took_ms * 1_000, Ordering::Relaxed);

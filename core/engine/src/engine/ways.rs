@@ -1,9 +1,10 @@
 //! Which ways links take: by what is wanted of a peer, what may be shown to it, and which network the phone is in.
 
+use sidetone_wire::account::Relays;
 use sidetone_wire::id::UserId;
 use sidetone_wire::path::PathWord;
 
-use super::{Engine, lent};
+use super::Engine;
 use crate::cx::Cx;
 use crate::effect::Ways;
 use crate::input::{Addresses, LinkId, News, PeerId};
@@ -11,6 +12,8 @@ use crate::keys::Trust;
 use crate::network::Network;
 use crate::peers::Wish;
 use crate::ring::Need;
+use crate::rooms::Rooms;
+use crate::strangers::Strangers;
 
 impl Engine {
     pub(super) fn link_news(&mut self, link: LinkId, news: News, cx: &mut Cx<'_>) {
@@ -72,5 +75,14 @@ impl Engine {
     /// The network that this phone is in, as the app last said.
     pub fn network(&self) -> Option<&Network> {
         self.reception.network()
+    }
+}
+
+/// The relays that the server lent for a room or a match.
+pub(super) fn lent<'a>(rooms: &'a Rooms, strangers: &'a Strangers, peer: PeerId) -> Option<&'a Relays> {
+    match peer {
+        PeerId::Friend(_) => None,
+        PeerId::Member(..) => rooms.relays(peer),
+        PeerId::Stranger(id) => strangers.relays(id),
     }
 }

@@ -1,10 +1,10 @@
 //! Requests: each is done once and answered as often as it is asked.
 
 use sidetone_wire::account::{Code, Empty, Refusal, Reply, Request};
-use sidetone_wire::envelope::{Envelope, is_padded};
+use sidetone_wire::envelope::{Class, Envelope, is_padded};
 use sidetone_wire::frame::{Delivered, Event, Frame, Granted, Numbered, Refused};
 use sidetone_wire::id::{RequestId, SessionId, UserId};
-use sidetone_wire::limits::ENVELOPE_BYTES;
+use sidetone_wire::limits::{ENVELOPE_BYTES, RING_MS};
 
 use super::{Bus, Desk, Now, Party, SocketId, Store, refusal, refuse, rooms, strangers};
 use crate::bus::Delivery;
@@ -116,7 +116,7 @@ impl<B: Bus, S: Store> Desk<B, S> {
             Request::Unfriend(other) => self.unfriend(us, other.user).await,
             Request::Block(other) => self.block(us, other.user).await,
             Request::Unblock(other) => self.unblock(us, other.user).await,
-            Request::Route(envelope) => self.route(us, envelope).await,
+            Request::Route(envelope) => self.route(now, us, envelope).await,
             Request::Relays(_) => self.relays(now, us).await,
             Request::Export(page) => self.export(now, session, us, page).await,
             Request::Delete(_) => self.delete(now, session, us).await,
@@ -125,11 +125,13 @@ impl<B: Bus, S: Store> Desk<B, S> {
             | Request::LoginStart(_)
             | Request::LoginFinish(_) => refuse(Code::Already),
             Request::Rooms(page) => self.rooms(us, page).await,
+            Request::SetPush(push) => self.set_push(party, push).await,
+            Request::PushKey(_) => self.push_key(),
             _ => refuse(Code::UnknownKind),
         }
     }
 
-    async fn route(&mut self, from: UserId, envelope: Envelope) -> Result<Reply, Refusal> {
+    async fn route(&mut self, now: Now, from: UserId, envelope: Envelope) -> Result<Reply, Refusal> {
         let Envelope { to, class, bytes } = envelope;
         if bytes.len() > ENVELOPE_BYTES {
             return refuse(Code::TooLarge);
@@ -145,6 +147,17 @@ impl<B: Bus, S: Store> Desk<B, S> {
             Delivery::Logged => {
                 self.figures.routed(class, len);
                 Ok(done())
+            }
+            // Who is called is worth waking; what else is said can wait until the phone comes by itself.
+            Delivery::Waiting => {
+                self.figures.routed(class, len);
+                if class == Class::Ring {
+                    self.rouse(now, to).await?;
+                }
+                Ok(done())
+            }
+            Delivery::Offline if class == Class::Ring && self.rouse(now, to).await? => {
+                Err(refusal(Code::Offline, RING_MS))
             }
             Delivery::Offline => refuse(Code::Offline),
         }

@@ -106,7 +106,7 @@ impl LocalBus {
         let one = Try { plate, knocker: id, until_ms: now.ticks_ms + ATTEMPT_MS, answered: false };
         self.tries.insert(Box::new(attempt), one);
         match self.tell(holder, &Event::Knocked(Knocked { plate, attempt, bytes })) {
-            Delivery::Logged => Ok(()),
+            Delivery::Logged | Delivery::Waiting => Ok(()),
             Delivery::Offline => {
                 self.tries.remove(&attempt);
                 Err(Denied::Offline)
@@ -127,7 +127,7 @@ impl LocalBus {
             () => return Err(Denied::NoSuchAttempt),
         };
         match self.tell(to, &Event::Said(said)) {
-            Delivery::Logged => Ok(()),
+            Delivery::Logged | Delivery::Waiting => Ok(()),
             Delivery::Offline => Err(Denied::Offline),
         }
     }

@@ -312,7 +312,7 @@ impl LocalBus {
             receiver.vouched = true;
         }
         match self.tell(session, &Event::RoomSealed(RoomDelivered { room, from, class, bytes })) {
-            Delivery::Logged => Ok(()),
+            Delivery::Logged | Delivery::Waiting => Ok(()),
             Delivery::Offline => Err(Denied::NoSuchMember),
         }
     }

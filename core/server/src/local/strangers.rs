@@ -373,7 +373,7 @@ impl LocalBus {
         }
         let to = pair.sides[1 - side].seeker.session;
         match self.tell(to, &Event::StrangerSealed(StrangerDelivered { id: which, class, bytes })) {
-            Delivery::Logged => Ok(()),
+            Delivery::Logged | Delivery::Waiting => Ok(()),
             Delivery::Offline => Err(Denied::NoSuchMatch),
         }
     }

@@ -13,6 +13,7 @@ use super::Clock;
 use crate::config::StartError;
 use crate::desk::{Desk, Figures, Leaving, Outgoing, SocketId};
 use crate::local::LocalBus;
+use crate::push::Wake;
 use crate::radar::Radar;
 use crate::sqlite::SqliteStore;
 use crate::turn::RelayTag;
@@ -35,6 +36,8 @@ pub(super) enum Input {
     Figures(oneshot::Sender<Figures>),
     /// Somebody wants the counts of strangers.
     Radar(oneshot::Sender<Radar>),
+    /// A push service does not know a phone any more.
+    Gone(Wake),
     /// Somebody wants to know whether the store answers.
     Check(oneshot::Sender<bool>),
     /// Say goodbye to everybody.
@@ -56,6 +59,7 @@ struct Driver {
     clock: Clock,
     lines: BTreeMap<SocketId, Line>,
     relay: Option<mpsc::Sender<RelayTag>>,
+    wakes: Option<mpsc::Sender<Wake>>,
     /// Tags for which the relay had no room yet.
     revoked: Vec<RelayTag>,
     draining: bool,
@@ -66,12 +70,13 @@ pub(super) fn spawn(
     clock: Clock,
     inputs: mpsc::Receiver<Input>,
     relay: Option<mpsc::Sender<RelayTag>>,
+    wakes: Option<mpsc::Sender<Wake>>,
     stop: watch::Sender<bool>,
 ) -> Result<(), StartError> {
     // A runtime of its own: the desk outlives the one that started it by as long as it takes to let go.
     let runtime =
         tokio::runtime::Builder::new_current_thread().enable_time().build().map_err(|_| StartError::System)?;
-    let driver = Driver { desk, clock, lines: BTreeMap::new(), relay, revoked: Vec::new(), draining: false };
+    let driver = Driver { desk, clock, lines: BTreeMap::new(), relay, wakes, revoked: Vec::new(), draining: false };
     // Whoever waits for `stop` to be dropped may open the database: the driver lets go of it before.
     let run = move || {
         runtime.block_on(driver.run(inputs, &stop));
@@ -104,6 +109,7 @@ impl Driver {
                 },
             }
             self.cut_off();
+            self.wake();
             self.flush().await;
             if self.draining && self.lines.is_empty() {
                 let _ = stop.send(true);
@@ -139,6 +145,7 @@ impl Driver {
             Input::Check(to) => {
                 let _ = to.send(!self.draining && self.desk.store().check().is_ok());
             }
+            Input::Gone(wake) => self.desk.forget_push(&wake).await,
             Input::Drain => {
                 self.draining = true;
                 self.desk.drain(now).await;
@@ -158,6 +165,15 @@ impl Driver {
         self.revoked.extend(self.desk.revoked());
         let Some(relay) = &self.relay else { return self.revoked.clear() };
         self.revoked.retain(|tag| matches!(relay.try_send(tag.clone()), Err(TrySendError::Full(_))));
+    }
+
+    /// Passes on whom to wake. Whom the bells have no room for is called in vain.
+    fn wake(&mut self) {
+        for wake in self.desk.wakes() {
+            if let Some(wakes) = &self.wakes {
+                let _ = wakes.try_send(wake);
+            }
+        }
     }
 
     async fn flush(&mut self) {

@@ -32,7 +32,7 @@ impl PeerRange {
 }
 
 /// Whether an address belongs to a host on the public internet (the special-purpose registries of RFC 6890).
-pub(super) fn is_public(ip: IpAddr) -> bool {
+pub(crate) fn is_public(ip: IpAddr) -> bool {
     match ip.to_canonical() {
         IpAddr::V4(ip) => is_public_4(ip),
         IpAddr::V6(ip) => is_public_6(ip),

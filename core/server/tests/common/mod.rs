@@ -113,7 +113,7 @@ pub fn roomy() -> DeskConfig {
         entries: plenty,
         knocks: plenty,
     };
-    DeskConfig { limits, relays: None, adults_only: false }
+    DeskConfig { limits, relays: None, adults_only: false, push_key: None }
 }
 
 impl World {

@@ -39,6 +39,13 @@ impl Wired {
         wired
     }
 
+    /// Leaves for good, as a phone does whose app is closed.
+    pub async fn leave(mut self) {
+        let code = tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode::Normal;
+        let close = tokio_tungstenite::tungstenite::protocol::CloseFrame { code, reason: "".into() };
+        self.socket.close(Some(close)).await.unwrap();
+    }
+
     pub async fn send(&mut self, frame: &Frame) {
         self.socket.send(Message::Binary(frame.to_bytes().unwrap().into())).await.unwrap();
     }
@@ -87,13 +94,17 @@ impl Wired {
     }
 
     pub async fn ask(&mut self, request: Request) -> Result<Reply, Code> {
+        self.answered(request).await.map_err(|refusal| refusal.code)
+    }
+
+    pub async fn answered(&mut self, request: Request) -> Result<Reply, Refusal> {
         self.phone.next += 1;
         let id = RequestId(self.phone.next);
         self.send(&Frame::Request(Numbered { id, request })).await;
         loop {
             match self.next().await.expect("the socket is open") {
                 Frame::Reply(granted) if granted.id == id => return Ok(granted.reply),
-                Frame::Refused(refused) if refused.id == id => return Err(refused.refusal.code),
+                Frame::Refused(refused) if refused.id == id => return Err(refused.refusal),
                 Frame::Event(told) => self.keep(told),
                 other => panic!("{other:?}"),
             }

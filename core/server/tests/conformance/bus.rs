@@ -159,6 +159,10 @@ async fn an_account_is_online_while_it_has_a_session(mut bus: impl Bus) {
     bus.detach(START, session(1), epoch).await.unwrap();
     assert_eq!(bus.online(&users).await, Ok(vec![false, true]));
     assert_eq!(bus.sessions(BOB.user).await, Ok(vec![(session(1), BOB)]));
+    assert_eq!(bus.deliver(BOB.user, b"kept").await, Ok(Delivery::Waiting), "there is no socket");
+    open(&mut bus, 2, Party { device: DeviceId([7; 16]), ..BOB }).await;
+    assert_eq!(bus.deliver(BOB.user, b"heard").await, Ok(Delivery::Logged), "one of two devices is there");
+    bus.sign_out(session(2)).await.unwrap();
     bus.sign_out(session(1)).await.unwrap();
     assert_eq!(bus.online(&users).await, Ok(vec![false, false]));
     assert_eq!(bus.deliver(BOB.user, b"late").await, Ok(Delivery::Offline));
