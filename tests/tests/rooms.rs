@@ -31,6 +31,31 @@ fn two_phones_meet_by_a_link_hear_each_other_and_speak_in_turn() {
 }
 
 #[test]
+fn sixteen_who_come_at_once_are_linked_as_soon_as_two_are() {
+    let gathered_ms = |seed: u64, phones: usize| {
+        let mut world = World::new(seed, phones);
+        (0..phones).for_each(|phone| world.switch_on(phone));
+        let room = world.open_room(0, Policy::default(), Memory::Nothing);
+        let mut came = world.now().time;
+        for phone in 1..phones {
+            let invitation = world.invitation(0, room);
+            came = world.now().time;
+            world.join_room(phone, invitation).expect("the door is open");
+        }
+        let everybody: Vec<usize> = (0..phones).collect();
+        while !world.is_mesh(room, &everybody) {
+            world.run(20);
+        }
+        world.now().time.since(came)
+    };
+    for seed in 0..8 {
+        let (two, sixteen) = (gathered_ms(seed, 2), gathered_ms(seed, 16));
+        println!("{two} {sixteen}");
+        assert!(sixteen <= two + 500, "two are linked after {two} ms, the last of sixteen after {sixteen}");
+    }
+}
+
+#[test]
 fn sixteen_phones_find_each_other_and_all_hear_all() {
     let (mut world, room) = World::gather(2, 16, Policy::default());
     let everybody: Vec<usize> = (0..16).collect();

@@ -1,12 +1,12 @@
 //! Our numbered conversation with the server: greeting, resuming, requests and their answers, events once each.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use sidetone_wire::VERSION;
 use sidetone_wire::account::{Code, Refusal, Reply, Request};
 use sidetone_wire::frame::{Acked, Event, Frame, Hello, Numbered, Resume, Told, Welcome};
 use sidetone_wire::id::{RequestId, Secret, Seq, SessionId};
-use sidetone_wire::limits::RESUME_MS;
+use sidetone_wire::limits::{RESUME_MS, ROUTE_BURST, ROUTES_PER_S};
 
 use crate::cx::{Cx, Fact, NoReply, Purpose};
 use crate::effect::{self, Effect};
@@ -19,12 +19,20 @@ const PATIENCE_MS: u64 = 2_000;
 /// at most so long after, and so often.
 const AGAIN_MS: u64 = 1_000;
 const TRIES: u8 = 12;
+/// Envelopes leave no faster than the server takes them, since one that it refuses ends a session; and in bursts of three
+/// quarters of what it takes, as the way to it may gather them.
+const ROUTE_MS: u64 = 1_000 / ROUTES_PER_S as u64;
+const BURST_MS: u64 = ROUTE_MS * ROUTE_BURST as u64 * 3 / 4;
 
 pub(crate) struct Meeting {
     stage: Stage,
     session: Option<Session>,
     next: RequestId,
     waiting: BTreeMap<RequestId, Waiting>,
+    /// Until when the envelopes that left are paid for, at the server's rate.
+    paid: Time,
+    /// Envelopes that wait for their turn.
+    held: VecDeque<RequestId>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,7 +62,14 @@ struct Waiting {
 
 impl Meeting {
     pub fn new() -> Self {
-        Self { stage: Stage::Closed, session: None, next: RequestId(1), waiting: BTreeMap::new() }
+        Self {
+            stage: Stage::Closed,
+            session: None,
+            next: RequestId(1),
+            waiting: BTreeMap::new(),
+            paid: Time(0),
+            held: VecDeque::new(),
+        }
     }
 
     /// Whether requests are answered now.
@@ -106,7 +121,7 @@ impl Meeting {
                 session.until = None;
                 session.secret = welcome.secret.clone();
             }
-            for (id, waiting) in &self.waiting {
+            for (id, waiting) in self.waiting.iter().filter(|(id, _)| !self.held.contains(id)) {
                 let request = waiting.request.clone();
                 cx.effect(Effect::Send(Frame::Request(Numbered { id: *id, request })));
             }
@@ -124,6 +139,7 @@ impl Meeting {
         if self.session.take().is_none() {
             return;
         }
+        self.held.clear();
         for waiting in std::mem::take(&mut self.waiting).into_values() {
             cx.fact(Fact::Replied(waiting.purpose, Err(NoReply::Unanswered)));
         }
@@ -133,6 +149,7 @@ impl Meeting {
     /// Ends the conversation because the account is left.
     pub fn leave(&mut self) {
         self.session = None;
+        self.held.clear();
         self.waiting.clear();
     }
 
@@ -152,10 +169,21 @@ impl Meeting {
         self.next = id.next();
         let awaited = matches!(purpose, Purpose::Ask(..) | Purpose::Enter | Purpose::Room(..) | Purpose::Stranger(_));
         let until = awaited.then(|| cx.now.time.after(ASK_MS));
-        if self.is_open() {
+        if request.is_route() && !(self.held.is_empty() && self.takes_turn(cx.now.time)) {
+            self.held.push_back(id);
+        } else if self.is_open() {
             cx.effect(Effect::Send(Frame::Request(Numbered { id, request: request.clone() })));
         }
         self.waiting.insert(id, Waiting { request, purpose, until, again: None, tries: 0 });
+    }
+
+    /// Whether an envelope may leave now; then it counts.
+    fn takes_turn(&mut self, now: Time) -> bool {
+        let free = self.paid <= now.after(BURST_MS);
+        if free {
+            self.paid = self.paid.max(now).after(ROUTE_MS);
+        }
+        free
     }
 
     fn replied(&mut self, id: RequestId, outcome: Result<Reply, NoReply>, cx: &mut Cx<'_>) {
@@ -222,6 +250,12 @@ impl Meeting {
         for id in late {
             self.replied(id, Err(NoReply::Unanswered), cx);
         }
+        while self.is_open() && !self.held.is_empty() && self.takes_turn(now) {
+            let Some(id) = self.held.pop_front() else { break };
+            if let Some(request) = self.waiting.get(&id).map(|waiting| waiting.request.clone()) {
+                cx.effect(Effect::Send(Frame::Request(Numbered { id, request })));
+            }
+        }
         if self.is_open() {
             for (id, waiting) in &mut self.waiting {
                 if waiting.again.take_if(|again| *again <= now).is_some() {
@@ -235,6 +269,7 @@ impl Meeting {
     pub fn deadline(&self) -> Option<Time> {
         let session = self.session.as_ref().and_then(|session| session.until);
         let again = self.waiting.values().filter_map(|waiting| waiting.again).filter(|_| self.is_open());
-        self.waiting.values().filter_map(|waiting| waiting.until).chain(again).chain(session).min()
+        let turn = self.held.front().filter(|_| self.is_open()).map(|_| Time(self.paid.0.saturating_sub(BURST_MS)));
+        self.waiting.values().filter_map(|waiting| waiting.until).chain(again).chain(session).chain(turn).min()
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use sidetone_wire::account::{Code, Refusal};
 use sidetone_wire::id::SessionId;
-use sidetone_wire::limits::{HELLO_MS, IDLE_MS, REQUEST_BURST, REQUESTS_PER_S};
+use sidetone_wire::limits::{HELLO_MS, IDLE_MS, REQUEST_BURST, REQUESTS_PER_S, ROUTE_BURST, ROUTES_PER_S};
 use zeroize::Zeroizing;
 
 use crate::Now;
@@ -54,8 +54,10 @@ pub struct Limits {
     pub registrations: Rate,
     /// Begun logins of one address.
     pub logins: Rate,
-    /// Requests of one session.
+    /// Requests of one session, but for what it wants carried.
     pub requests: Rate,
+    /// Envelopes of one session.
+    pub routes: Rate,
     /// Rooms opened from one address.
     pub rooms: Rate,
     /// Rooms entered from one address.
@@ -71,6 +73,7 @@ impl Default for Limits {
             registrations: Rate { burst: 10, every_ms: 60_000 },
             logins: Rate { burst: 20, every_ms: 10_000 },
             requests: Rate { burst: REQUEST_BURST, every_ms: 1_000 / u64::from(REQUESTS_PER_S) },
+            routes: Rate { burst: ROUTE_BURST, every_ms: 1_000 / u64::from(ROUTES_PER_S) },
             rooms: Rate { burst: 30, every_ms: 10_000 },
             entries: Rate { burst: 60, every_ms: 2_000 },
             knocks: Rate { burst: 10, every_ms: 60_000 },
@@ -322,7 +325,8 @@ impl From<BusError> for Refusal {
 mod tests {
     #[test]
     fn a_limit_of_requests_is_the_one_of_the_protocol() {
-        let rate = super::Limits::default().requests;
-        assert_eq!(1_000 / rate.every_ms, u64::from(sidetone_wire::limits::REQUESTS_PER_S));
+        let super::Limits { requests, routes, .. } = super::Limits::default();
+        assert_eq!(1_000 / requests.every_ms, u64::from(sidetone_wire::limits::REQUESTS_PER_S));
+        assert_eq!(1_000 / routes.every_ms, u64::from(sidetone_wire::limits::ROUTES_PER_S));
     }
 }

@@ -103,6 +103,13 @@ tagged! {
     }
 }
 
+impl Request {
+    /// Whether it is sealed bytes for somebody else.
+    pub fn is_route(&self) -> bool {
+        matches!(self, Self::Route(_) | Self::RouteRoom(_) | Self::RouteStranger(_))
+    }
+}
+
 tagged! {
     /// The answer to a request that was granted.
     pub enum Reply {

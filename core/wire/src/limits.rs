@@ -63,10 +63,14 @@ pub const IDLE_MS: u64 = 75_000;
 pub const PING_MS: u64 = 25_000;
 /// A session whose socket is gone can be resumed this long.
 pub const RESUME_MS: u64 = 120_000;
-/// Requests a session may make a second, and how many at once.
+/// Requests a session may make a second, beside sealed bytes to be carried.
 pub const REQUESTS_PER_S: u32 = 20;
 /// Requests a session may make in a burst.
 pub const REQUEST_BURST: u32 = 60;
+/// Sealed bytes a session may have carried a second, in envelopes.
+pub const ROUTES_PER_S: u32 = 50;
+/// Envelopes a session may have carried in a burst: what it takes to meet everybody in a full room at once.
+pub const ROUTE_BURST: u32 = 480;
 /// Bytes waiting for one session's socket before it is closed with `overflow`.
 pub const OUTBOUND_BYTES: usize = 64 * 1024;
 /// Events kept for one session's resume.

@@ -218,6 +218,7 @@ async fn gather(phones: &mut [Phone], figures: &mut Figures) -> Result<String, T
     let _: serde_json::Value = phones[7].ask(Order::Knock { code }).await?;
     linked(phones, PHONES - 1).await?;
     figures.mesh_ms = began.elapsed().as_secs_f64() * 1e3;
+    say(format_args!("{} phones linked with each other in {:.0} ms", figures.members, figures.mesh_ms));
     Ok(link)
 }
 
@@ -457,7 +458,6 @@ fn judge(figures: &mut Figures) {
         (figures.broken.is_empty(), "everything else went as it should", figures.broken.join("; ")),
     ];
     promises.extend(figures.over_path.iter().flat_map(path::OverPath::promises));
-    say(format_args!("{} phones linked with each other in {:.0} ms", figures.members, figures.mesh_ms));
     for (what, used) in &figures.cpu_ms_per_s {
         say(format_args!("processor time of a phone, {what:10} {used:8.1} ms a second"));
     }

@@ -8,6 +8,7 @@ use sidetone_wire::limits::{ENVELOPE_BYTES, RING_MS};
 
 use super::{Bus, Desk, Now, Party, SocketId, Store, refusal, refuse, rooms, strangers};
 use crate::bus::Delivery;
+use crate::keys;
 
 /// What is granted without anything to tell.
 pub(super) fn done() -> Reply {
@@ -42,7 +43,7 @@ impl<B: Bus, S: Store> Desk<B, S> {
         if let Some(answer) = self.bus.recall(now, session, id).await? {
             return self.send_bytes(socket, answer);
         }
-        if let Err(why) = self.spend(now, session.0, self.config.limits.requests).await {
+        if let Err(why) = self.spend_on(now, session, &request).await {
             return self.refused(socket, id, why);
         }
         let reads = only_reads(&request);
@@ -60,6 +61,16 @@ impl<B: Bus, S: Store> Desk<B, S> {
             self.bus.remember(now, session, id, &bytes).await?;
         }
         self.send_bytes(socket, bytes)
+    }
+
+    /// Takes a token of a session for a request. Envelopes have tokens of their own: who meets a room of people at once
+    /// sends many, and none of them is work for more than the two ends.
+    async fn spend_on(&mut self, now: Now, session: SessionId, request: &Request) -> Result<(), Refusal> {
+        if !request.is_route() {
+            return self.spend(now, session.0, self.config.limits.requests).await;
+        }
+        let key = self.bus.day_key(now).await?;
+        self.spend(now, keys::tag(&key, "routes", &session.0), self.config.limits.routes).await
     }
 
     pub(super) fn refused(&mut self, socket: SocketId, id: RequestId, why: Refusal) -> Result<(), Refusal> {

@@ -109,6 +109,7 @@ pub fn roomy() -> DeskConfig {
         registrations: plenty,
         logins: plenty,
         requests: plenty,
+        routes: plenty,
         rooms: plenty,
         entries: plenty,
         knocks: plenty,
