@@ -50,7 +50,6 @@ fn sixteen_who_come_at_once_are_linked_as_soon_as_two_are() {
     };
     for seed in 0..8 {
         let (two, sixteen) = (gathered_ms(seed, 2), gathered_ms(seed, 16));
-        println!("{two} {sixteen}");
         assert!(sixteen <= two + 500, "two are linked after {two} ms, the last of sixteen after {sixteen}");
     }
 }

@@ -169,12 +169,15 @@ impl Meeting {
         self.next = id.next();
         let awaited = matches!(purpose, Purpose::Ask(..) | Purpose::Enter | Purpose::Room(..) | Purpose::Stranger(_));
         let until = awaited.then(|| cx.now.time.after(ASK_MS));
+        // What is asked again comes first: of a word and the verdict on it, say, the server wants the word before.
+        let again =
+            if retries(&purpose) { self.waiting.values().filter_map(|waiting| waiting.again).max() } else { None };
         if request.is_route() && !(self.held.is_empty() && self.takes_turn(cx.now.time)) {
             self.held.push_back(id);
-        } else if self.is_open() {
+        } else if self.is_open() && again.is_none() {
             cx.effect(Effect::Send(Frame::Request(Numbered { id, request: request.clone() })));
         }
-        self.waiting.insert(id, Waiting { request, purpose, until, again: None, tries: 0 });
+        self.waiting.insert(id, Waiting { request, purpose, until, again, tries: 0 });
     }
 
     /// Whether an envelope may leave now; then it counts.
@@ -190,7 +193,7 @@ impl Meeting {
         if let (Err(NoReply::Refused(refusal)), Some(waiting)) = (&outcome, self.waiting.get_mut(&id))
             && refusal.code == Code::TooMany
             && (1..=PATIENCE_MS).contains(&refusal.retry_ms)
-            && matches!(waiting.purpose, Purpose::Room(..) | Purpose::Stranger(_) | Purpose::Nothing)
+            && retries(&waiting.purpose)
             && waiting.tries < TRIES
         {
             // Later and later, so that what is asked too much becomes less.
@@ -273,3 +276,11 @@ impl Meeting {
         self.waiting.values().filter_map(|waiting| waiting.until).chain(again).chain(session).chain(turn).min()
     }
 }
+
+/// Whether it is asked again by itself when the server says that it is asked too much.
+fn retries(purpose: &Purpose) -> bool {
+    matches!(purpose, Purpose::Room(..) | Purpose::Stranger(_) | Purpose::Nothing)
+}
+
+#[cfg(test)]
+mod tests;
