@@ -104,7 +104,8 @@ impl Net {
     /// [`Unavailable`] without the devices, programs or rights it takes.
     pub fn host(&mut self, namespace: &Namespace, site: Site, addresses: &[IpAddr]) -> Result<HostId, Unavailable> {
         static NEXT: AtomicUsize = AtomicUsize::new(0);
-        let name = format!("net{}", NEXT.fetch_add(1, Ordering::Relaxed));
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("net{number}");
         let device = Arc::new(tun(namespace, &name)?);
         for address in addresses {
             let length = if address.is_ipv4() { 32 } else { 128 };
@@ -123,7 +124,8 @@ impl Net {
         {
             let Some(address) = address else { continue };
             let _ = namespace.ip(&[family, "route", "add", "default", "dev", &name]);
-            let table = (100 + NEXT.load(Ordering::Relaxed)).to_string();
+            // Those up to 255 are the kernel's.
+            let table = (1_000 + number).to_string();
             namespace.ip(&[family, "route", "add", "default", "dev", &name, "table", &table])?;
             namespace.ip(&[family, "rule", "add", "from", &address.to_string(), "table", &table])?;
         }
