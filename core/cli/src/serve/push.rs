@@ -9,6 +9,7 @@ use crate::trouble::Trouble;
 
 /// What was typed about push services.
 #[derive(Debug, clap::Args)]
+#[group(skip)]
 pub struct Args {
     /// Wake phones that sleep when somebody calls, and tell push services whom to ask about this server: `mailto:` or `https:`.
     /// With nothing else by Web Push and UnifiedPush.
