@@ -72,6 +72,7 @@ pub async fn all<B: Bus>(new: &mut impl FnMut() -> B) {
     the_willing_keeps_its_place(new()).await;
     a_declined_match_leaves_the_other_waiting(new()).await;
     who_parted_does_not_meet_again_unless_both_ask(new()).await;
+    who_knows_of_the_end_before_the_server_is_not_refused(new()).await;
     a_blocked_address_is_not_met_again_today(new()).await;
     interests_come_first_and_then_anybody(new()).await;
     a_search_without_its_socket_waits_and_keeps_its_place(new()).await;
@@ -97,6 +98,8 @@ async fn two_who_search_are_put_together_and_begin_when_both_want(mut bus: impl 
     assert_ne!(one.report, other.report);
     let id = one.id;
     assert_eq!(bus.stranger(session(1), id).await, Ok(Err(Denied::NotBegun)));
+    assert_eq!(bus.seek(START, session(1), seeking(9)).await, Ok(Err(Denied::Already)), "one match at a time");
+    assert_eq!(bus.again(START, session(1), id).await, Ok(Err(Denied::NoSuchMatch)), "it did not begin");
     bus.consent(START, session(1), id).await.unwrap().unwrap();
     assert_eq!(news(&mut bus, 2, epochs[1]).await, [], "nobody is pressed");
     bus.consent(START, session(2), id).await.unwrap().unwrap();
@@ -107,7 +110,6 @@ async fn two_who_search_are_put_together_and_begin_when_both_want(mut bus: impl 
     guest(&mut bus, 3).await;
     assert_eq!(bus.consent(START, session(3), id).await, Ok(Err(Denied::NoSuchMatch)));
     assert_eq!(bus.part(START, session(3), id, Leave::End).await, Ok(Err(Denied::NoSuchMatch)));
-    assert_eq!(bus.seek(START, session(1), seeking(9)).await, Ok(Err(Denied::Already)), "one match at a time");
     let names =
         [bus.stranger(session(1), id).await, bus.stranger(session(2), id).await].map(|one| one.unwrap().unwrap());
     assert!(names[0].room == names[1].room && names[0].member != names[1].member);
@@ -195,6 +197,29 @@ async fn who_parted_does_not_meet_again_unless_both_ask(mut bus: impl Bus) {
         }
     }
     assert_eq!(tries, 4, "after a while they are strangers again");
+}
+
+/// Whoever leaves tells the other one directly, and that may be faster than what they tell the server.
+async fn who_knows_of_the_end_before_the_server_is_not_refused(mut bus: impl Bus) {
+    let (id, epochs) = begun(&mut bus).await;
+    bus.again(at(10_000), session(2), id).await.unwrap().unwrap();
+    assert_eq!(news(&mut bus, 1, epochs[0]).await, [], "a wish ends no match");
+    bus.part(at(10_100), session(1), id, Leave::End).await.unwrap().unwrap();
+    assert_eq!(news(&mut bus, 2, epochs[1]).await, [over(id, MatchEnd::Left, false)]);
+    bus.again(at(11_000), session(1), id).await.unwrap().unwrap();
+    let told = news(&mut bus, 2, epochs[1]).await;
+    let anew = matches(&told)[0].id;
+    assert_eq!(told.last(), Some(&Event::Begun(Match { id: anew })), "the wish was kept");
+    news(&mut bus, 1, epochs[0]).await;
+
+    bus.seek(at(20_000), session(2), seeking(7)).await.unwrap().unwrap();
+    assert_eq!(news(&mut bus, 1, epochs[0]).await, [over(anew, MatchEnd::Left, false)], "who searches on has left");
+    bus.part(at(20_100), session(1), anew, Leave::Block).await.unwrap().unwrap();
+    assert_eq!(bus.again(at(20_200), session(2), anew).await, Ok(Err(Denied::NoSuchMatch)), "and may be blocked still");
+    bus.seek(at(20_200 + APART_MS), session(2), seeking(8)).await.unwrap().unwrap();
+    bus.seek(at(20_200 + APART_MS), session(1), seeking(9)).await.unwrap().unwrap();
+    bus.expire(at(20_200 + APART_MS + INTERESTS_MS)).await.unwrap();
+    assert_eq!((news(&mut bus, 1, epochs[0]).await, news(&mut bus, 2, epochs[1]).await), (vec![], vec![]));
 }
 
 async fn a_blocked_address_is_not_met_again_today(mut bus: impl Bus) {
