@@ -64,6 +64,8 @@ pub(super) struct Talk {
     our_consent: Consent,
     their_consent: Consent,
     detour: bool,
+    /// Whether each was told the other's addresses.
+    exposed: bool,
     words: Words,
 }
 
@@ -101,6 +103,7 @@ impl Talk {
             our_consent: Consent::No,
             their_consent: Consent::No,
             detour: false,
+            exposed: false,
             words: Words::None,
         }
     }
@@ -252,7 +255,7 @@ impl Talk {
     fn go_direct(&mut self, cx: &mut Cx<'_>) {
         let relayed = matches!(self.link, Some((_, Route::Relayed(..))));
         if self.both_consent() && relayed && !self.detour && self.is_met() {
-            self.detour = true;
+            (self.detour, self.exposed) = (true, true);
             cx.fact(Fact::Detour(self.peer()));
         }
     }
@@ -385,7 +388,7 @@ impl Talk {
             route: route.filter(|_| self.is_met()),
             our_consent: self.our_consent,
             their_consent: self.their_consent,
-            exposure: Exposure::of(route),
+            exposure: if self.exposed { Exposure::if_direct() } else { Exposure::relayed() },
             words: self.words.known().map(|words| words.to_string()),
             call,
             messages: self.log.len(),
