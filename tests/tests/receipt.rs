@@ -1,5 +1,6 @@
 //! A receipt says what really passed: against a capture of every packet on a wire between two namespaces.
 
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,9 +10,9 @@ use lab::{Namespace, Wire};
 use proving::guests::{alone, connected, meet, whole};
 use proving::real::{Card, until};
 use sidetone::{
-    Age, Bind, Bytes, CallState, Client, Codec, Config, Cost, FixedKey, FrameKind, Guest, Kept, Memory, NewRoom, Note,
-    Plain, Policy, Presence, Receipt, Rotation, Route, Shows, Source, Standing, VideoFrame, With,
-    room_policy::Speaking,
+    Age, Bind, Bytes, CallState, Client, Codec, Config, Cost, FilePolicy, FixedKey, FrameKind, Guest, Kept, Memory,
+    NewRoom, Note, Plain, Policy, Presence, Receipt, Rotation, Route, Shows, Source, Standing, TransferEnd,
+    TransferState, VideoFrame, With, room_policy::Speaking,
 };
 use sidetone_server::turn::PeerRange;
 use sidetone_server::{Config as ServerConfig, RelayConfig, Server};
@@ -21,6 +22,7 @@ const NOTE_BYTES: usize = 500_000;
 const NOTES: usize = 4;
 /// Frames of video, and bytes of each.
 const FRAMES: (usize, usize) = (40, 9_000);
+const FILE_BYTES: usize = 3_000_000;
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
@@ -199,10 +201,11 @@ fn a_receipt_of_a_stranger_is_what_the_wire_carried_within_one_percent() {
     assert!(error(said, all) < 0.01, "said {said}, captured {all}");
 }
 
-/// Two friends in a call with sound and pictures.
+/// Two friends in a call with sound and pictures, and a file beside it from its first moment on.
 #[test]
-fn a_receipt_of_a_call_is_what_the_wire_carried_within_one_percent() {
+fn a_receipt_of_a_call_and_a_file_is_what_the_wire_carried_within_one_percent() {
     let (tell, told) = oneshot::channel();
+    let (offer, offered) = oneshot::channel();
     let beyond = async |client: &Client| {
         client.register("ben", "ben@example.org", "a long password").await.expect("the name is free");
         tell.send(()).expect("somebody waits");
@@ -212,12 +215,19 @@ fn a_receipt_of_a_call_is_what_the_wire_carried_within_one_percent() {
         })
         .await;
         client.accept(ada).await.expect("it can be accepted");
+        client.set_file_policy(FilePolicy { accept_below: u64::MAX, limit: u64::MAX }).await.expect("a wish");
         let call = state(client, CallState::Ringing).await;
         let _card = Card::plug(client);
         client.answer(call).await.expect("it rings");
         for _ in 0..FRAMES.0 {
             client.video().next().await;
         }
+        let transfer = offered.await.expect("there is a file");
+        until(client, "the file", || async {
+            let view = client.transfer(ada, transfer).await.expect("open")?;
+            (view.state == TransferState::Ended(TransferEnd::Received)).then_some(())
+        })
+        .await;
         client.hang_up(call).await.expect("it is on");
     };
     let here = async |client: &Client| {
@@ -232,6 +242,10 @@ fn a_receipt_of_a_call_is_what_the_wire_carried_within_one_percent() {
         let _card = Card::plug(client);
         state(client, CallState::Connected).await;
         client.show(call, Shows { camera: true, screen: None }).await.expect("the call is on");
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(&vec![7; FILE_BYTES]).expect("it can be written");
+        let transfer = client.send_file(ben, file.path(), "application/octet-stream").await.expect("a friend");
+        offer.send(transfer).expect("somebody waits");
         for number in 0.. {
             if client.calls().await.expect("open").is_empty() {
                 break;
@@ -244,7 +258,7 @@ fn a_receipt_of_a_call_is_what_the_wire_carried_within_one_percent() {
     let Some(Outcome { receipt, .. }) = scene("the receipt of a call", beyond, here) else { return };
     assert!(matches!(receipt.with, With::Friend(_)));
     assert!(receipt.routes.iter().any(|one| matches!(one.route, Route::Direct(_))), "{:?}", receipt.routes);
-    assert!(receipt.peer.sent as usize > FRAMES.0 * FRAMES.1);
+    assert!(receipt.peer.sent as usize > FRAMES.0 * FRAMES.1 + FILE_BYTES);
     assert!(receipt.epochs.sessions >= 1 && receipt.epochs.sound >= 2, "{:?}", receipt.epochs);
     assert!(receipt.kept.rows >= 1 && receipt.kept.bytes > 0, "the call in the conversation: {:?}", receipt.kept);
     let (epochs, erased) = (receipt.epochs, receipt.erased.expect("it is over"));
