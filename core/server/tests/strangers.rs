@@ -293,6 +293,8 @@ struct Crowd {
     /// When two sessions parted.
     parted: BTreeMap<(SessionId, SessionId), u64>,
     ended: BTreeMap<MatchId, u64>,
+    /// Who of a match wants the other one again.
+    wishes: BTreeMap<MatchId, BTreeSet<usize>>,
     began: usize,
 }
 
@@ -301,8 +303,9 @@ impl Crowd {
         let mut world = World::new();
         let client = |number| Client { number, phone: guest(&mut world, number), searches: false, matched: None };
         let clients = (0..count).map(client).collect();
-        let (told, parted, ended) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { world, clients, dice: ChaCha20Rng::seed_from_u64(seed), tickets: 0, told, parted, ended, began: 0 }
+        let (told, parted, ended, wishes) = Default::default();
+        let dice = ChaCha20Rng::seed_from_u64(seed);
+        Self { world, clients, dice, tickets: 0, told, parted, ended, wishes, began: 0 }
     }
 
     fn within(&mut self, count: usize) -> usize {
@@ -349,6 +352,9 @@ impl Crowd {
     fn over(&mut self, id: MatchId) {
         let now = self.world.now.ticks_ms;
         self.ended.entry(id).or_insert(now);
+        if self.wishes.get(&id).is_some_and(|wishes| wishes.len() == 2) {
+            return;
+        }
         if let Some([(_, one), (_, other)]) = self.told.get(&id).map(|told| &told[..]) {
             let pair = if one < other { (*one, *other) } else { (*other, *one) };
             self.parted.insert(pair, now);
@@ -399,9 +405,11 @@ impl Crowd {
                 }
             }
             (_, Some((id, true))) => {
-                let bytes = vec![0; 256].into();
-                let envelope = StrangerEnvelope { id, class: Class::Control, bytes };
-                let _ = self.clients[who].phone.ask(&mut self.world, Request::Again(Match { id: envelope.id }));
+                // Said before the end, it counts after it if both say so.
+                let wish = self.clients[who].phone.ask(&mut self.world, Request::Again(Match { id }));
+                if wish.is_ok() {
+                    self.wishes.entry(id).or_default().insert(who);
+                }
             }
             _ => {}
         }

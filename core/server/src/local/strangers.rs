@@ -74,6 +74,8 @@ struct Recent {
     sides: [Seeker; 2],
     wants: [bool; 2],
     until_ms: u64,
+    /// Who searched on before anybody had left, from a match that was short: they left it, unless the other one says so.
+    searched: Option<usize>,
 }
 
 /// Everything about strangers.
@@ -206,11 +208,15 @@ impl LocalBus {
 
     /// Who searches while it has a match is done with that: the other one told it that they left before they told us.
     fn seeks_on(&mut self, now: Now, id: SessionId, which: MatchId) -> Result<(), Denied> {
-        let began = self.lobby.pairs.get(&which).is_some_and(|pair| pair.begun_ms.is_some());
-        if !began {
-            return Err(Denied::Already);
+        let pair = self.lobby.pairs.get_mut(&which).ok_or(Denied::Already)?;
+        let (begun_ms, side) = (pair.begun_ms.ok_or(Denied::Already)?, pair.side(id));
+        // Somebody else is wanted now.
+        side.into_iter().for_each(|side| pair.sides[side].wants = false);
+        self.dissolve(now, which, &[id], MatchEnd::Left);
+        if let Some(recent) = self.lobby.recent.get_mut(&which) {
+            recent.searched = side.filter(|_| begun_ms + AT_ONCE_MS > now.ticks_ms);
         }
-        self.part_here(now, id, which, Leave::End)
+        Ok(())
     }
 
     fn wait(&mut self, seeker: Seeker) {
@@ -307,6 +313,9 @@ impl LocalBus {
         let (begun_ms, media) = (pair.begun_ms, pair.media());
         if begun_ms.is_none_or(|begun_ms| begun_ms + AT_ONCE_MS > now.ticks_ms) {
             self.lobby.heats.add(now, id.0, us.seeking.from, Act::Wasted);
+            if begun_ms.is_some() {
+                self.lobby.heats.forgive(now, them.session.0, them.seeking.from);
+            }
         }
         if how == Leave::Skip && begun_ms.is_some() {
             self.lobby.counter.happened(now, media, Happened::Skipped);
@@ -323,8 +332,13 @@ impl LocalBus {
     fn part_too(&mut self, now: Now, id: SessionId, which: MatchId, how: Leave) -> Result<(), Denied> {
         let recent = self.lobby.recent.get(&which).ok_or(Denied::NoSuchMatch)?;
         let side = recent.side(id).ok_or(Denied::NoSuchMatch)?;
+        let [us, them] = [side, 1 - side].map(|side| recent.sides[side].clone());
+        if recent.searched == Some(1 - side) {
+            self.lobby.heats.add(now, id.0, us.seeking.from, Act::Wasted);
+            self.lobby.heats.forgive(now, them.session.0, them.seeking.from);
+            self.lobby.recent.get_mut(&which).into_iter().for_each(|recent| recent.searched = None);
+        }
         if how == Leave::Block {
-            let [us, them] = [side, 1 - side].map(|side| recent.sides[side].clone());
             self.lobby.recent.remove(&which);
             self.lobby.block(now, &us, &them);
         }
@@ -370,8 +384,10 @@ impl LocalBus {
             }
         }
         if begun_ms.is_some() {
-            let recent = Recent { sides, wants, until_ms: now.ticks_ms + AGAIN_MS };
+            let recent = Recent { sides, wants, until_ms: now.ticks_ms + AGAIN_MS, searched: None };
             self.lobby.recent.insert(which, Box::new(recent));
+            // Both may have said so before either left.
+            let _ = self.meet_again(now, which);
         }
     }
 
@@ -424,6 +440,12 @@ impl LocalBus {
         let recent = recent.ok_or(Denied::NoSuchMatch)?;
         let side = recent.side(id).ok_or(Denied::NoSuchMatch)?;
         recent.wants[side] = true;
+        self.meet_again(now, which)
+    }
+
+    /// Puts two together who parted, if both want it.
+    fn meet_again(&mut self, now: Now, which: MatchId) -> Result<(), Denied> {
+        let recent = self.lobby.recent.get(&which).ok_or(Denied::NoSuchMatch)?;
         let both = recent.sides.each_ref().map(|seeker| seeker.session);
         if recent.wants != [true; 2] {
             return Ok(());
@@ -497,7 +519,7 @@ impl LocalBus {
         self.now = now;
         self.lobby.today(now);
         self.lobby.apart.retain(|_, until| *until > now.ticks_ms);
-        self.lobby.recent.retain(|_, recent| recent.until_ms > now.ticks_ms);
+        self.forget_parted(now);
         let late = |pair: &Pair| pair.begun_ms.is_none() && pair.until_ms <= now.ticks_ms;
         let unanswered: Vec<_> = self.lobby.pairs.iter().filter(|(_, pair)| late(pair)).map(|(id, _)| *id).collect();
         for which in unanswered {
@@ -523,6 +545,18 @@ impl LocalBus {
                 self.match_one(now, place);
             }
         }
+    }
+
+    /// Forgets who parted long ago.
+    fn forget_parted(&mut self, now: Now) {
+        let Lobby { recent, heats, .. } = &mut self.lobby;
+        recent.retain(|_, recent| {
+            let stays = recent.until_ms > now.ticks_ms;
+            if !stays && let Some(seeker) = recent.searched.map(|side| &recent.sides[side]) {
+                heats.add(now, seeker.session.0, seeker.seeking.from, Act::Wasted);
+            }
+            stays
+        });
     }
 
     pub(super) fn radar_here(&mut self, now: Now) -> Radar {
