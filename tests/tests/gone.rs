@@ -160,7 +160,7 @@ async fn strangers_over_links() {
             id = again(&phones, id).await;
         }
     }
-    keep_and_look(begun, 500_000, &format!("{} strangers over real links", many - FIRST - 1));
+    keep_and_look(begun, 900_000, &format!("{} strangers over real links", many - FIRST - 1));
     for phone in phones {
         phone.close().await;
     }

@@ -8,6 +8,7 @@ use sidetone_engine::stranger::{
 };
 use sidetone_engine::{Answer, CallState, Command, CommandError, Event, Route};
 use sidetone_wire::account::Code;
+use sidetone_wire::frame::Event as Told;
 use sidetone_wire::id::MatchId;
 use zeroize::Zeroizing;
 
@@ -416,6 +417,26 @@ fn a_call_with_a_stranger_rings_connects_moves_and_ends_with_them() {
     assert!(world.phones[1].media.is_none());
     assert!(world.run_until(5_000, |world| world.phones[0].media.is_none() && !world.strangers_ended(0).is_empty()));
     assert_eq!(world.written, 0, "nobody notes that there was a call");
+}
+
+#[test]
+fn a_word_that_the_server_spoils_costs_two_strangers_seconds_and_not_each_other() {
+    for (phone, number) in (0..2).flat_map(|phone| (1..=4).map(move |number| (phone, number))) {
+        let mut world = World::lobby(500 + number, 2);
+        let mut words = 0;
+        world.tap.rewrite = Some(Box::new(move |to, event| match event {
+            Told::StrangerSealed(mut delivered) if to == phone => {
+                words += 1;
+                delivered.bytes[40] ^= u8::from(words == number);
+                Told::StrangerSealed(delivered)
+            }
+            event => event,
+        }));
+        world.enter(0, "ada").expect("a search");
+        world.enter(1, "ben").expect("a search");
+        let both = |world: &World| world.met(0).is_some() && world.met(0) == world.met(1);
+        assert!(world.run_until(20_000, both), "word {number} to {phone}: {:?}", world.lobby_of(phone));
+    }
 }
 
 #[test]

@@ -53,6 +53,8 @@ pub(super) struct Talk {
     their_pen: Option<IdentityKey>,
     link: Option<(LinkId, Route)>,
     was_up: bool,
+    /// A session ended before there was a link. The other end may not know: whoever does begins the next one.
+    broken: bool,
     meeting: Option<Meeting>,
     /// Sessions in which we said hello, the latest last: the stranger may prove to have been in any from `proven` on.
     hellos: Vec<Secret>,
@@ -95,6 +97,7 @@ impl Talk {
             their_pen,
             link: None,
             was_up: false,
+            broken: false,
             meeting: None,
             hellos: Vec::new(),
             heard_ours: false,
@@ -158,7 +161,7 @@ impl Talk {
             // What they say of a direct link counts only if we want one too.
             detour: (self.both_consent() && self.is_met()).then_some(Ways::DirectOnly),
             // Whoever notices that a link is lost makes the next one; at first one alone speaks.
-            reachable: open && (self.first || self.was_up),
+            reachable: open && (self.first || self.was_up || self.broken),
         }
     }
 
@@ -175,6 +178,7 @@ impl Talk {
     pub fn unpaired(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now.time;
         (self.meeting, self.link, self.detour) = (None, None, false);
+        self.broken = true;
         self.their_consent = Consent::No;
         self.words = Words::None;
         self.log.rewind();
