@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt fuzz clean tools kotlin swift sample-ios sample-android screens desktop desktop-check bench-ffi check-android android ios bench-relay bench-video demo-handover lab
+.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt gone fuzz clean tools kotlin swift sample-ios sample-android screens desktop desktop-check bench-ffi check-android android ios bench-relay bench-video demo-handover lab
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -137,6 +137,10 @@ size: tools
 # Many more simulated worlds than the tests run.
 hunt: tools
 	WORLD_SEEDS=$${WORLD_SEEDS:-100000} $(CARGO) test --release --locked --package proving --test world -- --nocapture
+
+# A thousand strangers, one after the other, over real links in one process: what they leave in memory.
+gone: tools
+	GONE_STRANGERS=$${GONE_STRANGERS:-1000} $(CARGO) test --release --locked --package proving --test gone -- --nocapture
 
 # Every decoder for a minute each, or FUZZ_SECONDS.
 fuzz: tools

@@ -1,5 +1,6 @@
 //! Real phones without an account, among strangers.
 
+use std::cell::RefCell;
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use sidetone::{
     StrangerView,
 };
 
-use crate::real::until;
+use crate::real::{PATIENCE, until};
 
 /// A client in memory at one address of this machine, known to the server.
 ///
@@ -47,13 +48,19 @@ pub fn entering(nickname: &str) -> Entering {
 
 /// Waits until a stranger is so.
 pub async fn with(client: &Client, what: &str, so: impl Fn(&Stranger) -> bool) -> Stranger {
-    until(client, what, || async {
-        match client.strangers().view().await.expect("open") {
-            StrangerView::With(stranger) if so(&stranger) => Some(*stranger),
-            _ => None,
+    let seen = RefCell::new(StrangerView::Lobby(None));
+    let looking = async {
+        loop {
+            let view = client.strangers().view().await.expect("open");
+            match view {
+                StrangerView::With(stranger) if so(&stranger) => return *stranger,
+                other => *seen.borrow_mut() = other,
+            }
+            assert!(client.next_event().await.is_some(), "closed while waiting for {what}");
         }
-    })
-    .await
+    };
+    let found = tokio::time::timeout(PATIENCE, looking).await;
+    found.unwrap_or_else(|_| panic!("waited in vain for {what}, last seen: {:?}", seen.borrow()))
 }
 
 /// Looks for a stranger and waits for the link.

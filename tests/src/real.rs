@@ -13,7 +13,8 @@ use sidetone::{
 };
 use sidetone_server::{Config as ServerConfig, Running, Server};
 
-const PATIENCE: Duration = Duration::from_secs(30);
+/// Nothing takes longer on a machine that does much else.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Two friends at a server of their own.
 pub struct Duo {

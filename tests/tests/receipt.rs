@@ -1,5 +1,6 @@
 //! A receipt says what really passed: against a capture of every packet on a wire between two namespaces.
 
+use std::io::Write as _;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,13 +8,21 @@ use std::time::Duration;
 use lab::packet::{Flow, Passed};
 use lab::{Namespace, Wire};
 use proving::guests::{alone, connected, meet, whole};
-use sidetone::{Bind, Bytes, Client, Config, Cost, FixedKey, Kept, Note, Plain, Receipt, Route, With};
+use proving::real::{Card, until};
+use sidetone::{
+    Age, Bind, Bytes, CallState, Client, Codec, Config, Cost, FilePolicy, FixedKey, FrameKind, Guest, Kept, Memory,
+    NewRoom, Note, Plain, Policy, Presence, Receipt, Rotation, Route, Shows, Source, Standing, TransferEnd,
+    TransferState, VideoFrame, With, room_policy::Speaking,
+};
 use sidetone_server::turn::PeerRange;
 use sidetone_server::{Config as ServerConfig, RelayConfig, Server};
 use tokio::sync::oneshot;
 
 const NOTE_BYTES: usize = 500_000;
 const NOTES: usize = 4;
+/// Frames of video, and bytes of each.
+const FRAMES: (usize, usize) = (40, 9_000);
+const FILE_BYTES: usize = 3_000_000;
 
 fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime")
@@ -190,4 +199,124 @@ fn a_receipt_of_a_stranger_is_what_the_wire_carried_within_one_percent() {
         [receipt.signaling, receipt.stun, receipt.relay, receipt.peer].map(|one| one.sent + one.received).iter().sum();
     let all = wire[0].all + wire[1].all;
     assert!(error(said, all) < 0.01, "said {said}, captured {all}");
+}
+
+/// Two friends in a call with sound and pictures, and a file beside it from its first moment on.
+#[test]
+fn a_receipt_of_a_call_and_a_file_is_what_the_wire_carried_within_one_percent() {
+    let (tell, told) = oneshot::channel();
+    let (offer, offered) = oneshot::channel();
+    let beyond = async |client: &Client| {
+        client.register("ben", "ben@example.org", "a long password").await.expect("the name is free");
+        tell.send(()).expect("somebody waits");
+        let ada = until(client, "the request", || async {
+            let friends = client.friends().await.expect("open");
+            friends.into_iter().find(|friend| friend.standing == Standing::AskedUs).map(|friend| friend.user)
+        })
+        .await;
+        client.accept(ada).await.expect("it can be accepted");
+        client.set_file_policy(FilePolicy { accept_below: u64::MAX, limit: u64::MAX }).await.expect("a wish");
+        let call = state(client, CallState::Ringing).await;
+        let _card = Card::plug(client);
+        client.answer(call).await.expect("it rings");
+        for _ in 0..FRAMES.0 {
+            client.video().next().await;
+        }
+        let transfer = offered.await.expect("there is a file");
+        until(client, "the file", || async {
+            let view = client.transfer(ada, transfer).await.expect("open")?;
+            (view.state == TransferState::Ended(TransferEnd::Received)).then_some(())
+        })
+        .await;
+        client.hang_up(call).await.expect("it is on");
+    };
+    let here = async |client: &Client| {
+        client.register("ada", "ada@example.org", "a long password").await.expect("the name is free");
+        told.await.expect("ben has an account");
+        let ben = client.befriend("ben", None).await.expect("the name is known");
+        until(client, "the friendship", || async {
+            client.friend(ben).await.expect("open").filter(|friend| friend.standing == Standing::Friend)
+        })
+        .await;
+        let call = client.call(ben).await.expect("a friend");
+        let _card = Card::plug(client);
+        state(client, CallState::Connected).await;
+        client.show(call, Shows { camera: true, screen: None }).await.expect("the call is on");
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        file.write_all(&vec![7; FILE_BYTES]).expect("it can be written");
+        let transfer = client.send_file(ben, file.path(), "application/octet-stream").await.expect("a friend");
+        offer.send(transfer).expect("somebody waits");
+        for number in 0.. {
+            if client.calls().await.expect("open").is_empty() {
+                break;
+            }
+            // Not shown yet, or not any more: the next one may be.
+            let _ = client.video().push(&frame(number));
+            tokio::time::sleep(Duration::from_millis(33)).await;
+        }
+    };
+    let Some(Outcome { receipt, .. }) = scene("the receipt of a call", beyond, here) else { return };
+    assert!(matches!(receipt.with, With::Friend(_)));
+    assert!(receipt.routes.iter().any(|one| matches!(one.route, Route::Direct(_))), "{:?}", receipt.routes);
+    assert!(receipt.peer.sent as usize > FRAMES.0 * FRAMES.1 + FILE_BYTES);
+    assert!(receipt.epochs.sessions >= 1 && receipt.epochs.sound >= 2, "{:?}", receipt.epochs);
+    assert!(receipt.kept.rows >= 1 && receipt.kept.bytes > 0, "the call in the conversation: {:?}", receipt.kept);
+    let (epochs, erased) = (receipt.epochs, receipt.erased.expect("it is over"));
+    assert_eq!((erased.keys, erased.links), (epochs.sessions + epochs.records + epochs.sound, receipt.links));
+}
+
+async fn state(client: &Client, state: CallState) -> sidetone::CallId {
+    until(client, &format!("{state:?}"), || async {
+        let calls = client.calls().await.expect("open");
+        calls.into_iter().find(|call| call.state == state).map(|call| call.call)
+    })
+    .await
+}
+
+fn frame(number: u64) -> VideoFrame {
+    let kind = if number.is_multiple_of(10) { FrameKind::Key } else { FrameKind::Delta };
+    let bytes = (0..FRAMES.1 as u64).map(|place| (place.wrapping_mul(31) ^ number) as u8).collect();
+    let (source, codec, rotation, captured_us) = (Source::Camera, Codec::Vp8, Rotation::None, number * 33_333);
+    VideoFrame { source, codec, kind, rotation, layer: 0, width: 640, height: 360, captured_us, bytes }
+}
+
+/// Two in a room of open microphones, until enough was said.
+#[test]
+fn a_receipt_of_a_room_is_what_the_wire_carried_within_one_percent() {
+    const FRAMES: u64 = 250;
+    let (tell, told) = oneshot::channel::<String>();
+    let here = async |client: &Client| {
+        let policy = Policy { speaking: Speaking::Open, ..Policy::default() };
+        let room =
+            client.create_room(NewRoom { policy, name: None, memory: Memory::Recent }, "ada").await.expect("a room");
+        let _card = Card::plug(client);
+        tell.send(client.room_link(room).await.expect("a link").as_str().to_owned()).expect("somebody waits");
+        let others = async || client.room(room).await.expect("open").map_or(0, |view| view.members.len());
+        until(client, "somebody", || async { (others().await >= 1).then_some(()) }).await;
+        until(client, "that they leave", || async { (others().await == 0).then_some(()) }).await;
+        client.leave_room(room).await.expect("we are in it");
+    };
+    let beyond = async |client: &Client| {
+        let link = told.await.expect("somebody is there");
+        let guest = Guest { name: "ben".into(), memory: Memory::Nothing, age: Age::Unknown };
+        let room = client.join_link(&link, guest).await.expect("the link is good");
+        let _card = Card::plug(client);
+        until(client, "a link", || async {
+            let members = client.room(room).await.expect("open")?.members;
+            members.iter().any(|member| matches!(member.presence, Presence::Here(_))).then_some(())
+        })
+        .await;
+        let mut pace = tokio::time::interval(Duration::from_millis(20));
+        while client.diagnostics().await.expect("open").sound.frames_heard < FRAMES {
+            pace.tick().await;
+        }
+        client.leave_room(room).await.expect("we are in it");
+    };
+    let Some(Outcome { receipt, .. }) = scene("the receipt of a room", beyond, here) else { return };
+    assert!(matches!(receipt.with, With::Room(_)));
+    assert_eq!(receipt.kept.rows, 1, "how to enter it again");
+    assert!(receipt.epochs.sessions >= 1 && receipt.epochs.sound >= 1, "{:?}", receipt.epochs);
+    let (epochs, erased) = (receipt.epochs, receipt.erased.expect("it is over"));
+    assert_eq!((erased.keys, erased.links), (epochs.sessions + epochs.records + epochs.sound, receipt.links));
+    assert!(receipt.peer.received + receipt.relay.received > FRAMES * 40);
 }

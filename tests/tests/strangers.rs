@@ -1,13 +1,14 @@
 //! Promises about strangers: who meets, what is said, what is left of it, and that nobody is ever stuck.
 
-use proving::world::{World, entry};
+use proving::world::{Nat, World, entry};
 use sidetone_engine::room::Age;
 use sidetone_engine::stranger::{
-    Accept, Attachment, AttachmentKind, Consent, Entry, Leaving, Reason, SearchEnd, StrangerCommand, StrangerContent,
-    StrangerEnd, StrangerEvent, StrangerView,
+    Accept, Attachment, AttachmentKind, Consent, Entry, Exposure, Leaving, Reason, SearchEnd, StrangerCommand,
+    StrangerContent, StrangerEnd, StrangerEvent, StrangerView,
 };
 use sidetone_engine::{Answer, CallState, Command, CommandError, Event, Route};
 use sidetone_wire::account::Code;
+use sidetone_wire::frame::Event as Told;
 use sidetone_wire::id::MatchId;
 use zeroize::Zeroizing;
 
@@ -257,6 +258,29 @@ fn who_parted_meets_again_if_both_want_it_within_half_a_minute() {
 }
 
 #[test]
+fn who_hears_of_the_end_before_the_server_does_is_heard_all_the_same() {
+    let mut world = World::lobby(17, 3);
+    let id = world.meet(0, 1);
+    // That ada leaves is on its way to the server for longer than everything that ben does because of it.
+    world.hold_up(0, 5_000);
+    world.leave_stranger(0, Leaving::End);
+    order(&mut world, 0, StrangerCommand::Again(id, entry("ada"))).expect("it is asked for");
+    assert!(world.run_until(2_000, |world| !world.strangers_ended(1).is_empty()));
+    order(&mut world, 1, StrangerCommand::Again(id, entry("ben"))).expect("it is asked for");
+    assert!(world.run_until(10_000, |world| world.met(0).is_some() && world.met(0) == world.met(1)));
+    assert!((0..2).all(|phone| world.searches_ended(phone).is_empty()), "nobody waited in vain");
+
+    world.hold_up(0, 5_000);
+    world.leave_stranger(0, Leaving::Skip);
+    assert!(world.run_until(2_000, |world| world.strangers_ended(1).len() == 2));
+    world.enter(1, "ben").expect("a search, though the server still sees him with ada");
+    world.enter(2, "cleo").expect("a search");
+    assert!(world.run_until(4_000, |world| world.met(1).is_some() && world.met(1) == world.met(2)));
+    world.run(10_000);
+    assert_eq!(world.met(1), world.met(2), "what arrives late ends nothing new");
+}
+
+#[test]
 fn the_words_are_the_same_at_both_ends_and_others_with_a_man_in_the_middle() {
     for seed in 0..20 {
         let mut world = World::lobby(100 + seed, 4);
@@ -318,6 +342,63 @@ fn the_way_becomes_direct_when_both_want_it_and_not_before_and_nothing_is_lost()
 }
 
 #[test]
+fn what_each_was_told_of_the_other_is_said_before_and_is_not_forgotten_after() {
+    let mut world = World::lobby(18, 3);
+    let id = world.meet(0, 1);
+    let exposed = |world: &World| {
+        [0, 1].map(|phone| {
+            let Exposure { our_address, their_address } = world.stranger(phone).expect("a stranger").exposure;
+            our_address && their_address
+        })
+    };
+    assert!(Exposure::if_direct().our_address && Exposure::if_direct().their_address, "what is asked about");
+    order(&mut world, 0, StrangerCommand::SetDirect(id, Consent::Yes)).expect("it is offered");
+    world.run(5_000);
+    assert_eq!(exposed(&world), [false; 2], "one alone tells nothing");
+    // They tell each other where they are, and no way leads there.
+    world.links.between.nats.extend((0..2).map(|phone| (phone, Nat::Symmetric)));
+    order(&mut world, 1, StrangerCommand::SetDirect(id, Consent::Yes)).expect("it is taken");
+    let failed = |(_, event): &(u64, Event)| *event == Event::Stranger(StrangerEvent::DirectFailed);
+    assert!(world.run_until(60_000, |world| world.phones[0].events.iter().any(failed)));
+    assert!((0..2).all(|phone| matches!(world.stranger(phone).and_then(|one| one.route), Some(Route::Relayed(..)))));
+    assert_eq!(exposed(&world), [true; 2], "each knows all the same");
+    world.leave_stranger(0, Leaving::Skip);
+    world.enter(2, "cleo").expect("a search");
+    assert!(world.run_until(30_000, |world| world.met(0).is_some() && world.met(0) == world.met(2)));
+    let Exposure { our_address, .. } = world.stranger(0).expect("a stranger").exposure;
+    assert!(!our_address, "another stranger was told nothing");
+}
+
+#[test]
+fn what_nobody_wants_to_see_is_hidden_here_and_what_follows_arrives() {
+    let mut world = World::lobby(19, 2);
+    let id = world.meet(0, 1);
+    world.tell_stranger(0, id, "something rude").expect("it is said");
+    assert!(world.run_until(5_000, |world| world.heard_of_stranger(1).len() == 1));
+    let number = world.talked(1)[0].number;
+    order(&mut world, 1, StrangerCommand::Hide(id, number)).expect("it is hidden");
+    assert!(world.talked(1).is_empty());
+    assert_eq!(order(&mut world, 1, StrangerCommand::Hide(id, number)), Err(CommandError::NoSuchMessage));
+    assert_eq!(
+        order(&mut world, 1, StrangerCommand::Report(id, Reason::Abuse, vec![number])),
+        Err(CommandError::NoSuchMessage),
+        "nor can it be shown to anybody"
+    );
+    order(&mut world, 0, StrangerCommand::Send(id, image(400_000, 1))).expect("it is sent");
+    assert!(world.run_until(5_000, |world| !world.talked(1).is_empty()), "it begins");
+    let number = world.talked(1)[0].number;
+    order(&mut world, 1, StrangerCommand::Hide(id, number)).expect("it is hidden while it comes");
+    world.tell_stranger(0, id, "sorry").expect("it is said");
+    assert!(world.run_until(20_000, |world| world.heard_of_stranger(1) == ["sorry"]));
+    assert!(
+        world.run_until(5_000, |world| world.talked(0).iter().all(|message| message.whole)),
+        "its sender is not told"
+    );
+    let burned = world.leave_stranger(1, Leaving::End);
+    assert_eq!((burned.held, burned.held.texts, burned.held.images), (burned.erased, 1, 0));
+}
+
+#[test]
 fn a_call_with_a_stranger_rings_connects_moves_and_ends_with_them() {
     let mut world = World::lobby(10, 2);
     let id = world.meet(0, 1);
@@ -336,6 +417,26 @@ fn a_call_with_a_stranger_rings_connects_moves_and_ends_with_them() {
     assert!(world.phones[1].media.is_none());
     assert!(world.run_until(5_000, |world| world.phones[0].media.is_none() && !world.strangers_ended(0).is_empty()));
     assert_eq!(world.written, 0, "nobody notes that there was a call");
+}
+
+#[test]
+fn a_word_that_the_server_spoils_costs_two_strangers_seconds_and_not_each_other() {
+    for (phone, number) in (0..2).flat_map(|phone| (1..=4).map(move |number| (phone, number))) {
+        let mut world = World::lobby(500 + number, 2);
+        let mut words = 0;
+        world.tap.rewrite = Some(Box::new(move |to, event| match event {
+            Told::StrangerSealed(mut delivered) if to == phone => {
+                words += 1;
+                delivered.bytes[40] ^= u8::from(words == number);
+                Told::StrangerSealed(delivered)
+            }
+            event => event,
+        }));
+        world.enter(0, "ada").expect("a search");
+        world.enter(1, "ben").expect("a search");
+        let both = |world: &World| world.met(0).is_some() && world.met(0) == world.met(1);
+        assert!(world.run_until(20_000, both), "word {number} to {phone}: {:?}", world.lobby_of(phone));
+    }
 }
 
 #[test]

@@ -452,6 +452,7 @@ impl Driver {
             MediaOrder::Wanted(wants) => self.inside.video.wanted(call, wants),
             MediaOrder::Microphone(Microphone::On) => media.mute(call, Muted::No),
             MediaOrder::Microphone(Microphone::Off) => media.mute(call, Muted::Yes),
+            MediaOrder::Hearing(hearing) => media.set_hearing(call, hearing),
             MediaOrder::Stop => {
                 self.inside.video.stop(call);
                 media.end(call);

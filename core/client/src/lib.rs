@@ -83,7 +83,7 @@ pub use sidetone_engine::stranger::{
 pub use sidetone_engine::transfer::row::{EndReason as TransferEnd, FilePolicy};
 pub use sidetone_engine::transfer::view::{PausedBy, TransferState, TransferView};
 pub use sidetone_engine::{
-    Account, Addresses, CallState, CallView, Camera, Content, Cost, Direction, EndReason, Friend,
+    Account, Addresses, CallState, CallView, Camera, Content, Cost, Direction, EndReason, Friend, Hearing,
     Microphone as MicrophoneState, Network, NetworkKind, PeerId, Preference, Preferences, Protocol, Reach, Receipts,
     Relay, Route, Routes, Shows, Standing, Storage, Theme, Time, Verified, Wants,
 };

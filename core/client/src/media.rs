@@ -17,7 +17,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rtrb::{Consumer, Producer, RingBuffer};
-use sidetone_engine::{SenderKey, SoundNews, SoundOrder};
+use sidetone_engine::{Hearing, SenderKey, SoundNews, SoundOrder};
 use sidetone_media::Muted;
 use sidetone_wire::id::{CallId, RoomId};
 use tokio::sync::mpsc::error::TrySendError;
@@ -125,6 +125,7 @@ enum Order {
     SealWith(CallId, SenderKey),
     OpenWith(CallId, SenderKey),
     Mute(CallId, Muted),
+    Hear(CallId, Hearing),
     Stop(CallId),
     Room(RoomId, SoundOrder, Option<Box<dyn Port>>),
     Press(RoomId, Pressed),
@@ -196,6 +197,11 @@ impl MediaThread {
     /// Shuts or opens the microphone.
     pub fn mute(&self, call: CallId, muted: Muted) {
         self.order(Order::Mute(call, muted));
+    }
+
+    /// Plays what the other side says, or not.
+    pub fn set_hearing(&self, call: CallId, hearing: Hearing) {
+        self.order(Order::Hear(call, hearing));
     }
 
     /// Ends the sound of a call and forgets its keys.
@@ -352,6 +358,7 @@ fn obey(voice: &mut Voice, order: Order) -> Then {
         Order::SealWith(call, key) => voice.seal_with(call, &key),
         Order::OpenWith(call, key) => voice.open_with(call, &key),
         Order::Mute(call, muted) => voice.mute(call, muted),
+        Order::Hear(call, hearing) => voice.set_hearing(call, hearing),
         Order::Stop(call) => voice.stop_call(call),
         Order::Room(room, order, port) => voice.obey(Instant::now(), room, order, port),
         Order::Press(room, pressed) => voice.press(room, pressed),

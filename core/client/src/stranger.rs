@@ -10,7 +10,7 @@ use sidetone_engine::stranger::{
     Accept, Attachment, AttachmentKind, Consent, Entry, Held, Leaving, Puzzle, StrangerCommand, StrangerMessage,
     StrangerView,
 };
-use sidetone_engine::{Answer, Command, Microphone as Heard};
+use sidetone_engine::{Answer, Command, Hearing, Microphone as Heard};
 use sidetone_media::Note;
 use sidetone_wire::encounter::{Language, Nickname};
 use sidetone_wire::id::{CallId, MatchId, TicketId};
@@ -242,6 +242,17 @@ impl Strangers<'_> {
         self.0.look(move |inside| inside.engine.stranger_messages(id, from)).await
     }
 
+    /// Looks no more at something the stranger sent: it is erased here at once, or with its last byte if it is still coming.
+    /// They are not told. Pictures of a call are hidden by [`Client::want`] with no lines, its sound by
+    /// [`Strangers::set_hearing`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchMessage`] for what is none of theirs or is hidden, and see above.
+    pub async fn hide(&self, id: MatchId, number: u64) -> Result<(), Error> {
+        self.ask(StrangerCommand::Hide(id, number)).await.map(drop)
+    }
+
     /// An image that is here whole, decoded within limits and upright: what a stranger sends need not be shown by a decoder
     /// of the platform.
     ///
@@ -315,6 +326,15 @@ impl Strangers<'_> {
     /// [`Error::NoSuchCall`].
     pub async fn set_microphone(&self, call: CallId, microphone: Heard) -> Result<(), Error> {
         self.ask(StrangerCommand::SetMicrophone(call, microphone)).await.map(drop)
+    }
+
+    /// Plays what the stranger says in a call, or not: they are not told.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoSuchCall`].
+    pub async fn set_hearing(&self, call: CallId, hearing: Hearing) -> Result<(), Error> {
+        self.0.order(Command::SetHearing(call, hearing)).await.map(drop)
     }
 }
 

@@ -10,7 +10,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use sidetone::link::Inbound;
 use sidetone::media::{Figures, MediaThread, Port, RING_SAMPLES, TURN, Voice};
 use sidetone_crypto::sframe::BaseKey;
-use sidetone_engine::SenderKey;
+use sidetone_engine::{Hearing, SenderKey};
 use sidetone_media::Muted;
 use sidetone_wire::id::CallId;
 
@@ -268,6 +268,21 @@ fn a_new_key_is_not_heard() {
     let figures = world.bert.figures.snapshot();
     assert_eq!((figures.frames_refused, figures.frames_lost), (0, 0));
     assert!(share(world.bert.last(1_000), OURS) > 0.9);
+}
+
+#[test]
+fn who_is_not_to_be_heard_is_silent_here_and_is_heard_again_without_a_gap() {
+    let mut world = World::new();
+    world.bert.voice.set_hearing(CALL, Hearing::Off);
+    world.pass(2_000, anna_speaks);
+    assert!(world.bert.last(1_500).iter().all(|sample| *sample == 0), "from the beginning");
+    world.bert.voice.set_hearing(CALL, Hearing::On);
+    world.pass(1_000, anna_speaks);
+    assert!(share(world.bert.last(800), OURS) > 0.9);
+    assert_eq!(world.bert.figures.snapshot().frames_lost, 0);
+    world.bert.voice.set_hearing(CallId([2; 16]), Hearing::Off);
+    world.pass(1_000, anna_speaks);
+    assert!(share(world.bert.last(800), OURS) > 0.9, "another call is another one");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use sidetone_wire::id::{CallId, UserId};
 use sidetone_wire::record;
 
-use crate::input::{Microphone, Route};
+use crate::input::{Hearing, Microphone, Route};
 use crate::time::Time;
 
 /// A call as the app sees it.
@@ -23,6 +23,8 @@ pub struct CallView {
     pub microphone: Microphone,
     /// Theirs.
     pub their_microphone: Microphone,
+    /// Whether what they say is played here; they are not told.
+    pub hearing: Hearing,
     /// What we show.
     pub shows: Shows,
     /// What they show.

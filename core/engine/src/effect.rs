@@ -8,7 +8,7 @@ use sidetone_wire::id::{CallId, RoomId, TransferId, UserId};
 use sidetone_wire::record::MessageId;
 
 use crate::call::{CallView, Shows, Wants};
-use crate::input::{Ask, LinkId, Microphone, PeerId};
+use crate::input::{Ask, Hearing, LinkId, Microphone, PeerId};
 use crate::room::RoomEvent;
 use crate::row::{Change, Place};
 use crate::sound::SoundOrder;
@@ -142,6 +142,8 @@ pub enum MediaOrder {
     },
     /// Whether the microphone is heard.
     Microphone(Microphone),
+    /// Whether what the peer says is played.
+    Hearing(Hearing),
     /// Which of our pictures go out.
     Show(Shows),
     /// Which of them the peer wants to see.

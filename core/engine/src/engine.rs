@@ -549,6 +549,7 @@ impl Engine {
             Command::DeclineCall(call) => self.calls.decline(ask, call, cx),
             Command::HangUp(call) => self.calls.hang_up(ask, call, cx),
             Command::SetMicrophone(call, microphone) => self.calls.set_microphone(ask, call, microphone, cx),
+            Command::SetHearing(call, hearing) => self.calls.set_hearing(ask, call, hearing, cx),
             other => self.files(ask, other, cx),
         }
     }

@@ -158,6 +158,8 @@ pub enum Command {
     HangUp(CallId),
     /// Let the other side hear us, or not.
     SetMicrophone(CallId, Microphone),
+    /// Play what the other side says, or not.
+    SetHearing(CallId, Hearing),
     /// Show the other side pictures, or no longer.
     Show(CallId, Shows),
     /// The same of the camera alone.
@@ -245,6 +247,16 @@ pub enum Microphone {
     /// It is heard.
     On,
     /// It is muted.
+    Off,
+}
+
+/// Whether what the other side says is played.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Hearing {
+    /// It is played.
+    #[default]
+    On,
+    /// It is not, and nobody is told.
     Off,
 }
 

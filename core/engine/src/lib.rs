@@ -42,8 +42,8 @@ pub use effect::{
 };
 pub use engine::Engine;
 pub use input::{
-    Addresses, Ask, Camera, ChatCommand, Command, Down, Input, LinkId, Microphone, News, Password, PeerId, Protocol,
-    Reach, Receipts, Relay, Route, Storage, Verified,
+    Addresses, Ask, Camera, ChatCommand, Command, Down, Hearing, Input, LinkId, Microphone, News, Password, PeerId,
+    Protocol, Reach, Receipts, Relay, Route, Storage, Verified,
 };
 pub use network::{Network, NetworkKind};
 pub use preferences::{Preference, Preferences, Routes, Theme};

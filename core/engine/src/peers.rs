@@ -268,12 +268,23 @@ impl Peers {
             |unproven: &mut Unproven| unproven.id == part.pairing && matches!(unproven.proof, Proof::Record(_));
         let Some(Unproven { proof: Proof::Record(mut pairing), .. }) = peer.unproven.take_if(proves) else {
             peer.missed = true;
-            return;
+            return self.unpaired_stranger(from, cx);
         };
-        if let Ok(record) = pairing.open_signal(&part.bytes, cx) {
-            peer.adopt(from, *pairing, cx);
-            cx.fact(Fact::Paired(from));
-            self.opened(from, Ok(record), cx);
+        match pairing.open_signal(&part.bytes, cx) {
+            Ok(record) => {
+                peer.adopt(from, *pairing, cx);
+                cx.fact(Fact::Paired(from));
+                self.opened(from, Ok(record), cx);
+            }
+            Err(_) => self.unpaired_stranger(from, cx),
+        }
+    }
+
+    /// A stranger speaks in a session that there is not: they do not know, so whoever does begins the next one.
+    fn unpaired_stranger(&self, from: PeerId, cx: &mut Cx<'_>) {
+        let none = self.peers.get(&from).is_none_or(|peer| peer.pairing.is_none());
+        if none && matches!(from, PeerId::Stranger(_)) {
+            cx.fact(Fact::Unpaired(from));
         }
     }
 

@@ -11,7 +11,7 @@ use sidetone_wire::record::{CallWord, Ended, MediaKey, Record, Why, Word};
 use crate::call::{CallState, CallView, Direction, EndReason, Shows, Wants};
 use crate::cx::{Cx, Fact};
 use crate::effect::{Answer, CommandError, Effect, Event, MediaOrder, SenderKey};
-use crate::input::{Ask, LinkId, Microphone, PeerId, Route};
+use crate::input::{Ask, Hearing, LinkId, Microphone, PeerId, Route};
 use crate::row::CallEntry;
 use crate::stranger::{StrangerCall, StrangerEvent};
 use crate::time::Time;
@@ -46,6 +46,7 @@ struct Call {
     keys: Keys,
     microphone: Microphone,
     their_microphone: Microphone,
+    hearing: Hearing,
     shows: Shows,
     their_shows: Shows,
     wants: Wants,
@@ -406,6 +407,7 @@ impl Call {
             keys,
             microphone,
             their_microphone,
+            hearing: Hearing::On,
             shows: Shows::default(),
             their_shows: Shows::default(),
             wants: Wants::default(),
@@ -431,6 +433,7 @@ impl Call {
             state: self.state(ended),
             microphone: self.microphone,
             their_microphone: self.their_microphone,
+            hearing: self.hearing,
             shows: self.shows,
             their_shows: self.their_shows,
             their_wants: self.their_wants,
@@ -446,6 +449,7 @@ impl Call {
             route: self.link.map(|(_, route)| route),
             microphone: self.microphone,
             their_microphone: self.their_microphone,
+            hearing: self.hearing,
             shows: self.shows,
             their_shows: self.their_shows,
             their_wants: self.their_wants,

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 
 use crate::call::{CallState, Direction, Shows, Wants};
 use crate::effect::CommandError;
-use crate::input::{Microphone, Route};
+use crate::input::{Hearing, Microphone, Route};
 use crate::room::Age;
 use crate::time::Time;
 
@@ -48,6 +48,9 @@ pub enum StrangerCommand {
     HangUp(CallId),
     /// Let the stranger hear us, or not.
     SetMicrophone(CallId, Microphone),
+    /// Look no more at something the stranger sent, by its number: it is erased here at once, or once it is here whole. They
+    /// are not told.
+    Hide(MatchId, u64),
     /// Tell the operator what was wrong with the stranger, also up to 30 s after it ended; with texts of theirs, by their
     /// numbers, as long as they are held.
     Report(MatchId, Reason, Vec<u64>),
@@ -235,7 +238,7 @@ pub struct Burned {
     pub erased: Held,
 }
 
-/// What the other side could learn.
+/// What each side could learn of the other. What was told once is not forgotten: it stays so for as long as they are together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Exposure {
     /// Whether they learn the addresses of this device: by them the place and the provider can be guessed.
@@ -245,10 +248,9 @@ pub struct Exposure {
 }
 
 impl Exposure {
-    /// What follows from a route.
-    pub fn of(route: Option<Route>) -> Self {
-        let direct = matches!(route, Some(Route::Direct(_)));
-        Self { our_address: direct, their_address: direct }
+    /// What follows as long as everything went through a relay.
+    pub fn relayed() -> Self {
+        Self { our_address: false, their_address: false }
     }
 
     /// What would follow if both let the link go directly: to be shown before [`Consent::Yes`].
@@ -299,7 +301,7 @@ pub struct Stranger {
     pub our_consent: Consent,
     /// Whether we may learn theirs.
     pub their_consent: Consent,
-    /// What each side can learn of the other now.
+    /// What each side could learn of the other until now, also if no direct link came of it.
     pub exposure: Exposure,
     /// The words to compare, once both know them. They are good for this session only.
     pub words: Option<String>,
@@ -322,6 +324,8 @@ pub struct StrangerCall {
     pub microphone: Microphone,
     /// Theirs.
     pub their_microphone: Microphone,
+    /// Whether what they say is played here; they are not told.
+    pub hearing: Hearing,
     /// Which pictures we show.
     pub shows: Shows,
     /// Which they show.

@@ -162,6 +162,43 @@ fn who_searches_like_a_machine_has_to_work_and_then_to_wait() {
     assert_eq!(worked.into_iter().collect::<Vec<_>>(), [16, 20]);
 }
 
+/// Searches, and does the work for it, until there were so many; gives the next one with its question.
+fn searched(world: &mut World, phone: &mut Phone, media: Media, many: u64) -> (u64, Challenge) {
+    let seek = |number, proof| match seek(number, proof) {
+        Request::Seek(seek) => Request::Seek(Seek { media, ..seek }),
+        _ => unreachable!(),
+    };
+    let mut times = 0;
+    for number in 0.. {
+        match phone.ask(world, seek(number, None)) {
+            Ok(Reply::Done(_)) => times += 1,
+            Ok(Reply::Prove(challenge)) if times >= many => return (number, challenge),
+            Ok(Reply::Prove(challenge)) => {
+                let proof = work(&challenge, number);
+                assert!(matches!(phone.ask(world, seek(number, Some(proof))), Ok(Reply::Done(_))));
+                times += 1;
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+    unreachable!()
+}
+
+#[test]
+fn work_for_a_question_that_is_too_old_or_was_another_ones_counts_for_nothing() {
+    let mut world = World::new();
+    let (mut ada, mut bob) = (guest(&mut world, 1), guest(&mut world, 2));
+    // Each in a pool of its own, so that they do not meet; hot enough to be asked for work in two minutes too.
+    let (number, challenge) = searched(&mut world, &mut ada, Media::Text, 27);
+    searched(&mut world, &mut bob, Media::Voice, 0);
+    let proof = work(&challenge, number);
+    assert_eq!(bob.ask(&mut world, seek(number, Some(proof))), Err(Code::WrongProof), "another phone's");
+    // The question is not good any more after two minutes; who asks again gets another.
+    world.live(120_000, &[&ada, &bob]);
+    assert_eq!(ada.ask(&mut world, seek(number, Some(proof))), Err(Code::WrongProof));
+    assert!(matches!(ada.ask(&mut world, seek(number, None)), Ok(Reply::Prove(again)) if again.seed != challenge.seed));
+}
+
 /// Who comes back at its own pace, does a while of what it does, and is asked for work, sent into the shadow or barred.
 struct Habit {
     /// Between two searches.
@@ -256,6 +293,8 @@ struct Crowd {
     /// When two sessions parted.
     parted: BTreeMap<(SessionId, SessionId), u64>,
     ended: BTreeMap<MatchId, u64>,
+    /// Who of a match wants the other one again.
+    wishes: BTreeMap<MatchId, BTreeSet<usize>>,
     began: usize,
 }
 
@@ -264,8 +303,9 @@ impl Crowd {
         let mut world = World::new();
         let client = |number| Client { number, phone: guest(&mut world, number), searches: false, matched: None };
         let clients = (0..count).map(client).collect();
-        let (told, parted, ended) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
-        Self { world, clients, dice: ChaCha20Rng::seed_from_u64(seed), tickets: 0, told, parted, ended, began: 0 }
+        let (told, parted, ended, wishes) = Default::default();
+        let dice = ChaCha20Rng::seed_from_u64(seed);
+        Self { world, clients, dice, tickets: 0, told, parted, ended, wishes, began: 0 }
     }
 
     fn within(&mut self, count: usize) -> usize {
@@ -312,6 +352,9 @@ impl Crowd {
     fn over(&mut self, id: MatchId) {
         let now = self.world.now.ticks_ms;
         self.ended.entry(id).or_insert(now);
+        if self.wishes.get(&id).is_some_and(|wishes| wishes.len() == 2) {
+            return;
+        }
         if let Some([(_, one), (_, other)]) = self.told.get(&id).map(|told| &told[..]) {
             let pair = if one < other { (*one, *other) } else { (*other, *one) };
             self.parted.insert(pair, now);
@@ -362,9 +405,11 @@ impl Crowd {
                 }
             }
             (_, Some((id, true))) => {
-                let bytes = vec![0; 256].into();
-                let envelope = StrangerEnvelope { id, class: Class::Control, bytes };
-                let _ = self.clients[who].phone.ask(&mut self.world, Request::Again(Match { id: envelope.id }));
+                // Said before the end, it counts after it if both say so.
+                let wish = self.clients[who].phone.ask(&mut self.world, Request::Again(Match { id }));
+                if wish.is_ok() {
+                    self.wishes.entry(id).or_default().insert(who);
+                }
             }
             _ => {}
         }

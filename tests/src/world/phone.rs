@@ -251,7 +251,7 @@ impl Phone {
                     *receive = key.base.to_bytes().to_vec();
                 }
             }
-            MediaOrder::Microphone(_) | MediaOrder::Show(_) | MediaOrder::Wanted(_) => {}
+            MediaOrder::Microphone(_) | MediaOrder::Hearing(_) | MediaOrder::Show(_) | MediaOrder::Wanted(_) => {}
         }
     }
 

@@ -95,6 +95,12 @@ impl World {
         self.talked(phone).into_iter().filter_map(text).collect()
     }
 
+    /// What a phone says to the server from now on arrives there this much later at the earliest.
+    pub fn hold_up(&mut self, phone: PhoneId, ms: u64) {
+        let at = self.now_ms + ms;
+        self.phones[phone].up.next(at);
+    }
+
     /// Leaves; what was burned.
     pub fn leave_stranger(&mut self, phone: PhoneId, how: Leaving) -> Burned {
         match self.ask(phone, Command::Stranger(StrangerCommand::Leave(how))) {

@@ -198,7 +198,7 @@ impl Seat {
             say(format_args!("* read to each other: {words}"));
         }
         if stranger.exposure.our_address {
-            say("* you are linked directly: each can see the other's address");
+            say("* each of you was told the other's address");
         }
         Ok(())
     }

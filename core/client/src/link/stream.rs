@@ -34,6 +34,10 @@ const MOST_WAIT: Duration = Duration::from_millis(4);
 const JUDGE_EVERY: Duration = Duration::from_millis(300);
 const STAY_AFTER: Duration = Duration::from_secs(1);
 const STAY_MOST: Duration = Duration::from_secs(16);
+/// After so many reductions that changed nothing, packets wait for something else than what goes out here.
+const IN_VAIN: u8 = 2;
+/// They may wait so long for it: on a path whose queue others keep longer, next to nothing goes out.
+const ORDINARY_MOST: Duration = Duration::from_millis(30);
 
 /// This end's stream of a connection.
 pub(super) struct Stream {
@@ -117,11 +121,24 @@ pub(super) struct Measure {
     saved: f64,
     judge_at: Instant,
     stay: Duration,
+    /// How long packets wait whatever goes out: for a processor that is busy, or a radio.
+    ordinary: Duration,
+    /// How long they waited at the last reduction, and how many changed nothing.
+    before: Option<Duration>,
+    in_vain: u8,
 }
 
 impl Measure {
     pub(super) fn new() -> Self {
-        Self { per_beat: 1200.0, saved: 0.0, judge_at: Instant::now() + JUDGE_EVERY, stay: STAY_AFTER }
+        Self {
+            per_beat: 1200.0,
+            saved: 0.0,
+            judge_at: Instant::now() + JUDGE_EVERY,
+            stay: STAY_AFTER,
+            ordinary: Duration::ZERO,
+            before: None,
+            in_vain: 0,
+        }
     }
 
     /// A beat: gives how many bytes may follow it, in whole packets.
@@ -138,7 +155,28 @@ impl Measure {
         packets as usize * packet
     }
 
+    /// What packets waited for at every rate is not ours: heeding it would starve a file for nothing. What they do not wait
+    /// for any more is forgotten.
+    fn learn(&mut self, waits: Duration) {
+        if waits <= self.ordinary + MOST_WAIT {
+            (self.before, self.in_vain) = (None, 0);
+            self.ordinary -= self.ordinary.saturating_sub(waits) / 4;
+            return;
+        }
+        // A third less went out since: a queue of our making would have become shorter by more than that.
+        let alike = self.before.is_some_and(|before| waits * 8 >= before * 7);
+        self.in_vain = if alike { self.in_vain + 1 } else { 0 };
+        self.before = Some(waits);
+        if self.in_vain >= IN_VAIN {
+            (self.before, self.in_vain) = (None, 0);
+            self.ordinary = waits.min(ORDINARY_MOST);
+            self.stay = STAY_AFTER;
+        }
+    }
+
     fn judge(&mut self, now: Instant, waits: Duration, packet: f64) {
+        self.learn(waits);
+        let waits = waits.saturating_sub(self.ordinary);
         if waits > MOST_WAIT {
             self.per_beat = (self.per_beat * 0.7).max(LEAST_PER_BEAT);
             self.judge_at = now + self.stay;
@@ -190,6 +228,39 @@ mod tests {
         measure.judge_at = Instant::now();
         let free = beats(&mut measure, 60, |_| Duration::ZERO, None);
         assert!(free > 5_000_000, "{free}");
+    }
+
+    #[test]
+    fn what_packets_wait_for_whatever_goes_out_starves_no_file() {
+        for ms in [6, 12, 25] {
+            let busy = |_: f64| Duration::from_millis(ms);
+            let rest = beats(&mut Measure::new(), 60, busy, None);
+            assert!(rest > 1_000_000, "{rest} where packets always wait {ms} ms");
+        }
+        // The same, and a wire that carries 2,500 bytes per beat: what is ours is told from what is not.
+        let both = |per_beat: f64| Duration::from_micros(10_000 + (per_beat * 3.0) as u64);
+        let slow = beats(&mut Measure::new(), 60, both, None);
+        assert!((25_000..=125_000).contains(&slow), "{slow}");
+    }
+
+    #[test]
+    fn a_path_that_becomes_narrow_is_not_taken_for_a_busy_one() {
+        let begun = Instant::now() + Duration::from_secs(1000);
+        let (mut measure, mut queue, mut waited, mut sent) = (Measure::new(), 0.0_f64, Duration::ZERO, 0);
+        let beats = 50 * 180;
+        for number in 0..beats {
+            let carries = if number < 50 * 20 { 25_000.0 } else { 2_500.0 };
+            let waits = BEAT.mul_f64(queue / carries);
+            let room = measure.beat(begun + number * BEAT, waits, PACKET, None);
+            // A router's queue is of so many bytes.
+            queue = (queue + room as f64 - carries).clamp(0.0, 60_000.0);
+            if number >= beats - 50 * 30 {
+                (waited, sent) = (waited + waits, sent + room);
+            }
+        }
+        let mean = waited / (50 * 30);
+        assert!(mean < MOST_WAIT, "{mean:?}");
+        assert!(sent > 30 * 125_000 / 3, "{sent} in half a minute");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 use rtrb::{Consumer, Producer};
 use sidetone_crypto::sframe::{Opener, Sealer};
-use sidetone_engine::{SenderKey, SoundNews, SoundOrder};
+use sidetone_engine::{Hearing, SenderKey, SoundNews, SoundOrder};
 use sidetone_media::{
     Capture, Encoded, Inserted, Ladder, MAX_PAYLOAD, MediaError, Mixer, Muted, PULL_SAMPLES, Settings, Speaker,
 };
@@ -139,6 +139,8 @@ pub struct Voice {
     rooms: Vec<RoomVoice>,
     /// What the user wants of the microphone in which call.
     muted: Option<(CallId, Muted)>,
+    /// The call of which nothing is played.
+    deaf: Option<CallId>,
 }
 
 struct Talk {
@@ -178,7 +180,8 @@ struct Ear {
 impl Voice {
     /// A voice without a call; `origin` is the moment from which its time counts.
     pub fn new(origin: Instant, microphone: Consumer<i16>, speaker: Producer<i16>, figures: Arc<Figures>) -> Self {
-        Self { origin, microphone, speaker, figures, talk: None, rooms: Vec::with_capacity(ROOMS), muted: None }
+        let rooms = Vec::with_capacity(ROOMS);
+        Self { origin, microphone, speaker, figures, talk: None, rooms, muted: None, deaf: None }
     }
 
     /// Whether there is anything to do.
@@ -307,6 +310,11 @@ impl Voice {
         }
     }
 
+    /// Plays what the other side of a call says, or not, also of one that has not started.
+    pub fn set_hearing(&mut self, call: CallId, hearing: Hearing) {
+        self.deaf = (hearing == Hearing::Off).then_some(call);
+    }
+
     /// Ends the sound and forgets the keys.
     pub fn stop(&mut self) {
         self.talk = None;
@@ -332,9 +340,10 @@ impl Voice {
             room.turn(self.origin, now_us, devices.take(), &self.figures);
         }
         let Some(talk) = &mut self.talk else { return };
+        let hearing = if self.deaf == Some(talk.call) { Hearing::Off } else { Hearing::On };
         talk.hear(self.origin, &self.figures);
         talk.say(now_us, &mut self.microphone, &self.figures);
-        talk.play(now_us, &mut self.speaker, &self.figures);
+        talk.play(now_us, &mut self.speaker, &self.figures, hearing);
         talk.measure(now_us, &self.figures);
     }
 
@@ -500,8 +509,14 @@ impl Talk {
         mouth.timestamp = mouth.timestamp.wrapping_add(skipped);
     }
 
-    fn play(&mut self, now_us: u64, speaker: &mut Producer<i16>, figures: &Figures) {
-        fill(speaker, figures, RESERVE, |block| self.mixer.pull(now_us, block));
+    fn play(&mut self, now_us: u64, speaker: &mut Producer<i16>, figures: &Figures, hearing: Hearing) {
+        fill(speaker, figures, RESERVE, |block| {
+            self.mixer.pull(now_us, block);
+            // What is not heard goes by all the same, so that there is no gap when it is heard again.
+            if hearing == Hearing::Off {
+                block.fill(0);
+            }
+        });
         if let Some(next) = self.mixer.playing(THEM) {
             self.mouth.port.note_played(clock::micros(), next.wrapping_sub(waiting(speaker)));
         }

@@ -8,7 +8,7 @@ use super::{Call, Calls};
 use crate::call::{Shows, Wants};
 use crate::cx::Cx;
 use crate::effect::{Answer, CommandError, Effect, MediaOrder};
-use crate::input::{Ask, Microphone};
+use crate::input::{Ask, Hearing, Microphone};
 
 impl Calls {
     pub fn set_microphone(&mut self, ask: Ask, id: CallId, microphone: Microphone, cx: &mut Cx<'_>) {
@@ -16,6 +16,14 @@ impl Calls {
         call.microphone = microphone;
         cx.effect(Effect::Media(id, MediaOrder::Microphone(microphone)));
         call.say_microphone(cx);
+        call.tell(cx);
+        cx.answer(ask, Ok(Answer::Done));
+    }
+
+    pub fn set_hearing(&mut self, ask: Ask, id: CallId, hearing: Hearing, cx: &mut Cx<'_>) {
+        let Some(call) = self.find(id) else { return cx.answer(ask, Err(CommandError::NoSuchCall)) };
+        call.hearing = hearing;
+        cx.effect(Effect::Media(id, MediaOrder::Hearing(hearing)));
         call.tell(cx);
         cx.answer(ask, Ok(Answer::Done));
     }

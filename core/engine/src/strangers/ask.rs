@@ -40,6 +40,14 @@ impl Strangers {
                 let done = self.met(id).map(|talk| cx.say(talk.peer(), Record::Typing(Default::default())));
                 cx.answer(ask, done.map(|()| Answer::Done));
             }
+            StrangerCommand::Hide(id, number) => {
+                let hidden = self.talk(id).ok_or(CommandError::NoSuchMatch);
+                let hidden = hidden.and_then(|talk| talk.log.hide(number).ok_or(CommandError::NoSuchMessage));
+                if hidden.is_ok() {
+                    cx.tell(Event::Stranger(StrangerEvent::Message(number)));
+                }
+                cx.answer(ask, hidden.map(|()| Answer::Done));
+            }
             // Calls have a machine of their own.
             StrangerCommand::Call(_)
             | StrangerCommand::Answer(_)

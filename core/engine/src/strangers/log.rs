@@ -32,6 +32,8 @@ struct Item {
     /// Bytes that came, or were confirmed.
     passed: u32,
     whole: bool,
+    /// Nobody wants to see it: it goes once it is whole.
+    hidden: bool,
 }
 
 enum Content {
@@ -90,7 +92,7 @@ impl Log {
     }
 
     pub fn len(&self) -> usize {
-        self.items.len()
+        self.items.iter().filter(|item| !item.hidden).count()
     }
 
     // Ours.
@@ -120,7 +122,7 @@ impl Log {
         }
         self.ours += 1;
         let wire = self.ours;
-        Ok(self.push(Item { number: 0, theirs: false, at, wire, content, passed: 0, whole: false }))
+        Ok(self.push(Item { number: 0, theirs: false, at, wire, content, passed: 0, whole: false, hidden: false }))
     }
 
     fn push(&mut self, item: Item) -> u64 {
@@ -249,7 +251,9 @@ impl Log {
         self.heard += 1;
         let content = Content::Text(said.text, said.frank);
         let passed = content.length();
-        let number = self.push(Item { number: 0, theirs: true, at, wire: said.number, content, passed, whole: true });
+        let wire = said.number;
+        let item = Item { number: 0, theirs: true, at, wire, content, passed, whole: true, hidden: false };
+        let number = self.push(item);
         Heard { number: Some(number), answer: Some(self.got()) }
     }
 
@@ -271,7 +275,8 @@ impl Log {
         let bytes = Zeroizing::new(Vec::with_capacity(said.length as usize));
         let content = Content::Attachment { kind, bytes, length: said.length };
         self.told = 0;
-        let item = Item { number: 0, theirs: true, at, wire: said.number, content, passed: 0, whole: false };
+        let wire = said.number;
+        let item = Item { number: 0, theirs: true, at, wire, content, passed: 0, whole: false, hidden: false };
         Heard { number: Some(self.push(item)), answer: None }
     }
 
@@ -292,10 +297,13 @@ impl Log {
         bytes.extend_from_slice(new);
         item.passed = u32::try_from(bytes.len()).unwrap_or(*length);
         item.whole = item.passed == *length;
-        let (number, passed, whole) = (item.number, item.passed, item.whole);
+        let (number, passed, whole, hidden) = (item.number, item.passed, item.whole, item.hidden);
         if whole {
             self.heard += 1;
             self.told = 0;
+            if hidden {
+                self.drop(number);
+            }
         } else if passed.saturating_sub(self.told) < CONFIRM_BYTES {
             return Heard { number: Some(number), answer: None };
         } else {
@@ -306,9 +314,25 @@ impl Log {
 
     // What can be seen, and what is left of it.
 
+    /// Shows a message of theirs no longer; what of it is here goes at once, or with its last byte, as what is to come of it is
+    /// counted from what is here.
+    pub fn hide(&mut self, number: u64) -> Option<()> {
+        let item = self.items.iter_mut().find(|item| item.number == number && item.theirs && !item.hidden)?;
+        item.hidden = true;
+        if item.whole {
+            self.drop(number);
+        }
+        Some(())
+    }
+
+    fn drop(&mut self, number: u64) {
+        let at = self.items.iter().position(|item| item.number == number);
+        at.and_then(|at| self.items.remove(at)).into_iter().for_each(Item::erase);
+    }
+
     /// A signed text of theirs: its number among theirs, the words, the signature.
     pub fn signed(&self, number: u64) -> Option<(u64, Text, Frank)> {
-        let item = self.items.iter().find(|item| item.number == number && item.theirs)?;
+        let item = self.items.iter().find(|item| item.number == number && item.theirs && !item.hidden)?;
         match &item.content {
             Content::Text(text, Some(frank)) => Some((item.wire, text.clone(), *frank)),
             _ => None,
@@ -317,7 +341,7 @@ impl Log {
 
     /// The messages from this number on, oldest first.
     pub fn from(&self, number: u64) -> Vec<StrangerMessage> {
-        self.items.iter().filter(|item| item.number >= number).map(Item::view).collect()
+        self.items.iter().filter(|item| item.number >= number && !item.hidden).map(Item::view).collect()
     }
 
     /// What is held, counted.
@@ -441,6 +465,26 @@ mod tests {
         assert_eq!(image.bytes.as_slice(), b"abcdef");
         assert_eq!(log.held(), log.erase());
         assert_eq!((log.len(), log.held()), (0, Held::default()));
+    }
+
+    #[test]
+    fn what_is_hidden_is_gone_at_once_or_with_its_last_byte_and_the_talk_goes_on() {
+        let mut log = Log::new();
+        let at = UnixMs(1);
+        log.text(text(1, "hello"), at);
+        assert_eq!((log.hide(1), log.hide(1), log.hide(9)), (Some(()), None, None));
+        assert_eq!((log.len(), log.held()), (0, Held::default()));
+        let head =
+            StrangerMedia { number: 2, kind: MediaKind::Image, length: 4, shape: (1, 1), waveform: Loud::default() };
+        let image = log.media(head, at).number.expect("it begins");
+        log.piece(&piece(0, b"ab"));
+        assert!(log.hide(image).is_some() && log.from(0).is_empty());
+        assert!(log.piece(&piece(2, b"cd")).answer.is_some(), "its sender is told that it is here");
+        assert_eq!(log.held(), Held::default());
+        assert!(log.text(text(3, "next"), at).number.is_some());
+        log.say(Text::parse("ours").expect("a text"), None, at).expect("room");
+        let ours = log.from(0).last().expect("a message").number;
+        assert_eq!(log.hide(ours), None, "what we said they have");
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub(super) struct Talk {
     their_pen: Option<IdentityKey>,
     link: Option<(LinkId, Route)>,
     was_up: bool,
+    /// A session ended before there was a link. The other end may not know: whoever does begins the next one.
+    broken: bool,
     meeting: Option<Meeting>,
     /// Sessions in which we said hello, the latest last: the stranger may prove to have been in any from `proven` on.
     hellos: Vec<Secret>,
@@ -64,6 +66,8 @@ pub(super) struct Talk {
     our_consent: Consent,
     their_consent: Consent,
     detour: bool,
+    /// Whether each was told the other's addresses.
+    exposed: bool,
     words: Words,
 }
 
@@ -93,6 +97,7 @@ impl Talk {
             their_pen,
             link: None,
             was_up: false,
+            broken: false,
             meeting: None,
             hellos: Vec::new(),
             heard_ours: false,
@@ -101,6 +106,7 @@ impl Talk {
             our_consent: Consent::No,
             their_consent: Consent::No,
             detour: false,
+            exposed: false,
             words: Words::None,
         }
     }
@@ -155,7 +161,7 @@ impl Talk {
             // What they say of a direct link counts only if we want one too.
             detour: (self.both_consent() && self.is_met()).then_some(Ways::DirectOnly),
             // Whoever notices that a link is lost makes the next one; at first one alone speaks.
-            reachable: open && (self.first || self.was_up),
+            reachable: open && (self.first || self.was_up || self.broken),
         }
     }
 
@@ -172,6 +178,7 @@ impl Talk {
     pub fn unpaired(&mut self, cx: &mut Cx<'_>) {
         let now = cx.now.time;
         (self.meeting, self.link, self.detour) = (None, None, false);
+        self.broken = true;
         self.their_consent = Consent::No;
         self.words = Words::None;
         self.log.rewind();
@@ -252,7 +259,7 @@ impl Talk {
     fn go_direct(&mut self, cx: &mut Cx<'_>) {
         let relayed = matches!(self.link, Some((_, Route::Relayed(..))));
         if self.both_consent() && relayed && !self.detour && self.is_met() {
-            self.detour = true;
+            (self.detour, self.exposed) = (true, true);
             cx.fact(Fact::Detour(self.peer()));
         }
     }
@@ -385,7 +392,7 @@ impl Talk {
             route: route.filter(|_| self.is_met()),
             our_consent: self.our_consent,
             their_consent: self.their_consent,
-            exposure: Exposure::of(route),
+            exposure: if self.exposed { Exposure::if_direct() } else { Exposure::relayed() },
             words: self.words.known().map(|words| words.to_string()),
             call,
             messages: self.log.len(),

@@ -64,6 +64,15 @@ impl Heats {
         self.heat(now, from, act.degrees() * COOL_MS / SHARED);
     }
 
+    /// A session and its address were left at once: the search that led there was not their doing.
+    pub(super) fn forgive(&mut self, now: Now, session: Tag, from: Tag) {
+        for (whom, by_ms) in [(session, COOL_MS), (from, COOL_MS / SHARED)] {
+            if let Some(heat) = self.known.get_mut(&whom).filter(|heat| heat.barred_ms <= now.ticks_ms) {
+                heat.cold_ms = heat.cold_ms.saturating_sub(by_ms);
+            }
+        }
+    }
+
     fn heat(&mut self, now: Now, whom: Tag, by_ms: u64) {
         if self.known.len() >= KNOWN && !self.known.contains_key(&whom) {
             self.sweep(now);

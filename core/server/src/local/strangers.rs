@@ -55,6 +55,8 @@ struct Seeker {
 struct Side {
     seeker: Seeker,
     consents: bool,
+    /// Wants the other one again, having heard from them before we did that they left.
+    wants: bool,
     name: [u8; 8],
 }
 
@@ -72,6 +74,8 @@ struct Recent {
     sides: [Seeker; 2],
     wants: [bool; 2],
     until_ms: u64,
+    /// Who searched on before anybody had left, from a match that was short: they left it, unless the other one says so.
+    searched: Option<usize>,
 }
 
 /// Everything about strangers.
@@ -157,6 +161,12 @@ impl Seeker {
     }
 }
 
+impl Recent {
+    fn side(&self, session: SessionId) -> Option<usize> {
+        self.sides.iter().position(|seeker| seeker.session == session)
+    }
+}
+
 impl Pair {
     fn side(&self, session: SessionId) -> Option<usize> {
         self.sides.iter().position(|side| side.seeker.session == session)
@@ -177,16 +187,15 @@ impl LocalBus {
     pub(super) fn seek_here(&mut self, now: Now, id: SessionId, seeking: Seeking) -> Result<(), Denied> {
         self.now = now;
         let session = self.sessions.get(&id).ok_or(Denied::Offline)?;
-        let place = match session.stage {
-            Stage::Matched(_) => return Err(Denied::Already),
-            Stage::Waiting(place) => Some(place),
-            Stage::Away => None,
-        };
-        if let Some(place) = place {
-            if self.lobby.line.get(&place).is_some_and(|seeker| seeker.seeking.ticket == seeking.ticket) {
-                return Ok(());
+        match session.stage {
+            Stage::Matched(which) => self.seeks_on(now, id, which)?,
+            Stage::Waiting(place) => {
+                if self.lobby.line.get(&place).is_some_and(|seeker| seeker.seeking.ticket == seeking.ticket) {
+                    return Ok(());
+                }
+                self.lobby.line.remove(&place);
             }
-            self.lobby.line.remove(&place);
+            Stage::Away => {}
         }
         self.lobby.heats.add(now, id.0, seeking.from, Act::Sought);
         self.lobby.counter.visit(now, &seeking.from);
@@ -194,6 +203,19 @@ impl LocalBus {
         let place = (seeking.pool, now.ticks_ms, self.lobby.numbers);
         self.wait(Seeker { session: id, seeking, place });
         self.match_one(now, place);
+        Ok(())
+    }
+
+    /// Who searches while it has a match is done with that: the other one told it that they left before they told us.
+    fn seeks_on(&mut self, now: Now, id: SessionId, which: MatchId) -> Result<(), Denied> {
+        let pair = self.lobby.pairs.get_mut(&which).ok_or(Denied::Already)?;
+        let (begun_ms, side) = (pair.begun_ms.ok_or(Denied::Already)?, pair.side(id));
+        // Somebody else is wanted now.
+        side.into_iter().for_each(|side| pair.sides[side].wants = false);
+        self.dissolve(now, which, &[id], MatchEnd::Left);
+        if let Some(recent) = self.lobby.recent.get_mut(&which) {
+            recent.searched = side.filter(|_| begun_ms + AT_ONCE_MS > now.ticks_ms);
+        }
         Ok(())
     }
 
@@ -255,7 +277,7 @@ impl LocalBus {
         }
         let [one, other] = seekers;
         let sides = [(one, names[0]), (other, names[1])];
-        let sides = sides.map(|(seeker, name)| Side { seeker, consents: false, name });
+        let sides = sides.map(|(seeker, name)| Side { seeker, consents: false, wants: false, name });
         let pair = Pair { sides, until_ms: now.ticks_ms + ACCEPT_MS, begun_ms: None, name: names[2] };
         self.lobby.pairs.insert(id, Box::new(pair));
         for (us, them) in [(0, 1), (1, 0)] {
@@ -285,17 +307,37 @@ impl LocalBus {
 
     pub(super) fn part_here(&mut self, now: Now, id: SessionId, which: MatchId, how: Leave) -> Result<(), Denied> {
         self.lobby.today(now);
-        let pair = self.lobby.pairs.get(&which).ok_or(Denied::NoSuchMatch)?;
+        let Some(pair) = self.lobby.pairs.get(&which) else { return self.part_too(now, id, which, how) };
         let side = pair.side(id).ok_or(Denied::NoSuchMatch)?;
         let [us, them] = [side, 1 - side].map(|side| pair.sides[side].seeker.clone());
         let (begun_ms, media) = (pair.begun_ms, pair.media());
         if begun_ms.is_none_or(|begun_ms| begun_ms + AT_ONCE_MS > now.ticks_ms) {
             self.lobby.heats.add(now, id.0, us.seeking.from, Act::Wasted);
+            if begun_ms.is_some() {
+                self.lobby.heats.forgive(now, them.session.0, them.seeking.from);
+            }
         }
         if how == Leave::Skip && begun_ms.is_some() {
             self.lobby.counter.happened(now, media, Happened::Skipped);
         }
         self.dissolve(now, which, &[id], MatchEnd::Left);
+        if how == Leave::Block {
+            self.lobby.recent.remove(&which);
+            self.lobby.block(now, &us, &them);
+        }
+        Ok(())
+    }
+
+    /// Who leaves when the other one has left already still can want never to meet them again.
+    fn part_too(&mut self, now: Now, id: SessionId, which: MatchId, how: Leave) -> Result<(), Denied> {
+        let recent = self.lobby.recent.get(&which).ok_or(Denied::NoSuchMatch)?;
+        let side = recent.side(id).ok_or(Denied::NoSuchMatch)?;
+        let [us, them] = [side, 1 - side].map(|side| recent.sides[side].clone());
+        if recent.searched == Some(1 - side) {
+            self.lobby.heats.add(now, id.0, us.seeking.from, Act::Wasted);
+            self.lobby.heats.forgive(now, them.session.0, them.seeking.from);
+            self.lobby.recent.get_mut(&which).into_iter().for_each(|recent| recent.searched = None);
+        }
         if how == Leave::Block {
             self.lobby.recent.remove(&which);
             self.lobby.block(now, &us, &them);
@@ -315,6 +357,7 @@ impl LocalBus {
             }
             None => self.lobby.counter.happened(now, media, Happened::Unwanted),
         }
+        let wants = pair.sides.each_ref().map(|side| side.wants);
         let sides = pair.sides.map(|side| side.seeker);
         self.lobby.keep_apart(now, sides[0].session, sides[1].session, APART_MS);
         for seeker in sides.clone() {
@@ -341,8 +384,10 @@ impl LocalBus {
             }
         }
         if begun_ms.is_some() {
-            let recent = Recent { sides, wants: [false; 2], until_ms: now.ticks_ms + AGAIN_MS };
+            let recent = Recent { sides, wants, until_ms: now.ticks_ms + AGAIN_MS, searched: None };
             self.lobby.recent.insert(which, Box::new(recent));
+            // Both may have said so before either left.
+            let _ = self.meet_again(now, which);
         }
     }
 
@@ -386,10 +431,21 @@ impl LocalBus {
     }
 
     pub(super) fn again_here(&mut self, now: Now, id: SessionId, which: MatchId) -> Result<(), Denied> {
+        if let Some(pair) = self.lobby.pairs.get_mut(&which).filter(|pair| pair.begun_ms.is_some()) {
+            let side = pair.side(id).ok_or(Denied::NoSuchMatch)?;
+            pair.sides[side].wants = true;
+            return Ok(());
+        }
         let recent = self.lobby.recent.get_mut(&which).filter(|recent| recent.until_ms > now.ticks_ms);
         let recent = recent.ok_or(Denied::NoSuchMatch)?;
-        let side = recent.sides.iter().position(|seeker| seeker.session == id).ok_or(Denied::NoSuchMatch)?;
+        let side = recent.side(id).ok_or(Denied::NoSuchMatch)?;
         recent.wants[side] = true;
+        self.meet_again(now, which)
+    }
+
+    /// Puts two together who parted, if both want it.
+    fn meet_again(&mut self, now: Now, which: MatchId) -> Result<(), Denied> {
+        let recent = self.lobby.recent.get(&which).ok_or(Denied::NoSuchMatch)?;
         let both = recent.sides.each_ref().map(|seeker| seeker.session);
         if recent.wants != [true; 2] {
             return Ok(());
@@ -463,7 +519,7 @@ impl LocalBus {
         self.now = now;
         self.lobby.today(now);
         self.lobby.apart.retain(|_, until| *until > now.ticks_ms);
-        self.lobby.recent.retain(|_, recent| recent.until_ms > now.ticks_ms);
+        self.forget_parted(now);
         let late = |pair: &Pair| pair.begun_ms.is_none() && pair.until_ms <= now.ticks_ms;
         let unanswered: Vec<_> = self.lobby.pairs.iter().filter(|(_, pair)| late(pair)).map(|(id, _)| *id).collect();
         for which in unanswered {
@@ -489,6 +545,18 @@ impl LocalBus {
                 self.match_one(now, place);
             }
         }
+    }
+
+    /// Forgets who parted long ago.
+    fn forget_parted(&mut self, now: Now) {
+        let Lobby { recent, heats, .. } = &mut self.lobby;
+        recent.retain(|_, recent| {
+            let stays = recent.until_ms > now.ticks_ms;
+            if !stays && let Some(seeker) = recent.searched.map(|side| &recent.sides[side]) {
+                heats.add(now, seeker.session.0, seeker.seeking.from, Act::Wasted);
+            }
+            stays
+        });
     }
 
     pub(super) fn radar_here(&mut self, now: Now) -> Radar {

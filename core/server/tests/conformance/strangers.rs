@@ -72,6 +72,7 @@ pub async fn all<B: Bus>(new: &mut impl FnMut() -> B) {
     the_willing_keeps_its_place(new()).await;
     a_declined_match_leaves_the_other_waiting(new()).await;
     who_parted_does_not_meet_again_unless_both_ask(new()).await;
+    who_knows_of_the_end_before_the_server_is_not_refused(new()).await;
     a_blocked_address_is_not_met_again_today(new()).await;
     interests_come_first_and_then_anybody(new()).await;
     a_search_without_its_socket_waits_and_keeps_its_place(new()).await;
@@ -82,6 +83,8 @@ pub async fn all<B: Bus>(new: &mut impl FnMut() -> B) {
     a_complaint_shows_only_what_the_other_one_signed(new()).await;
     counts_are_of_what_is(new()).await;
     who_searches_too_often_is_suspected(new()).await;
+    who_is_left_at_once_is_not_suspected(new()).await;
+    who_searches_on_instead_of_leaving_is_not_let_off(new()).await;
 }
 
 async fn two_who_search_are_put_together_and_begin_when_both_want(mut bus: impl Bus) {
@@ -97,6 +100,8 @@ async fn two_who_search_are_put_together_and_begin_when_both_want(mut bus: impl 
     assert_ne!(one.report, other.report);
     let id = one.id;
     assert_eq!(bus.stranger(session(1), id).await, Ok(Err(Denied::NotBegun)));
+    assert_eq!(bus.seek(START, session(1), seeking(9)).await, Ok(Err(Denied::Already)), "one match at a time");
+    assert_eq!(bus.again(START, session(1), id).await, Ok(Err(Denied::NoSuchMatch)), "it did not begin");
     bus.consent(START, session(1), id).await.unwrap().unwrap();
     assert_eq!(news(&mut bus, 2, epochs[1]).await, [], "nobody is pressed");
     bus.consent(START, session(2), id).await.unwrap().unwrap();
@@ -107,7 +112,6 @@ async fn two_who_search_are_put_together_and_begin_when_both_want(mut bus: impl 
     guest(&mut bus, 3).await;
     assert_eq!(bus.consent(START, session(3), id).await, Ok(Err(Denied::NoSuchMatch)));
     assert_eq!(bus.part(START, session(3), id, Leave::End).await, Ok(Err(Denied::NoSuchMatch)));
-    assert_eq!(bus.seek(START, session(1), seeking(9)).await, Ok(Err(Denied::Already)), "one match at a time");
     let names =
         [bus.stranger(session(1), id).await, bus.stranger(session(2), id).await].map(|one| one.unwrap().unwrap());
     assert!(names[0].room == names[1].room && names[0].member != names[1].member);
@@ -195,6 +199,44 @@ async fn who_parted_does_not_meet_again_unless_both_ask(mut bus: impl Bus) {
         }
     }
     assert_eq!(tries, 4, "after a while they are strangers again");
+}
+
+/// Whoever leaves tells the other one directly, and that may be faster than what they tell the server.
+async fn who_knows_of_the_end_before_the_server_is_not_refused(mut bus: impl Bus) {
+    let (id, epochs) = begun(&mut bus).await;
+    bus.again(at(10_000), session(2), id).await.unwrap().unwrap();
+    assert_eq!(news(&mut bus, 1, epochs[0]).await, [], "a wish ends no match");
+    bus.part(at(10_100), session(1), id, Leave::End).await.unwrap().unwrap();
+    assert_eq!(news(&mut bus, 2, epochs[1]).await, [over(id, MatchEnd::Left, false)]);
+    bus.again(at(11_000), session(1), id).await.unwrap().unwrap();
+    let told = news(&mut bus, 2, epochs[1]).await;
+    let anew = matches(&told)[0].id;
+    assert_eq!(told.last(), Some(&Event::Begun(Match { id: anew })), "the wish was kept");
+    news(&mut bus, 1, epochs[0]).await;
+
+    for number in [1, 2] {
+        bus.again(at(15_000), session(number), anew).await.unwrap().unwrap();
+    }
+    let both = bus.again(at(15_000), session(3), anew).await;
+    assert_eq!(both, Ok(Err(Denied::NoSuchMatch)), "a third one wants in vain");
+    bus.part(at(15_100), session(1), anew, Leave::End).await.unwrap().unwrap();
+    let told = news(&mut bus, 1, epochs[0]).await;
+    let anew = matches(&told)[0].id;
+    assert_eq!(told.last(), Some(&Event::Begun(Match { id: anew })), "both wishes came before the leave");
+    news(&mut bus, 2, epochs[1]).await;
+
+    for number in [1, 2] {
+        bus.again(at(19_000), session(number), anew).await.unwrap().unwrap();
+    }
+    bus.seek(at(20_000), session(2), seeking(7)).await.unwrap().unwrap();
+    assert_eq!(news(&mut bus, 1, epochs[0]).await, [over(anew, MatchEnd::Left, false)], "who searches on has left");
+    assert_eq!(news(&mut bus, 2, epochs[1]).await, [], "and is in the line, whatever was wished before");
+    bus.part(at(20_100), session(1), anew, Leave::Block).await.unwrap().unwrap();
+    assert_eq!(bus.again(at(20_200), session(2), anew).await, Ok(Err(Denied::NoSuchMatch)), "and may be blocked still");
+    bus.seek(at(20_200 + APART_MS), session(2), seeking(8)).await.unwrap().unwrap();
+    bus.seek(at(20_200 + APART_MS), session(1), seeking(9)).await.unwrap().unwrap();
+    bus.expire(at(20_200 + APART_MS + INTERESTS_MS)).await.unwrap();
+    assert_eq!((news(&mut bus, 1, epochs[0]).await, news(&mut bus, 2, epochs[1]).await), (vec![], vec![]));
 }
 
 async fn a_blocked_address_is_not_met_again_today(mut bus: impl Bus) {
@@ -426,4 +468,47 @@ async fn who_searches_too_often_is_suspected(mut bus: impl Bus) {
     assert_eq!(bus.suspicion(START, session(2), [2; 16]).await, Ok(Suspicion::default()));
     bus.expire(at(86_400_000 * 2)).await.unwrap();
     assert_eq!(bus.suspicion(at(86_400_000 * 2), session(1), [1; 16]).await, Ok(Suspicion::default()));
+}
+
+/// Two search, are put together, and begin.
+async fn begin(bus: &mut impl Bus, now: Now, first: u8, then: (u8, Seeking)) -> MatchId {
+    let epoch = guest(bus, first).await;
+    seek(bus, now, first).await;
+    bus.seek(now, session(then.0), then.1).await.unwrap().unwrap();
+    let id = matched(bus, first, epoch).await.expect("there are only these two");
+    for number in [first, then.0] {
+        bus.consent(now, session(number), id).await.unwrap().unwrap();
+    }
+    id
+}
+
+/// Somebody whom machines leave at once searches as often as they do, and every other time before the server hears of it.
+async fn who_is_left_at_once_is_not_suspected(mut bus: impl Bus) {
+    guest(&mut bus, 1).await;
+    let (mut now, mut late) = (START, None);
+    for number in 2..60 {
+        now = at(u64::from(number) * 100);
+        let again = Seeking { from: [1; 16], ..seeking(number) };
+        let id = begin(&mut bus, now, number, (1, again)).await;
+        if let Some((leaver, id)) = late.take() {
+            bus.part(now, session(leaver), id, Leave::Skip).await.unwrap().unwrap();
+        }
+        match number % 2 {
+            0 => late = Some((number, id)),
+            _ => bus.part(now, session(number), id, Leave::Skip).await.unwrap().unwrap(),
+        }
+    }
+    assert_eq!(bus.suspicion(now, session(1), [1; 16]).await, Ok(Suspicion::default()));
+}
+
+async fn who_searches_on_instead_of_leaving_is_not_let_off(mut bus: impl Bus) {
+    guest(&mut bus, 1).await;
+    for number in 2..12 {
+        let now = at(u64::from(number) * 100);
+        begin(&mut bus, now, number, (1, Seeking { from: [201; 16], ..seeking(number) })).await;
+    }
+    // Ten searches alone cost nothing.
+    assert_eq!(bus.suspicion(at(1_200), session(1), [201; 16]).await, Ok(Suspicion::default()));
+    bus.expire(at(1_200 + AGAIN_MS)).await.unwrap();
+    assert_eq!(bus.suspicion(at(1_200 + AGAIN_MS), session(1), [201; 16]).await.unwrap().bits, 16);
 }
