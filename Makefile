@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt gone fuzz clean tools kotlin swift sample-ios sample-android screens desktop desktop-check bench-ffi check-android android ios bench-relay bench-video demo-handover lab
+.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt gone lives fuzz clean tools kotlin swift sample-ios sample-android screens desktop desktop-check bench-ffi check-android android ios bench-relay bench-video demo-handover lab
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -87,6 +87,12 @@ desktop-check: tools
 bench-ffi: tools
 	.ci/install kotlin swift
 	bindings/scripts/bench-ffi
+
+# Ten thousand clients with all they give out, opened and closed in each language; the tests do the same some hundred times.
+lives: tools
+	.ci/install kotlin swift
+	bindings/scripts/host-kotlin -Dtest=LeakTest -Dsidetone.lives=10000 test
+	SIDETONE_LIVES=10000 bindings/scripts/host-swift --filter LeakTests
 
 # Whether the library compiles for Android, without the NDK; wants root and Debian's unstable compiler in a folder.
 check-android:

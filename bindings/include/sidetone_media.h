@@ -1,4 +1,4 @@
-/* The media port of Sidetone: sound between an app's audio threads and a client, and the encoded pictures of its calls.
+/* The media port of Sidetone: sound between an app's audio threads and a client, and the encoded pictures of its calls and rooms.
  *
  * Sound is mono, 48 kHz, 16 bit in the machine's byte order. A client's number is `RawClient.sound()`; after the client
  * is closed it reaches nobody. Push and pull of sound neither wait nor allocate: they may be called from real-time threads,
@@ -13,7 +13,7 @@
 #define SIDETONE_MEDIA_NULL (-3)      /* a pointer is null */
 #define SIDETONE_MEDIA_BUSY (-4)      /* another thread is in the same function for the same client and source */
 #define SIDETONE_MEDIA_FAULT (-5)     /* a fault inside the library */
-#define SIDETONE_MEDIA_NO_CALL (-6)   /* there is no call in which both can speak */
+#define SIDETONE_MEDIA_NO_CALL (-6)   /* there is no call in which both can speak, or we are not in this room */
 #define SIDETONE_MEDIA_NOT_SHOWN (-7) /* this source is not shown */
 #define SIDETONE_MEDIA_NEEDS_KEY (-8) /* a key frame is needed first */
 #define SIDETONE_MEDIA_CODEC (-9)     /* another codec than the one before, without a key frame */
@@ -57,5 +57,11 @@ int32_t sidetone_media_frame_push(uint64_t client, const sidetone_frame *frame, 
 /* Takes the next frame of the other side whose time has come; says how many bytes it has, 0 if there is none. The head is
  * filled, also for SIDETONE_MEDIA_SHORT. `RawClient.frames()` waits for one. */
 int32_t sidetone_media_frame_next(uint64_t client, sidetone_frame *frame, uint8_t *encoded, uint32_t capacity);
+
+/* The same of a room, by the 16 bytes of its id: a frame goes to everybody who watches, and comes from `member`, whose 16
+ * bytes are filled as the head is. `RawClient.room_frames()` waits for one. */
+int32_t sidetone_media_room_push(uint64_t client, const uint8_t *room, const sidetone_frame *frame, const uint8_t *encoded);
+int32_t sidetone_media_room_next(uint64_t client, const uint8_t *room, sidetone_frame *frame, uint8_t *member, uint8_t *encoded,
+                                 uint32_t capacity);
 
 #endif

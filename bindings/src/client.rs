@@ -29,6 +29,9 @@ pub struct ClientOptions {
     /// The most bytes the store may take.
     #[uniffi(default = None)]
     pub quota_bytes: Option<u64>,
+    /// The most bytes that files may take.
+    #[uniffi(default = None)]
+    pub files_quota_bytes: Option<u64>,
     /// Root certificates (DER) trusted beside Mozilla's: for a server of one's own.
     #[uniffi(default = [])]
     pub roots: Vec<Vec<u8>>,
@@ -173,6 +176,7 @@ impl Drop for RawClient {
 fn config(options: ClientOptions, vault: Arc<dyn KeyVault>) -> Result<Config, SidetoneError> {
     let mut config = Config::new(options.server, options.store.map(Into::into), AppVault(vault));
     config.quota = options.quota_bytes;
+    config.files_quota = options.files_quota_bytes;
     config.files = options.files.map(Into::into).or(config.files);
     config.roots = options.roots;
     config.policy = match options.routes {

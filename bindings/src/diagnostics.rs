@@ -88,6 +88,36 @@ pub struct SoundFigures {
     pub frames_lost: u64,
     /// Frames of those that were recovered from the copy in the next.
     pub frames_recovered: u64,
+    /// Sound that was made up for what was missing, in milliseconds.
+    #[uniffi(default = 0)]
+    pub concealed_ms: u64,
+    /// Sealed bytes that left.
+    #[uniffi(default = 0)]
+    pub bytes_sent: u64,
+    /// Sealed bytes that came.
+    #[uniffi(default = 0)]
+    pub bytes_heard: u64,
+    /// Samples from the microphone that found no room.
+    #[uniffi(default = 0)]
+    pub microphone_dropped: u64,
+    /// Samples that the speaker asked for and did not get.
+    #[uniffi(default = 0)]
+    pub speaker_missing: u64,
+    /// How long their sound waits before it is played, in milliseconds.
+    #[uniffi(default = 0)]
+    pub delay_ms: u32,
+    /// Their frames that are lost, of a thousand, over the last seconds.
+    #[uniffi(default = 0)]
+    pub loss_permille: u32,
+    /// Our frames that they miss, of a thousand, by their word.
+    #[uniffi(default = 0)]
+    pub their_loss_permille: u32,
+    /// How loud our microphone is, in -dBov: 0 is the loudest, 127 is silence.
+    #[uniffi(default = 127)]
+    pub our_level: u8,
+    /// How loud they are.
+    #[uniffi(default = 127)]
+    pub their_level: u8,
 }
 
 /// How one call came about.
@@ -127,6 +157,16 @@ impl From<sidetone::Diagnostics> for Diagnostics {
                 frames_late: told.sound.frames_late,
                 frames_lost: told.sound.frames_lost,
                 frames_recovered: told.sound.frames_recovered,
+                concealed_ms: told.sound.concealed_ms,
+                bytes_sent: told.sound.bytes_sent,
+                bytes_heard: told.sound.bytes_heard,
+                microphone_dropped: told.sound.microphone_dropped,
+                speaker_missing: told.sound.speaker_missing,
+                delay_ms: told.sound.delay_ms,
+                loss_permille: told.sound.loss_permille,
+                their_loss_permille: told.sound.their_loss_permille,
+                our_level: told.sound.our_level,
+                their_level: told.sound.their_level,
             },
             chunks_sent: told.file_chunks.sent,
             chunks_received: told.file_chunks.received,

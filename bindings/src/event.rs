@@ -77,6 +77,13 @@ pub enum Event {
         /// What.
         event: VideoEvent,
     },
+    /// What the encoder of our pictures in a room should know.
+    RoomVideo {
+        /// In which.
+        room: RoomId,
+        /// What.
+        event: VideoEvent,
+    },
     /// Something happened in a room.
     Room {
         /// In which.
@@ -124,15 +131,13 @@ impl From<sidetone::Event> for Event {
             Told::Typing(peer) => Self::Typing { peer: peer.into() },
             Told::Call(view) => Self::Call { view: view.into() },
             Told::Video(call, event) => Self::Video { call: call.into(), event: event.into() },
+            Told::RoomVideo(room, event) => Self::RoomVideo { room: room.into(), event: event.into() },
             Told::Room(room, event) => Self::Room { room: room.into(), event: event.into() },
             Told::Stranger(event) => Self::Stranger { event: event.into() },
             Told::Announcement(text) => Self::Announcement { text },
             Told::NetworkUntold => Self::NetworkUntold,
             Told::Refresh => Self::Refresh,
             Told::Stopped(error) => Self::Stopped { error: error.into() },
-            // What this façade does not know yet is for the app what a missed event is.
-            #[allow(unreachable_patterns, reason = "the client may learn to tell more than is shown here")]
-            _ => Self::Refresh,
         }
     }
 }

@@ -21,6 +21,7 @@ mod error;
 mod event;
 mod files;
 mod friends;
+mod gallery;
 mod id;
 mod keep;
 mod log;
@@ -28,8 +29,10 @@ mod network;
 mod note;
 mod operation;
 mod pictures;
+mod policy;
 mod port;
 mod preferences;
+mod receipt;
 mod room;
 mod rooms;
 mod search;
@@ -62,15 +65,18 @@ pub use pictures::{
     FrameInfo, PushedFrame, RawFrames, ScreenContent, Shows, VideoCodec, VideoEvent, VideoFigures, VideoRotation,
     VideoSource, Wants,
 };
+pub use policy::{Audience, ReplayRule, RoomDoor, RoomPolicy, RoomScope, Speaking};
 pub use port::{
     MEDIA_BUSY, MEDIA_CLOSED, MEDIA_CODEC, MEDIA_DROPPED, MEDIA_FAULT, MEDIA_HEAD, MEDIA_LENGTH, MEDIA_NEEDS_KEY,
     MEDIA_NO_CALL, MEDIA_NOT_SHOWN, MEDIA_NULL, MEDIA_QUEUED, MEDIA_SHORT, MEDIA_TIME, sidetone_media_frame_next,
-    sidetone_media_frame_push, sidetone_media_note, sidetone_media_pull, sidetone_media_push,
+    sidetone_media_frame_push, sidetone_media_note, sidetone_media_pull, sidetone_media_push, sidetone_media_room_next,
+    sidetone_media_room_push,
 };
 pub use preferences::{Preferences, Theme};
+pub use receipt::{KeptCount, KeyCount, PrivacyReceipt, ReceiptPeer, RouteSpan, Traffic};
 pub use room::{
-    Audience, Floor, FloorPriority, FloorRefusal, MemberLevel, MemberPresence, RecentRoom, ReplayRule, RoomDoor,
-    RoomEnd, RoomEvent, RoomGuest, RoomMember, RoomMemory, RoomPolicy, RoomScope, RoomView, Speaking,
+    Floor, FloorPriority, FloorRefusal, MemberLevel, MemberPresence, RecentRoom, RoomEnd, RoomEvent, RoomGuest,
+    RoomMember, RoomMemory, RoomView,
 };
 pub use rooms::usual_policy;
 pub use search::Search;

@@ -1,10 +1,10 @@
-//! Pictures of a call, but for the encoded frames themselves: those go through the media port.
+//! Pictures of a call, with a friend or a stranger, but for the encoded frames themselves: those go through the media port.
 
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 
-use sidetone::{Content, Source, Video};
+use sidetone::{Content, RoomId, RoomVideo, Source, Video};
 use tokio::sync::watch;
 
 use crate::client::{RawClient, SoundHandle};
@@ -80,9 +80,9 @@ pub enum PushedFrame {
     Queued,
     /// More than the path bears: nothing goes before the next key frame, which the encoder should make now.
     Dropped,
-    /// There is no call in which both can speak.
+    /// There is no call in which both can speak, or we are not in the room.
     NoCall,
-    /// This source is not shown: see `Call.setCamera` and `Call.setScreenShare`.
+    /// This source is not shown: see `Call.setCamera`, `Call.setScreenShare` and `Room.show`.
     NotShown,
     /// A key frame is needed first.
     NeedsKey,
@@ -102,12 +102,14 @@ pub enum PushedFrame {
     Fault,
 }
 
-/// Which pictures one side of a call shows.
+/// Which pictures one side of a call, or somebody in a room, shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, uniffi::Record)]
 pub struct Shows {
     /// Whether its camera is on.
+    #[uniffi(default = false)]
     pub camera: bool,
     /// Whether its screen is shared, and what is on it.
+    #[uniffi(default = None)]
     pub screen: Option<ScreenContent>,
 }
 
@@ -124,8 +126,10 @@ pub enum ScreenContent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, uniffi::Record)]
 pub struct Wants {
     /// Of the camera.
+    #[uniffi(default = 65535)]
     pub camera: u16,
     /// Of the screen.
+    #[uniffi(default = 65535)]
     pub screen: u16,
 }
 
@@ -176,7 +180,7 @@ impl From<sidetone::Pause> for VideoPause {
     }
 }
 
-/// What passed of a track in the call that is on.
+/// What passed of a track.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, uniffi::Record)]
 pub struct VideoFigures {
     /// Frames of ours that were queued.
@@ -197,11 +201,11 @@ pub struct VideoFigures {
     pub behind_us: Option<i64>,
 }
 
-/// Waits for frames of the other side, which the media port then gives.
+/// Waits for frames of the other side or of anybody in a room, which the media port then gives.
 #[derive(uniffi::Object)]
 pub struct RawFrames {
     sound: SoundHandle,
-    video: Video,
+    watched: Watched,
     closing: watch::Receiver<bool>,
     over: watch::Sender<bool>,
     _live: Live,
@@ -209,7 +213,7 @@ pub struct RawFrames {
 
 #[uniffi::export]
 impl RawFrames {
-    /// Waits until there is a frame; false once the client is closed, or this was cancelled.
+    /// Waits until there is a frame; false once the client is closed, the room is left, or this was cancelled.
     pub async fn ready(&self) -> bool {
         let (mut closing, mut over) = (self.closing.clone(), self.over.subscribe());
         let wait = async {
@@ -217,7 +221,7 @@ impl RawFrames {
                 biased;
                 _ = closing.wait_for(|closing| *closing) => false,
                 _ = over.wait_for(|over| *over) => false,
-                () = self.held() => true,
+                held = self.held() => held,
             }
         };
         // It waits by the clock, for which it must be inside a runtime: the app's executor is none.
@@ -236,12 +240,37 @@ impl RawFrames {
     }
 }
 
+/// Whose frames are waited for.
+pub(crate) enum Watched {
+    /// The other side's of the call that is on.
+    Call(Video),
+    /// Everybody's in a room.
+    Room(RoomId, RoomVideo),
+}
+
 impl RawFrames {
-    /// Returns when the media port has a frame; dropped without harm.
-    async fn held(&self) {
-        if port::seen(self.sound.value) != Some(true) {
-            port::hold(self.sound.value, self.video.next().await);
+    pub(crate) fn of(client: &RawClient, watched: Watched) -> Arc<Self> {
+        let (sound, closing, over) = (client.sound(), client.closing(), watch::Sender::new(false));
+        Arc::new(Self { sound, watched, closing, over, _live: Live::begin() })
+    }
+
+    /// Returns when the media port has a frame, or never will again; dropped without harm.
+    async fn held(&self) -> bool {
+        let number = self.sound.value;
+        match &self.watched {
+            Watched::Call(video) => {
+                if port::seen(number) != Some(true) {
+                    port::hold(number, video.next().await);
+                }
+            }
+            Watched::Room(room, video) => {
+                if port::seen_in_room(number, *room) != Some(true) {
+                    let Some(frame) = video.next().await else { return false };
+                    port::hold_in_room(number, *room, frame);
+                }
+            }
         }
+        true
     }
 }
 
@@ -261,30 +290,18 @@ impl RawClient {
 
     /// Tells the other side how large its pictures are of use here.
     pub async fn want(&self, call: CallId, wants: Wants) -> Result<(), SidetoneError> {
-        let Wants { camera, screen } = wants;
-        Ok(self.inner().want(call.inner()?, sidetone::Wants { camera, screen }).await?)
+        Ok(self.inner().want(call.inner()?, wants.into()).await?)
     }
 
     /// Waits for frames of the other side.
     pub fn frames(&self) -> Arc<RawFrames> {
-        let (sound, video, closing) = (self.sound(), self.inner().video(), self.closing());
-        Arc::new(RawFrames { sound, video, closing, over: watch::Sender::new(false), _live: Live::begin() })
+        RawFrames::of(self, Watched::Call(self.inner().video()))
     }
 
     /// What passed of a track in the call that is on; none without a call.
     pub fn video_figures(&self, source: VideoSource) -> Result<Option<VideoFigures>, SidetoneError> {
         let (video, source) = (self.pictures()?, Source::from(source));
-        let figures = |stats: sidetone::VideoStats| VideoFigures {
-            frames_sent: stats.sent.frames,
-            frames_dropped: stats.sent.dropped,
-            bytes_sent: stats.sent.bytes,
-            repeats: stats.sent.repeats,
-            frames_received: stats.received.frames,
-            gaps: stats.received.gaps,
-            recovered: stats.received.recovered,
-            behind_us: video.behind_us(source),
-        };
-        Ok(video.stats(source).map(figures))
+        Ok(video.stats(source).map(|stats| figures(&stats, video.behind_us(source))))
     }
 
     /// Takes no more of the path than this for all pictures together, in bits a second: for a user who pays for bytes. Of the
@@ -296,8 +313,21 @@ impl RawClient {
 }
 
 impl RawClient {
-    fn pictures(&self) -> Result<Video, SidetoneError> {
+    pub(crate) fn pictures(&self) -> Result<Video, SidetoneError> {
         if *self.closing().borrow() { Err(sidetone::Error::Closed.into()) } else { Ok(self.inner().video()) }
+    }
+}
+
+pub(crate) fn figures(stats: &sidetone::VideoStats, behind_us: Option<i64>) -> VideoFigures {
+    VideoFigures {
+        frames_sent: stats.sent.frames,
+        frames_dropped: stats.sent.dropped,
+        bytes_sent: stats.sent.bytes,
+        repeats: stats.sent.repeats,
+        frames_received: stats.received.frames,
+        gaps: stats.received.gaps,
+        recovered: stats.received.recovered,
+        behind_us,
     }
 }
 
@@ -335,6 +365,18 @@ impl From<sidetone::Shows> for Shows {
             Content::Motion => ScreenContent::Motion,
         };
         Self { camera: shows.camera, screen: shows.screen.map(content) }
+    }
+}
+
+impl From<Shows> for sidetone::Shows {
+    fn from(shows: Shows) -> Self {
+        Self { camera: shows.camera, screen: shows.screen.map(Content::from) }
+    }
+}
+
+impl From<Wants> for sidetone::Wants {
+    fn from(Wants { camera, screen }: Wants) -> Self {
+        Self { camera, screen }
     }
 }
 

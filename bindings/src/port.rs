@@ -1,5 +1,5 @@
-//! The media port: sound between the platform's audio threads and a client or a voice note, and encoded pictures, as five
-//! C functions.
+//! The media port: sound between the platform's audio threads and a client or a voice note, and encoded pictures of calls
+//! and rooms, as seven C functions.
 //!
 //! It stands beside UniFFI because a microphone frame would cost twenty times more through it. A caller names a client by
 //! a number and sound by pointer and length; the number is checked at every call, so that one who calls after the end is
@@ -15,12 +15,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use sidetone::{Loudspeaker, Microphone, NoteRecorder, Video};
 
-use pictures::Eye;
+use pictures::{Eye, Faces};
 pub use pictures::{
     MEDIA_CODEC, MEDIA_DROPPED, MEDIA_HEAD, MEDIA_NEEDS_KEY, MEDIA_NO_CALL, MEDIA_NOT_SHOWN, MEDIA_QUEUED, MEDIA_SHORT,
-    MEDIA_TIME, sidetone_media_frame_next, sidetone_media_frame_push,
+    MEDIA_TIME, sidetone_media_frame_next, sidetone_media_frame_push, sidetone_media_room_next,
+    sidetone_media_room_push,
 };
-pub(crate) use pictures::{hold, seen};
+pub(crate) use pictures::{hold, hold_in_room, seen, seen_in_room};
 
 /// No client has this number, or it is closed.
 pub const MEDIA_CLOSED: i32 = -1;
@@ -51,12 +52,19 @@ struct Slot {
     /// Where the camera's and the screen's encoder hand in.
     pictures: [End<Video>; 2],
     eye: End<Eye>,
+    faces: End<Faces>,
 }
 
 impl Slot {
     const fn new() -> Self {
         let pictures = [const { Mutex::new(None) }; 2];
-        Self { microphone: Mutex::new(None), speaker: Mutex::new(None), pictures, eye: Mutex::new(None) }
+        Self {
+            microphone: Mutex::new(None),
+            speaker: Mutex::new(None),
+            pictures,
+            eye: Mutex::new(None),
+            faces: Mutex::new(None),
+        }
     }
 }
 
@@ -77,6 +85,7 @@ pub(crate) fn plug(microphone: Microphone, speaker: Loudspeaker, video: &Video) 
             *lock(pictures) = Some((number, video.clone()));
         }
         *lock(&slot.eye) = Some((number, Eye::new(video.clone())));
+        *lock(&slot.faces) = Some((number, Faces::new(video.clone())));
         *place = Some((number, microphone));
         return Some(number);
     }
@@ -90,6 +99,7 @@ pub(crate) fn unplug(number: u64) {
     empty(&slot.speaker, number);
     slot.pictures.iter().for_each(|pictures| empty(pictures, number));
     empty(&slot.eye, number);
+    empty(&slot.faces, number);
     empty(&slot.microphone, number);
 }
 

@@ -1,81 +1,11 @@
-//! A room as an app sees it: what holds in it, who is there, how the floor stands, and what happens.
+//! A room as an app sees it: who is there, how the floor stands, and what happens.
 
-use sidetone::room_policy as policy;
-use sidetone::{FloorEvent, FloorState, Guest, Policy, Presence};
+use sidetone::{FloorEvent, FloorState, Guest, Presence};
 
 use crate::calls::{MicrophoneState, Route};
-use crate::client::RouteRule;
 use crate::id::{MemberId, PublicKey, RoomId};
-
-/// What holds in a room for as long as it is; nobody can change it, not even the server.
-#[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
-pub struct RoomPolicy {
-    /// Who may take part.
-    pub scope: RoomScope,
-    /// How sound may travel.
-    pub routes: RouteRule,
-    /// Who may speak.
-    pub speaking: Speaking,
-    /// Who gets in.
-    pub door: RoomDoor,
-    /// For whom it is.
-    pub audience: Audience,
-    /// Whether a missed burst may be heard once more.
-    pub replay: ReplayRule,
-    /// The most members: 2 to 16.
-    pub members: u8,
-    /// The longest that one speaks at a stretch: 10 to 120 seconds.
-    pub burst_s: u8,
-}
-
-/// Who may take part in a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
-pub enum RoomScope {
-    /// Whom the creator invites.
-    Private,
-    /// Friends of the creator.
-    Friends,
-    /// Whoever has the link.
-    Link,
-    /// Whoever was told a code.
-    Code,
-}
-
-/// Who may speak in a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
-pub enum Speaking {
-    /// Everyone at any time.
-    Open,
-    /// One at a time, while holding a button.
-    PushToTalk,
-}
-
-/// Who gets into a room.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
-pub enum RoomDoor {
-    /// Whoever holds its link or code.
-    Open,
-    /// Only whom the creator admits one by one.
-    Knock,
-}
-
-/// For whom a room is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
-pub enum Audience {
-    /// Everyone.
-    Everyone,
-    /// Adults only.
-    Adults,
-}
-
-/// Whether a missed burst may be heard once more.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
-pub enum ReplayRule {
-    /// What was missed is gone.
-    Never,
-    /// The last burst stays in memory for a while.
-    Allowed,
-}
+use crate::pictures::{Shows, Wants};
+use crate::policy::RoomPolicy;
 
 /// What stays of a room on this device.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
@@ -124,6 +54,12 @@ pub struct RoomView {
     pub members: Vec<RoomMember>,
     /// How the floor stands, in a room of push-to-talk.
     pub floor: Option<Floor>,
+    /// Which pictures we show.
+    #[uniffi(default)]
+    pub shows: Shows,
+    /// How large ours are of use to whoever wants them largest.
+    #[uniffi(default)]
+    pub wants: Wants,
 }
 
 /// Somebody in a room.
@@ -145,6 +81,12 @@ pub struct RoomMember {
     pub hand: bool,
     /// Their microphone, in a room of open microphones.
     pub microphone: MicrophoneState,
+    /// Which pictures they show.
+    #[uniffi(default)]
+    pub shows: Shows,
+    /// How large ours are of use to them.
+    #[uniffi(default)]
+    pub wants: Wants,
 }
 
 /// Whether a member can be heard.
@@ -350,78 +292,6 @@ pub struct RecentRoom {
     pub memory: RoomMemory,
 }
 
-impl From<Policy> for RoomPolicy {
-    fn from(told: Policy) -> Self {
-        Self {
-            scope: match told.scope {
-                policy::Scope::Private => RoomScope::Private,
-                policy::Scope::Friends => RoomScope::Friends,
-                policy::Scope::Link => RoomScope::Link,
-                policy::Scope::Code => RoomScope::Code,
-            },
-            routes: match told.relaying {
-                policy::Relaying::Forbidden => RouteRule::DirectOnly,
-                policy::Relaying::Allowed => RouteRule::Any,
-                policy::Relaying::Required => RouteRule::RelayOnly,
-            },
-            speaking: match told.speaking {
-                policy::Speaking::Open => Speaking::Open,
-                policy::Speaking::PushToTalk => Speaking::PushToTalk,
-            },
-            door: match told.door {
-                policy::Door::Open => RoomDoor::Open,
-                policy::Door::Knock => RoomDoor::Knock,
-            },
-            audience: match told.age {
-                policy::Age::Any => Audience::Everyone,
-                policy::Age::Adults => Audience::Adults,
-            },
-            replay: match told.replay {
-                policy::Replay::Never => ReplayRule::Never,
-                policy::Replay::Allowed => ReplayRule::Allowed,
-            },
-            members: told.members,
-            burst_s: told.burst_s,
-        }
-    }
-}
-
-impl From<RoomPolicy> for Policy {
-    fn from(wish: RoomPolicy) -> Self {
-        Self {
-            scope: match wish.scope {
-                RoomScope::Private => policy::Scope::Private,
-                RoomScope::Friends => policy::Scope::Friends,
-                RoomScope::Link => policy::Scope::Link,
-                RoomScope::Code => policy::Scope::Code,
-            },
-            relaying: match wish.routes {
-                RouteRule::DirectOnly => policy::Relaying::Forbidden,
-                RouteRule::Any => policy::Relaying::Allowed,
-                RouteRule::RelayOnly => policy::Relaying::Required,
-            },
-            speaking: match wish.speaking {
-                Speaking::Open => policy::Speaking::Open,
-                Speaking::PushToTalk => policy::Speaking::PushToTalk,
-            },
-            door: match wish.door {
-                RoomDoor::Open => policy::Door::Open,
-                RoomDoor::Knock => policy::Door::Knock,
-            },
-            age: match wish.audience {
-                Audience::Everyone => policy::Age::Any,
-                Audience::Adults => policy::Age::Adults,
-            },
-            replay: match wish.replay {
-                ReplayRule::Never => policy::Replay::Never,
-                ReplayRule::Allowed => policy::Replay::Allowed,
-            },
-            members: wish.members,
-            burst_s: wish.burst_s,
-        }
-    }
-}
-
 impl From<sidetone::Memory> for RoomMemory {
     fn from(memory: sidetone::Memory) -> Self {
         match memory {
@@ -461,6 +331,8 @@ impl From<sidetone::RoomView> for RoomView {
             online: view.online,
             hand: view.poise.hand,
             microphone: heard(view.poise.microphone),
+            shows: view.shows.into(),
+            wants: view.wants.into(),
             members: view.members.into_iter().map(RoomMember::from).collect(),
             floor: view.floor.map(Floor::from),
         }
@@ -484,6 +356,8 @@ impl From<sidetone::MemberView> for RoomMember {
             },
             hand: view.poise.hand,
             microphone: heard(view.poise.microphone),
+            shows: view.shows.into(),
+            wants: view.wants.into(),
         }
     }
 }

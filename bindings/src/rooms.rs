@@ -6,7 +6,8 @@ use crate::calls::MicrophoneState;
 use crate::client::RawClient;
 use crate::error::SidetoneError;
 use crate::id::{MemberId, RoomId};
-use crate::room::{FloorPriority, RecentRoom, RoomGuest, RoomPolicy, RoomView};
+use crate::policy::RoomPolicy;
+use crate::room::{FloorPriority, RecentRoom, RoomGuest, RoomView};
 
 /// The usual room: whoever has the link, any route, open microphones, an open door, for everyone.
 #[uniffi::export]
@@ -65,6 +66,11 @@ impl RawClient {
     /// A code that lets others in when it is said aloud: ten minutes, or until it was tried too often. For the creator.
     pub async fn open_code(&self, room: RoomId) -> Result<String, SidetoneError> {
         Ok(self.inner().open_code(room.inner()?).await?)
+    }
+
+    /// A code that lets others in, as a link: to be pasted, or scanned as a QR code.
+    pub fn code_link(&self, code: String) -> Result<String, SidetoneError> {
+        Ok(self.inner().code_link(&code)?.to_string())
     }
 
     /// Lets in somebody who knocks; for the creator.
@@ -140,6 +146,12 @@ impl RawClient {
     pub async fn mark_member(&self, room: RoomId, member: MemberId, verified: bool) -> Result<(), SidetoneError> {
         let verified = if verified { Verified::Yes } else { Verified::No };
         Ok(self.inner().set_member_verified(room.inner()?, member.inner()?, verified).await?)
+    }
+
+    /// The sixty digits that two members compare; none of who is not there, or not linked yet.
+    pub async fn member_safety_number(&self, room: RoomId, member: MemberId) -> Result<Option<String>, SidetoneError> {
+        let number = self.inner().member_safety_number(room.inner()?, member.inner()?).await?;
+        Ok(number.map(|number| number.to_string()))
     }
 
     /// Plays a burst that was missed, where the room allows it and it is still in memory.

@@ -5,6 +5,7 @@ use sidetone::{AttachmentKind, Consent, SearchEnd};
 use crate::calls::{CallDirection, CallState, MicrophoneState, Route};
 use crate::error::SidetoneError;
 use crate::id::{CallId, MatchId};
+use crate::pictures::{Shows, Wants};
 
 /// How somebody goes among strangers. Nothing of it is kept longer than they are there.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Record)]
@@ -110,6 +111,15 @@ pub struct StrangerCall {
     pub microphone: MicrophoneState,
     /// Theirs.
     pub their_microphone: MicrophoneState,
+    /// Which pictures we show.
+    #[uniffi(default)]
+    pub shows: Shows,
+    /// Which they show.
+    #[uniffi(default)]
+    pub their_shows: Shows,
+    /// How large ours are of use to them.
+    #[uniffi(default)]
+    pub their_wants: Wants,
 }
 
 /// A message to or from a stranger, held in memory until the end.
@@ -346,6 +356,9 @@ impl From<sidetone::StrangerCall> for StrangerCall {
             state: view.state.into(),
             microphone: view.microphone.into(),
             their_microphone: view.their_microphone.into(),
+            shows: view.shows.into(),
+            their_shows: view.their_shows.into(),
+            their_wants: view.their_wants.into(),
         }
     }
 }

@@ -175,6 +175,11 @@ impl Video {
         }
     }
 
+    /// The pictures of a room of the same client.
+    pub fn in_room(&self, room: RoomId) -> RoomVideo {
+        RoomVideo { shared: Arc::clone(&self.shared), room }
+    }
+
     fn stage(&self) -> Option<Arc<Stage>> {
         if built::VIDEO { lock(&self.shared.call).clone() } else { None }
     }
@@ -276,10 +281,6 @@ impl Video {
             SoundOrder::Wanted { member, wants } => stage.wanted(Some(*member), *wants),
             _ => {}
         }
-    }
-
-    pub(crate) fn in_room(&self, room: RoomId) -> RoomVideo {
-        RoomVideo { shared: Arc::clone(&self.shared), room }
     }
 
     pub(crate) fn close(&self) {

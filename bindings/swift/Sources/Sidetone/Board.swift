@@ -9,7 +9,7 @@ final class Board: Sendable {
     let transfers = Latest<[Transfer]>([])
     let audio = Latest(AudioIntent.idle)
     let rooms = Latest<[RoomView]>([])
-    let bitrates = Latest<[VideoSource: UInt64]>([:])
+    let rates = Rates()
     let stranger = Latest<StrangerView>(.lobby(parted: nil))
     private let known = Known()
     private let stays = Stays()
@@ -23,8 +23,8 @@ final class Board: Sendable {
         case .online: online.set(true)
         case .offline, .stopped: online.set(false)
         case .call(let view): known.changed(view)
-        case .video(_, .bitrate(let source, let bps)): bitrates.set(bitrates.value.merging([source: bps]) { $1 })
-        case .video(_, .paused(let source, _)): bitrates.set(bitrates.value.merging([source: 0]) { $1 })
+        case .video(_, let event): rates.note(event)
+        case .roomVideo(let room, let event): stays.known(room)?.rates.note(event)
         case .room(let room, .ended(let reason)): stays.over(room, reason)
         default: break
         }
@@ -49,9 +49,12 @@ final class Board: Sendable {
             case .stranger(.typing): break
             case .stranger:
                 stranger.set(try await raw.stranger())
+                settlePictures()
                 settleSound()
             case .transfer: transfers.set(try await raw.transfers())
-            case .marks, .typing, .announcement, .stopped, .amended, .chat, .preferences, .video, .networkUntold: break
+            case .marks, .typing, .announcement, .stopped, .amended, .chat, .preferences, .video, .roomVideo,
+                .networkUntold:
+                break
             }
         } catch {}
     }
@@ -60,16 +63,16 @@ final class Board: Sendable {
         let now = try await raw.calls()
         now.forEach(known.changed)
         calls.set(now)
-        // Only what is shown has a rate.
-        let shows = now.first?.shows
-        bitrates.set(bitrates.value.filter { $0.key == .camera ? shows?.camera == true : shows?.screen != nil })
+        settlePictures()
         settleSound()
     }
+
+    private func settlePictures() { rates.shown(calls.value.first?.shows ?? stranger.value.stranger?.call?.shows) }
 
     private func readRooms(_ raw: RawClient, afresh: Bool = false) async throws {
         let before = stays.ids
         let now = try await raw.rooms()
-        now.forEach { stays.of($0).view.set($0) }
+        now.forEach { stays.of($0).changed($0) }
         // Events were missed: the word with which a room ended may be among them.
         if afresh { before.subtracting(now.map(\.room)).forEach { stays.over($0, .lost) } }
         rooms.set(now)
@@ -88,7 +91,7 @@ final class Board: Sendable {
         transfers.finish()
         audio.finish()
         rooms.finish()
-        bitrates.finish()
+        rates.now.finish()
         stranger.finish()
         known.finish()
         stays.finish()
@@ -154,11 +157,44 @@ private final class Stays: @unchecked Sendable {
         }
     }
 
+    func known(_ room: RoomId) -> Stay? { lock.withLock { stays[room] } }
+
     func over(_ room: RoomId, _ reason: RoomEnd) {
         lock.withLock { stays.removeValue(forKey: room) }?.over(reason)
     }
 
     func finish() {
         ids.forEach { over($0, .left) }
+    }
+}
+
+/// What every encoder should make, as the library tells it: of what is shown. Either may be told first, and late.
+final class Rates: @unchecked Sendable {
+    let now = Latest<[VideoSource: UInt64]>([:])
+    // Guards what is below it.
+    private let lock = NSLock()
+    private var told: [VideoSource: UInt64] = [:]
+    private var shows: Shows?
+
+    func note(_ event: VideoEvent) {
+        lock.withLock {
+            switch event {
+            case .bitrate(let source, let bps): told[source] = bps
+            case .paused(let source, _): told[source] = 0
+            case .keyframeWanted, .resumed: break
+            }
+            settle()
+        }
+    }
+
+    func shown(_ new: Shows?) {
+        lock.withLock {
+            shows = new
+            settle()
+        }
+    }
+
+    private func settle() {
+        now.set(told.filter { $0.key == .camera ? shows?.camera == true : shows?.screen != nil })
     }
 }

@@ -15,10 +15,17 @@ public final class Client: Sendable {
 
     /// Opens a client: asks the vault for the key, opens the store, and starts to connect.
     ///
-    /// Throws a `SidetoneError` with one of the codes above 200; nothing is left running.
+    /// Throws a `SidetoneError` with one of the codes above 200, and `CancellationError` in a task that is cancelled meanwhile;
+    /// then nothing is left running.
     public static func open(_ options: ClientOptions, vault: any KeyVault) async throws -> Client {
         let raw = try await Task.detached { try RawClient.open(options: options, vault: vault) }.value
-        return Client(raw)
+        let client = Client(raw)
+        if Task.isCancelled {
+            // Whoever was cancelled will not close it.
+            await client.close()
+            throw CancellationError()
+        }
+        return client
     }
 
     private init(_ raw: RawClient) {
@@ -175,6 +182,9 @@ public final class Client: Sendable {
     /// What this client did since it was opened, in numbers: for a page that a user shows to whoever helps.
     public func diagnostics() async throws -> Diagnostics { try await raw.diagnostics() }
 
+    /// What passed with friends, rooms and strangers of late, newest first: for the user to see. It is in memory only.
+    public func privacyReceipts() async throws -> [PrivacyReceipt] { try await raw.privacyReceipts() }
+
     /// Which files are taken, and which without asking.
     public func filePolicy() async throws -> FilePolicy { try await raw.filePolicy() }
 
@@ -244,6 +254,9 @@ extension Client {
         try await room(raw.joinCode(code: code, us: us))
     }
 
+    /// A code that lets others in, as a link: to be pasted, or scanned as a QR code.
+    public func codeLink(_ code: String) throws -> String { try raw.codeLink(code: code) }
+
     /// Enters a remembered room again, as whom we were there.
     public func rejoin(_ id: RoomId) async throws -> Room { try await room(raw.rejoinRoom(room: id)) }
 
@@ -261,7 +274,7 @@ extension Client {
             throw SidetoneError.gone(.noSuchRoom, "the room is over")
         }
         let room = of(view)
-        room.view.set(view)
+        board.stay(view).changed(view)
         return room
     }
 }

@@ -20,6 +20,9 @@ public final class Room: Sendable {
     /// How the floor stands now; nil in a room of open microphones.
     public var floor: Floor? { stay.view.value.floor }
 
+    /// Where the pictures go in and out.
+    public var video: RoomVideo { RoomVideo(room: id, stay: stay, client: client) }
+
     /// What happens here, in order, from now on. Who follows too slowly misses the oldest; `view` never lies.
     public var events: AsyncStream<RoomEvent> {
         client.told.stream { [id] in if case .room(id, let event) = $0 { event } else { nil } }
@@ -58,6 +61,19 @@ public final class Room: Sendable {
     /// Lets the others hear us, or not, in a room of open microphones.
     public func setMicrophone(_ state: MicrophoneState) async throws {
         try await client.raw.setRoomMicrophone(room: id, state: state)
+    }
+
+    /// Shows everybody pictures, or no longer; frames are taken once `RoomVideo.bitrates` says how much.
+    public func show(_ shows: Shows) async throws { try await client.raw.showInRoom(room: id, shows: shows) }
+
+    /// Tells a member how large its pictures are of use here, in lines; 0 for none at all.
+    public func want(from member: MemberId, camera: UInt16 = .max, screen: UInt16 = .max) async throws {
+        try await client.raw.wantInRoom(room: id, member: member, wants: Wants(camera: camera, screen: screen))
+    }
+
+    /// The sixty digits that two members compare; nil for who is not there, or not linked yet.
+    public func safetyNumber(with member: MemberId) async throws -> String? {
+        try await client.raw.memberSafetyNumber(room: id, member: member)
     }
 
     /// Plays a burst that was missed, where the room allows it.
@@ -103,9 +119,15 @@ public final class Room: Sendable {
 final class Stay: Sendable {
     let view: Latest<RoomView>
     let end = Latest<RoomEnd?>(nil)
+    let rates = Rates()
 
     init(_ view: RoomView) {
         self.view = Latest(view)
+    }
+
+    func changed(_ now: RoomView) {
+        view.set(now)
+        rates.shown(now.shows)
     }
 
     /// We are out of it; the first word counts.
@@ -113,5 +135,7 @@ final class Stay: Sendable {
         end.set(reason)
         end.finish()
         view.finish()
+        rates.shown(nil)
+        rates.now.finish()
     }
 }

@@ -114,6 +114,19 @@ public struct Strangers: Sendable {
         try await client.raw.setStrangerMicrophone(call: callId(), state: state)
     }
 
+    /// Shows the stranger the camera, or no longer; frames go through `Client.video`.
+    public func setCamera(_ on: Bool) async throws { try await client.raw.showCamera(call: callId(), on: on) }
+
+    /// Shares the screen with the stranger, with what is on it, or no longer: nil.
+    public func setScreenShare(_ content: ScreenContent?) async throws {
+        try await client.raw.showScreen(call: callId(), screen: content)
+    }
+
+    /// Tells the stranger how large their pictures are of use here, in lines; 0 for none at all.
+    public func want(camera: UInt16 = .max, screen: UInt16 = .max) async throws {
+        try await client.raw.want(call: callId(), wants: Wants(camera: camera, screen: screen))
+    }
+
     private func id() throws -> MatchId {
         guard let stranger else { throw SidetoneError.nobody }
         return stranger.id

@@ -7,10 +7,7 @@ final class CallTests: XCTestCase {
 
     private func friends() async throws -> Duo {
         let duo = try await Self.meeting.value
-        for phone in [duo.anna, duo.ben] {
-            for view in phone.calls.value { try? await phone.of(view).hangUp() }
-        }
-        try await duo.quiet()
+        try await duo.hangUp()
         return duo
     }
 
@@ -21,9 +18,7 @@ final class CallTests: XCTestCase {
         let (herCard, hisCard) = (Card(duo.anna.sound, anna), Card(duo.ben.sound, ben))
         for (ear, mouth, other) in [(hisCard, herCard, ben), (herCard, hisCard, anna)] {
             // A machine that is busy spoils some seconds, not all.
-            try await patient {
-                while ear.hears(mouth) < 0.75 { try await Task.sleep(for: .milliseconds(200)) }
-            }
+            try await ear.listen(mouth)
             XCTAssertLessThan(ear.hears(mouth, other), 0.25, "the other voice is found too")
         }
         same([herCard.close(), hisCard.close()], [[], []])
@@ -157,11 +152,7 @@ final class CallTests: XCTestCase {
         let cards = try [duo.anna, duo.ben].map { Card($0.sound, try .voice("ben")) }
         let before = try await duo.anna.diagnostics()
         same(before.quality(since: before, with: duo.benId), nil)
-        try await patient {
-            while try await duo.anna.diagnostics().quality(since: before, with: duo.benId) == nil {
-                try await Task.sleep(for: .milliseconds(20))
-            }
-        }
+        try await cards[0].until { try await duo.anna.diagnostics().quality(since: before, with: duo.benId) != nil }
         _ = cards.map { $0.close() }
         try await hers.hangUp()
         _ = await hers.ended()

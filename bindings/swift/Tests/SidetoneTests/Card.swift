@@ -49,6 +49,7 @@ final class Card: @unchecked Sendable {
     private var recorded: [Int16] = []
     private var errors: Set<Int32> = []
     private var stopped = false
+    private let blocks = Latest(0)
 
     init(_ sound: Sound, _ voice: Recording) {
         (self.sound, self.voice) = (sound, voice)
@@ -68,10 +69,31 @@ final class Card: @unchecked Sendable {
                 if pushed < 0 || pulled < 0 { errors.formUnion([pushed, pulled]) }
                 recorded.append(contentsOf: block)
             }
+            blocks.set(blocks.value + 1)
             next += 0.01
             Thread.sleep(until: next)
         }
     }
+
+    /// Looks again with every fifth of a second that was played, until it holds.
+    func until(_ holds: @escaping @Sendable () async throws -> Bool) async throws {
+        try await patient { [blocks] in
+            var next = 0
+            for await at in blocks.values where at >= next {
+                next = at + 20
+                if try await holds() { return }
+            }
+        }
+    }
+
+    /// Returns once so much more was played.
+    func plays(ms: Int) async throws {
+        let enough = blocks.value + ms / 10
+        try await blocks.until { $0 >= enough }
+    }
+
+    /// Returns once it heard enough of what another card says.
+    func listen(_ other: Card) async throws { try await until { self.hears(other) >= 0.75 } }
 
     /// How loud the last half second is.
     func loudness() -> Double {

@@ -35,7 +35,7 @@ final class DevicesTests: XCTestCase {
         for at in 0..<30 { _ = Array(voice[4_800 * at..<4_800 * (at + 1)]).withUnsafeBytes(note.push) }
         let id = try await duo.anna.chat(with: duo.benId).sendVoiceNote(note)
         let his = duo.ben.chat(with: duo.annaId)
-        try await patient { while try await his.transfer(id)?.stage != .received { try await Task.sleep(for: .milliseconds(5)) } }
+        try await duo.ben.until { try await his.transfer(id)?.stage == .received }
         let path = try await his.transfer(id)!.path!
         let ogg = try Data(contentsOf: URL(fileURLWithPath: path))
         let caf = [UInt8](VoiceFile.caf(ogg)!)

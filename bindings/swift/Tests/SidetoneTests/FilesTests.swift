@@ -67,9 +67,7 @@ final class FilesTests: XCTestCase {
         let shown = try await his.preview(id)
         same(shown.durationMs, 3_000)
         XCTAssertTrue(shown.waveform.contains { $0 > 20 })
-        try await patient {
-            while try await his.transfer(id)?.stage != .received { try await Task.sleep(for: .milliseconds(5)) }
-        }
+        try await duo.ben.until { try await his.transfer(id)?.stage == .received }
         let path = try await his.transfer(id)!.path!
         same(try Data(contentsOf: URL(fileURLWithPath: path)).prefix(4), Data("OggS".utf8))
         let silent = try VoiceNote()

@@ -17,24 +17,33 @@ final class Film: @unchecked Sendable {
         (self.source, self.lengths) = (source, lengths)
     }
 
-    /// The next frame; a key frame if one is due.
+    /// The next frame; a key frame if one is due: the first, after one that was not taken, and once a second.
     @discardableResult
-    func push(_ video: Video, key: Bool? = nil) -> PushedFrame {
+    func push(_ video: Video, key: Bool? = nil) -> PushedFrame { push(key, video.push) }
+
+    @discardableResult
+    func push(_ video: RoomVideo, key: Bool? = nil) -> PushedFrame { push(key, video.push) }
+
+    private func push(_ key: Bool?, _ port: (FrameInfo, UnsafeRawBufferPointer) -> PushedFrame) -> PushedFrame {
         lock.withLock {
-            let info = Film.info(source, next, key: key ?? needsKey)
+            let info = Film.info(source, next, key: key ?? (needsKey || next % 30 == 0))
             let frame = VideoFrame(info: info, bytes: Film.bytes(next, lengths[next % lengths.count]))
             pushed[info.capturedUs] = frame
             next += 1
-            let answer = frame.bytes.withUnsafeBytes { video.push(info, $0) }
+            let answer = frame.bytes.withUnsafeBytes { port(info, $0) }
             needsKey = answer != .queued
             return answer
         }
     }
 
     /// Thirty frames a second until it is cancelled.
-    func play(_ video: Video) async {
+    func play(_ video: Video) async { await play { self.push(video) } }
+
+    func play(_ video: RoomVideo) async { await play { self.push(video) } }
+
+    private func play(_ push: @Sendable () -> PushedFrame) async {
         while !Task.isCancelled {
-            push(video)
+            _ = push()
             try? await Task.sleep(for: .milliseconds(33))
         }
     }

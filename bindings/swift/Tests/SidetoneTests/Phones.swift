@@ -90,6 +90,14 @@ struct Duo {
         return ben.of(calls.first { $0.call == id }!)
     }
 
+    /// Whatever call is on is over, for both.
+    func hangUp() async throws {
+        for phone in [anna, ben] {
+            for view in phone.calls.value { try? await phone.of(view).hangUp() }
+        }
+        try await quiet()
+    }
+
     func quiet() async throws {
         for phone in [anna, ben] { try await phone.calls.until(\.isEmpty) }
     }
@@ -103,6 +111,16 @@ struct Duo {
 extension Client {
     func name() async throws -> String {
         try await account.until { $0 != nil }!.name
+    }
+
+    /// Waits until something holds that is read anew whenever the client tells of anything.
+    func until(_ holds: @escaping @Sendable () async throws -> Bool) async throws {
+        let told = Unchecked(events)
+        try await patient {
+            if try await holds() { return }
+            for await _ in told.value { if try await holds() { return } }
+            throw InVain(description: "closed")
+        }
     }
 }
 

@@ -4,75 +4,29 @@ import XCTest
 @testable import Sidetone
 
 final class RoomTests: XCTestCase {
-    private func guest(_ name: String, _ memory: RoomMemory = .nothing) -> RoomGuest {
-        RoomGuest(name: name, memory: memory, adult: false)
-    }
-
-    private func policy(
-        scope: RoomScope = .link, speaking: Speaking = .open, door: RoomDoor = .open, members: UInt8 = 16, burst: UInt8 = 30
-    ) -> RoomPolicy {
-        RoomPolicy(
-            scope: scope, routes: .any, speaking: speaking, door: door, audience: .everyone, replay: .allowed,
-            members: members, burstS: burst)
-    }
-
-    private var talking: RoomPolicy { policy(scope: .code, speaking: .pushToTalk) }
-
-    /// Two phones without an account in one room.
-    private struct Pair {
-        let anna: Client
-        let ben: Client
-        let hers: Room
-        let his: Room
-
-        func linked() async throws {
-            for room in [hers, his] { try await room.view.until { $0.members.count == 1 && $0.members[0].isHere } }
-        }
-
-        func close() async {
-            await anna.close()
-            await ben.close()
-        }
-    }
-
-    private func meet(
-        _ policy: RoomPolicy, memory: RoomMemory = .nothing, store: String? = nil, linked: Bool = true
-    ) async throws -> Pair {
-        let (anna, ben) = (try await Phones.bare(), try await Phones.bare(store: store))
-        let hers = try await anna.createRoom(policy, as: guest("Anna"), name: "kitchen")
-        let his = try await ben.joinLink(hers.link(), as: guest("Ben", memory))
-        let pair = Pair(anna: anna, ben: ben, hers: hers, his: his)
-        if linked { try await pair.linked() }
-        return pair
-    }
-
-    private func heard(_ ear: Card, _ mouth: Card) async throws {
-        try await patient { while ear.hears(mouth) < 0.75 { try await Task.sleep(for: .milliseconds(200)) } }
-    }
-
     func testARoomIsEnteredByASpokenCodeAndWhoeverHoldsTheButtonIsHeard() async throws {
         let (anna, ben) = (try await Phones.bare(), try await Phones.bare())
-        let hers = try await anna.createRoom(talking, as: guest("Anna"), name: "kitchen")
-        let his = try await ben.joinCode(hers.openCode(), as: guest("Ben"))
-        let pair = Pair(anna: anna, ben: ben, hers: hers, his: his)
+        let hers = try await anna.createRoom(Mates.talking, as: Mates.guest("Anna"), name: "kitchen")
+        let his = try await ben.joinCode(hers.openCode(), as: Mates.guest("Ben"))
+        let pair = Mates(anna: anna, ben: ben, hers: hers, his: his)
         try await pair.linked()
         same([his.view.value.name, his.members[0].name], ["kitchen", "Anna"])
         let phrase = try await hers.groupPhrase()
         same(phrase, try await his.groupPhrase())
         let us = hers.view.value.us
         let (herCard, hisCard) = (Card(anna.sound, try .voice("anna")), Card(ben.sound, try .voice("ben")))
-        try await Task.sleep(for: .milliseconds(700))
+        try await herCard.plays(ms: 700)
         XCTAssertLessThan(herCard.loudness() + hisCard.loudness(), 10, "nobody holds the button")
         try hers.press()
         try await his.view.until { $0.floor == .taken(member: us) }
         try await hers.view.until { $0.floor == .speaking }
-        try await heard(hisCard, herCard)
+        try await hisCard.listen(herCard)
         XCTAssertLessThan(herCard.loudness(), 10, "who speaks hears nobody")
         try his.press()
         try await his.view.until { $0.floor == .queued(place: 1) }
         try hers.release()
         try await his.view.until { $0.floor == .speaking }
-        try await heard(herCard, hisCard)
+        try await herCard.listen(hisCard)
         try his.release()
         for room in [hers, his] { try await room.view.until { $0.floor == .idle } }
         same([herCard.close(), hisCard.close()], [[], []])
@@ -80,7 +34,7 @@ final class RoomTests: XCTestCase {
     }
 
     func testThePhonesSoundIsAskedForAsTheButtonIsPressedAndLetGo() async throws {
-        let pair = try await meet(talking)
+        let pair = try await Mates.meet(Mates.talking)
         try await pair.anna.audio.until { $0 == .listen }
         let events = pair.hers.events
         try pair.hers.press(.high)
@@ -95,21 +49,21 @@ final class RoomTests: XCTestCase {
     }
 
     func testInAnOpenRoomEverybodyIsHeardUntilTheyMuteThemselves() async throws {
-        let pair = try await meet(policy())
+        let pair = try await Mates.meet(Mates.policy())
         XCTAssertNil(pair.hers.floor)
         try await pair.anna.audio.until { $0 == .talk }
         let (herCard, hisCard) = (Card(pair.anna.sound, try .voice("anna")), Card(pair.ben.sound, try .voice("ben")))
-        try await heard(hisCard, herCard)
-        try await heard(herCard, hisCard)
+        try await hisCard.listen(herCard)
+        try await herCard.listen(hisCard)
         try await pair.hers.setMicrophone(.off)
         try await pair.his.view.until { $0.members[0].microphone == .off }
-        try await patient { while hisCard.loudness() > 10 { try await Task.sleep(for: .milliseconds(100)) } }
+        try await hisCard.until { hisCard.loudness() <= 10 }
         same([herCard.close(), hisCard.close()], [[], []])
         await pair.close()
     }
 
     func testTextsSignsAndHandsReachEverybodyWhoIsThere() async throws {
-        let pair = try await meet(policy())
+        let pair = try await Mates.meet(Mates.policy())
         let (us, them) = (pair.hers.view.value.us, pair.his.view.value.us)
         let (texts, signs, mutes) = (pair.his.events, pair.his.events, pair.his.events)
         try await pair.hers.say("hello")
@@ -120,6 +74,11 @@ final class RoomTests: XCTestCase {
         try await mutes.until { $0 == .muteAsked(member: us) }
         try await pair.hers.raiseHand(true)
         try await pair.his.view.until { $0.members[0].hand }
+        let number = try await pair.his.safetyNumber(with: us)
+        same(number, try await pair.hers.safetyNumber(with: pair.his.view.value.us))
+        same(number!.filter(\.isNumber).count, 60)
+        let nobodys = try await pair.his.safetyNumber(with: MemberId(hex: String(repeating: "00", count: 16)))
+        XCTAssertNil(nobodys)
         try await pair.his.setVerified(us, true)
         try await pair.his.view.until { $0.members[0].verified }
         same(try await code { try await pair.hers.say("") }, .textLength)
@@ -128,7 +87,7 @@ final class RoomTests: XCTestCase {
     }
 
     func testWhoKnocksWaitsUntilTheCreatorOpens() async throws {
-        let pair = try await meet(policy(door: .knock), linked: false)
+        let pair = try await Mates.meet(Mates.policy(door: .knock), linked: false)
         let waiting = try await pair.hers.view.until { $0.members.first?.presence == .waiting }.members[0]
         same(waiting.name, "Ben")
         try await pair.hers.admit(waiting.member)
@@ -137,7 +96,7 @@ final class RoomTests: XCTestCase {
     }
 
     func testTheCreatorLocksPutsOutAndEndsAndNobodyElseDoes() async throws {
-        let pair = try await meet(policy())
+        let pair = try await Mates.meet(Mates.policy())
         let (us, them) = (pair.his.view.value.us, pair.hers.view.value.us)
         same(try await code { try await pair.his.kick(them) }, .notCreator)
         same(try await code { try await pair.his.ban(them) }, .notCreator)
@@ -148,13 +107,13 @@ final class RoomTests: XCTestCase {
         try await pair.hers.lock(true)
         try await pair.his.view.until(\.locked)
         let late = try await Phones.bare()
-        same(try await code { try await late.joinLink(link, as: guest("Late")) }, .roomLocked)
+        same(try await code { try await late.joinLink(link, as: Mates.guest("Late")) }, .roomLocked)
         try await pair.hers.kick(us)
         same(await pair.his.ended(), .kicked)
         try await pair.hers.lock(false)
         // The server answers this after it unlocked.
         _ = try await pair.hers.openCode()
-        let again = try await pair.ben.joinLink(link, as: guest("Ben"))
+        let again = try await pair.ben.joinLink(link, as: Mates.guest("Ben"))
         XCTAssertNotEqual(us, again.view.value.us)
         try await pair.hers.view.until { $0.members.count == 1 && $0.members[0].isHere }
         try await pair.hers.close()
@@ -166,7 +125,7 @@ final class RoomTests: XCTestCase {
 
     func testARoomThatIsRememberedIsEnteredAgainAndForgotten() async throws {
         let file = FileManager.default.temporaryDirectory.appendingPathComponent(UUID().uuidString).path
-        let pair = try await meet(policy(), memory: .recent, store: file)
+        let pair = try await Mates.meet(Mates.policy(), memory: .recent, store: file)
         try await pair.his.leave()
         same(await pair.his.ended(), .left)
         let known = try await pair.ben.recentRooms()[0]
@@ -185,8 +144,8 @@ final class RoomTests: XCTestCase {
 
     func testWhatOpensNoRoomIsRefusedWithAReason() async throws {
         let phone = try await Phones.bare()
-        let us = guest("Anna")
-        let room = try await phone.createRoom(policy(), as: us)
+        let us = Mates.guest("Anna")
+        let room = try await phone.createRoom(Mates.policy(), as: us)
         let link = try await room.link()
         same(try await code { try await phone.joinLink("", as: us) }, .notALink)
         same(try await code { try await phone.joinLink(String(repeating: "x", count: 1_000_000), as: us) }, .notALink)
@@ -196,10 +155,10 @@ final class RoomTests: XCTestCase {
         same(try await code { try await phone.joinLink(other, as: us) }, .otherServer)
         same(try await code { try await phone.joinCode("4711", as: us) }, .notASpokenCode)
         same(try await code { try await phone.joinCode("9999-acid-lemon", as: us) }, .codeOver)
-        same(try await code { try await phone.joinLink(link, as: guest("")) }, .nameInvalid)
-        same(try await code { try await phone.createRoom(policy(), as: guest("a\0")) }, .nameInvalid)
-        same(try await code { try await phone.createRoom(policy(members: 200), as: us) }, .wrongPolicy)
-        same(try await code { try await phone.createRoom(policy(burst: 0), as: us) }, .wrongPolicy)
+        same(try await code { try await phone.joinLink(link, as: Mates.guest("")) }, .nameInvalid)
+        same(try await code { try await phone.createRoom(Mates.policy(), as: Mates.guest("a\0")) }, .nameInvalid)
+        same(try await code { try await phone.createRoom(Mates.policy(members: 200), as: us) }, .wrongPolicy)
+        same(try await code { try await phone.createRoom(Mates.policy(burst: 0), as: us) }, .wrongPolicy)
         let nobody = MemberId(hex: String(repeating: "00", count: 16))
         same(try await code { try await room.admit(nobody) }, .noSuchMember)
         same(try await code { try await room.kick(MemberId(hex: "?")) }, .notAnId)
@@ -210,36 +169,31 @@ final class RoomTests: XCTestCase {
         try room.press()
         try room.release()
         await phone.close()
-        same(try await code { try await phone.createRoom(policy(), as: us) }, .closed)
+        same(try await code { try await phone.createRoom(Mates.policy(), as: us) }, .closed)
     }
 
     func testAWrongCodeIsToldAndTheRoomGoesOn() async throws {
         let (anna, ben) = (try await Phones.bare(), try await Phones.bare())
-        let hers = try await anna.createRoom(talking, as: guest("Anna"))
+        let hers = try await anna.createRoom(Mates.talking, as: Mates.guest("Anna"))
         let spoken = try await hers.openCode()
         let words = spoken.split(separator: "-").map(String.init)
         let wrong = (words.dropLast() + [spoken.hasSuffix("acid") ? "lemon" : "acid"]).joined(separator: "-")
-        same(try await code { try await ben.joinCode(wrong, as: guest("Ben")) }, .wrongCode)
+        same(try await code { try await ben.joinCode(wrong, as: Mates.guest("Ben")) }, .wrongCode)
         XCTAssertTrue(hers.members.isEmpty)
-        let his = try await ben.joinCode(spoken, as: guest("Ben"))
-        let pair = Pair(anna: anna, ben: ben, hers: hers, his: his)
+        same(try await code { try anna.codeLink("4711") }, .notASpokenCode)
+        let his = try await ben.joinLink(anna.codeLink(spoken), as: Mates.guest("Ben"))
+        let pair = Mates(anna: anna, ben: ben, hers: hers, his: his)
         try await pair.linked()
         await pair.close()
     }
 
     func testWhoClosesTheAppIsOutOfTheRoom() async throws {
-        let pair = try await meet(talking)
+        let pair = try await Mates.meet(Mates.talking)
         let (events, them) = (pair.hers.events, pair.his.view.value.us)
         await pair.ben.close()
         same(await pair.his.ended(), .left)
         try await events.until { $0 == .left(member: them) }
         try await pair.hers.view.until(\.members.isEmpty)
         await pair.close()
-    }
-}
-
-extension RoomMember {
-    fileprivate var isHere: Bool {
-        if case .here = presence { true } else { false }
     }
 }

@@ -3,33 +3,32 @@ import XCTest
 
 @testable import Sidetone
 
-final class StrangersTests: XCTestCase {
-    private func entry(_ name: String, ask: Bool = false, language: String? = "en", interests: Int = 1) -> StrangerEntry {
+/// Two phones that meet as strangers.
+enum Encounter {
+    static func entry(_ name: String, ask: Bool = false, language: String? = "en", interests: Int = 1) -> StrangerEntry {
         StrangerEntry(
             nickname: name, language: language, interests: (0..<interests).map { $0 == 0 ? "chess" : "\($0)" }, media: .voice,
             adult: true, ask: ask)
     }
 
-    private func together(_ phones: Client...) async throws {
+    static func together(_ phones: Client...) async throws {
         for phone in phones {
             try await phone.strangers.view.until { $0.stranger?.nickname != nil && $0.stranger?.route != nil }
         }
     }
 
-    private func meet() async throws -> (Client, Client) {
+    static func meet() async throws -> (Client, Client) {
         let (anna, ben) = (try await Phones.bare(), try await Phones.bare())
         try await anna.strangers.enter(entry("Anna"))
         try await ben.strangers.enter(entry("Ben"))
         try await together(anna, ben)
         return (anna, ben)
     }
+}
 
-    private func wait(_ holds: @escaping @Sendable () async throws -> Bool) async throws {
-        try await patient { while !(try await holds()) { try await Task.sleep(for: .milliseconds(5)) } }
-    }
-
+final class StrangersTests: XCTestCase {
     func testTwoWhoLookForSomebodyTalkAndLeaveNothingBehind() async throws {
-        let (anna, ben) = try await meet()
+        let (anna, ben) = try await Encounter.meet()
         let stranger = anna.strangers.stranger!
         same([stranger.nickname, stranger.language], ["Ben", "en"])
         same(stranger.common, ["chess"])
@@ -39,8 +38,8 @@ final class StrangersTests: XCTestCase {
         let note = try VoiceNote()
         same((0..<96_000).map { UInt8(truncatingIfNeeded: $0 * 7) }.withUnsafeBytes(note.push), 96_000)
         try await ben.strangers.sendNote(note)
-        try await wait { try await ben.strangers.messages().contains { $0.content == .text(text: "hello") } }
-        try await wait { try await anna.strangers.messages().contains { $0.theirs && $0.whole } }
+        try await ben.until { try await ben.strangers.messages().contains { $0.content == .text(text: "hello") } }
+        try await anna.until { try await anna.strangers.messages().contains { $0.theirs && $0.whole } }
         let sound = try await anna.strangers.messages().first { $0.theirs }!
         same(Data(try await anna.strangers.note(sound.number).prefix(4)), Data("OggS".utf8))
         same(try await code { try await anna.strangers.sendImage(Data(count: 100)) }, .fileMalformed)
@@ -67,8 +66,9 @@ final class StrangersTests: XCTestCase {
         for phone in [anna, ben] { await phone.close() }
     }
 
-    func testAStrangerIsCalledAndHeard() async throws {
-        let (anna, ben) = try await meet()
+    func testAStrangerIsCalledAndSeenAndHeard() async throws {
+        let (anna, ben) = try await Encounter.meet()
+        same(try await code { try await anna.strangers.setCamera(true) }, .noSuchCall)
         try await anna.strangers.call()
         try await ben.strangers.view.until { $0.stranger?.call?.state == .ringing }
         try await ben.strangers.answer()
@@ -76,13 +76,23 @@ final class StrangersTests: XCTestCase {
             try await phone.strangers.view.until { $0.stranger?.call?.state == .connected }
             try await phone.audio.until { $0 == .call }
         }
+        try await anna.strangers.setCamera(true)
+        try await anna.video.bitrates.until { ($0[.camera] ?? 0) > 0 }
+        try await ben.strangers.view.until { $0.stranger?.call?.theirShows == Shows(camera: true) }
+        let film = Film(.camera)
+        let playing = Task { await film.play(anna.video) }
+        try await film.check(ben.video.frames, 5)
+        playing.cancel()
         let (herCard, hisCard) = (Card(anna.sound, try .voice("anna")), Card(ben.sound, try .voice("ben")))
-        try await wait {
-            try await Task.sleep(for: .milliseconds(200))
-            return hisCard.hears(herCard) >= 0.75
-        }
+        try await hisCard.listen(herCard)
         same([herCard.close(), hisCard.close()], [[], []])
+        try await ben.strangers.want(camera: 180)
+        try await anna.strangers.view.until { $0.stranger?.call?.theirWants.camera == 180 }
+        try await anna.strangers.setCamera(false)
+        try await anna.strangers.setScreenShare(.text)
+        try await ben.strangers.view.until { $0.stranger?.call?.theirShows == Shows(camera: false, screen: .text) }
         try await anna.strangers.hangUp()
+        try await anna.video.bitrates.until(\.isEmpty)
         for phone in [anna, ben] { try await phone.audio.until { $0 == .idle } }
         same(try await code { try await ben.strangers.hangUp() }, .noSuchCall)
         for phone in [anna, ben] { await phone.close() }
@@ -90,13 +100,13 @@ final class StrangersTests: XCTestCase {
 
     func testWhoAsksFirstDecidesAboutWhomWasFound() async throws {
         let (anna, ben) = (try await Phones.bare(), try await Phones.bare())
-        try await anna.strangers.enter(entry("Anna", ask: true))
-        try await ben.strangers.enter(entry("Ben"))
+        try await anna.strangers.enter(Encounter.entry("Anna", ask: true))
+        try await ben.strangers.enter(Encounter.entry("Ben"))
         let found = try await anna.strangers.view.until { if case .found = $0 { true } else { false } }
         guard case .found(_, let common, _, _) = found else { return XCTFail("not found") }
         same(common, ["chess"])
         try await anna.strangers.accept()
-        try await together(anna, ben)
+        try await Encounter.together(anna, ben)
         try await ben.strangers.block()
         try await anna.strangers.view.until { $0.stranger == nil }
         for phone in [anna, ben] { await phone.close() }
@@ -104,7 +114,7 @@ final class StrangersTests: XCTestCase {
 
     func testASearchThatIsCancelledIsOver() async throws {
         let phone = try await Phones.bare()
-        let entry = entry("Anna")
+        let entry = Encounter.entry("Anna")
         let search = Task { try await phone.strangers.enter(entry) }
         await Task.yield()
         search.cancel()
@@ -123,19 +133,19 @@ final class StrangersTests: XCTestCase {
     func testWhatNobodyCouldBeShownIsRefused() async throws {
         let phone = try await Phones.bare()
         let strangers = phone.strangers
-        same(try await code { try await strangers.enter(entry("")) }, .badEntry)
-        same(try await code { try await strangers.enter(entry(String(repeating: "x", count: 1_000_000))) }, .badEntry)
-        same(try await code { try await strangers.enter(entry("Anna", language: "no language")) }, .badEntry)
-        same(try await code { try await strangers.enter(entry("Anna", interests: 100)) }, .badEntry)
+        same(try await code { try await strangers.enter(Encounter.entry("")) }, .badEntry)
+        same(try await code { try await strangers.enter(Encounter.entry(String(repeating: "x", count: 1_000_000))) }, .badEntry)
+        same(try await code { try await strangers.enter(Encounter.entry("Anna", language: "no language")) }, .badEntry)
+        same(try await code { try await strangers.enter(Encounter.entry("Anna", interests: 100)) }, .badEntry)
         same(try await code { try await strangers.accept() }, .noSuchMatch)
         same(try await code { try await strangers.call() }, .noSuchMatch)
         await phone.close()
-        same(try await code { try await strangers.enter(entry("Anna")) }, .closed)
+        same(try await code { try await strangers.enter(Encounter.entry("Anna")) }, .closed)
         same(try await code { try await strangers.end() }, .closed)
     }
 
     func testWhoClosesInTheMiddleBurnsAtBothEnds() async throws {
-        let (anna, ben) = try await meet()
+        let (anna, ben) = try await Encounter.meet()
         try await anna.strangers.say("hello")
         await anna.close()
         try await ben.strangers.view.until { $0.stranger == nil }

@@ -7,10 +7,7 @@ final class VideoTests: XCTestCase {
 
     private func friends() async throws -> Duo {
         let duo = try await Self.meeting.value
-        for phone in [duo.anna, duo.ben] {
-            for view in phone.calls.value { try? await phone.of(view).hangUp() }
-        }
-        try await duo.quiet()
+        try await duo.hangUp()
         for phone in [duo.anna, duo.ben] { try await phone.video.bitrates.until(\.isEmpty) }
         return duo
     }
@@ -43,7 +40,7 @@ final class VideoTests: XCTestCase {
         let (hers, his) = try await duo.talk()
         try await show(hers, duo.anna, [.camera, .screen])
         try await his.view.until { $0.theirShows == Shows(camera: true, screen: .text) }
-        same(hers.view.value.shows, Shows(camera: true, screen: .text))
+        try await hers.view.until { $0.shows == Shows(camera: true, screen: .text) }
         for film in [Film(.camera), Film(.screen)] { try await pass(film, duo.anna, duo.ben, 5) }
         try await hers.setScreenShare(.motion)
         try await his.view.until { $0.theirShows == Shows(camera: true, screen: .motion) }
@@ -111,13 +108,13 @@ final class VideoTests: XCTestCase {
         let duo = try await friends()
         let (hers, _) = try await duo.talk()
         try await show(hers, duo.anna, [.camera])
-        let looking = duo.ben.video
-        let first = Task { for await _ in looking.frames {} }
-        try await Task.sleep(for: .milliseconds(50))
+        let (looking, seen, film) = (duo.ben.video, Latest(0), Film(.camera))
+        let first = Task { for await _ in looking.frames { seen.set(1) } }
+        same(film.push(duo.anna.video), .queued)
+        try await seen.until { $0 == 1 }
         first.cancel()
         await first.value
-        let film = Film(.camera)
-        same(film.push(duo.anna.video), .queued)
+        same(film.push(duo.anna.video, key: true), .queued)
         try await film.check(duo.ben.video.frames, 1)
     }
 

@@ -48,10 +48,8 @@ public class Call internal constructor(first: CallView, private val client: Clie
     public suspend fun setScreenShare(content: ScreenContent?): Unit = client.ask { client.core().showScreen(id, content) }
 
     /** Tells the other side how large its pictures are of use here, in lines; 0 for none at all. */
-    public suspend fun want(camera: Int = Int.MAX_VALUE, screen: Int = Int.MAX_VALUE) {
-        fun lines(wanted: Int) = wanted.coerceIn(0, 0xffff).toUShort()
-        client.ask { client.core().want(id, Wants(lines(camera), lines(screen))) }
-    }
+    public suspend fun want(camera: Int = Int.MAX_VALUE, screen: Int = Int.MAX_VALUE): Unit =
+        client.ask { client.core().want(id, wants(camera, screen)) }
 
     /**
      * Waits until both can speak; the answer is false if the call ended before. A coroutine that is cancelled meanwhile
@@ -80,6 +78,12 @@ public class Call internal constructor(first: CallView, private val client: Clie
     internal fun changed(now: CallView) {
         if (latest.value.state !is CallState.Ended) latest.value = now
     }
+}
+
+/** Lines as the library counts them. */
+internal fun wants(camera: Int, screen: Int): Wants {
+    fun lines(wanted: Int) = wanted.coerceIn(0, 0xffff).toUShort()
+    return Wants(lines(camera), lines(screen))
 }
 
 /** Every call that begins to ring here, once. */

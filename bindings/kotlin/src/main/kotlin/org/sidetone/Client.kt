@@ -77,6 +77,9 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** Where the sound goes in and out. */
     public val sound: Sound = Sound(raw.sound().value)
 
+    /** By which number the media port knows this client. */
+    internal val number: Long = raw.sound().value.toLong()
+
     /** Where the pictures of the call that is on go in and out. */
     public val video: Video = Video(raw.sound().value, this)
 
@@ -224,6 +227,9 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** What this client did since it was opened, in numbers: for a page that a user shows to whoever helps. */
     public suspend fun diagnostics(): Diagnostics = ask { raw.diagnostics() }
 
+    /** What passed with friends, rooms and strangers of late, newest first: for the user to see. It is in memory only. */
+    public suspend fun privacyReceipts(): List<PrivacyReceipt> = ask { raw.privacyReceipts() }
+
     /** Which files are taken, and which without asking. */
     public suspend fun filePolicy(): FilePolicy = ask { raw.filePolicy() }
 
@@ -280,6 +286,9 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** Enters a room by a code that was said aloud, such as `4711-acid-lemon`. */
     public suspend fun joinCode(code: String, us: RoomGuest): Room = room(ask { raw.joinCode(code, us) })
 
+    /** A code that lets others in, as a link: to be pasted, or scanned as a QR code. */
+    public fun codeLink(code: String): String = ask { raw.codeLink(code) }
+
     /** Enters a remembered room again, as whom we were there. */
     public suspend fun rejoin(room: RoomId): Room = room(ask { raw.rejoinRoom(room) })
 
@@ -335,7 +344,8 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
                     if (past.size > 16) past.removeLast()
                 }
             }
-            is Event.Video -> video.note(event.event)
+            is Event.Video -> video.rates.note(event.event)
+            is Event.RoomVideo -> entered[event.room]?.video?.rates?.note(event.event)
             is Event.Room -> (event.event as? RoomEvent.Ended)?.let { entered.remove(event.room)?.over(it.reason) }
             else -> Unit
         }
@@ -358,6 +368,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
             Subject.ROOMS -> readRooms()
             Subject.STRANGER -> {
                 strangers.changed(raw.stranger())
+                settlePictures()
                 settleSound()
             }
             Subject.NOTHING -> Unit
@@ -370,7 +381,7 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
         val now = raw.calls()
         now.forEach { of(it).changed(it) }
         theCalls.value = now
-        video.shown(now.firstOrNull()?.shows)
+        settlePictures()
         settleSound()
     }
 
@@ -383,6 +394,8 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
         theRooms.value = now
         settleSound()
     }
+
+    private fun settlePictures() = video.rates.shown(theCalls.value.firstOrNull()?.shows ?: strangers.stranger?.call?.shows)
 
     private fun settleSound() {
         intent.value = audioIntent(theCalls.value, theRooms.value, strangers.stranger?.call)
@@ -446,7 +459,8 @@ private fun subject(event: Event): Subject = when (event) {
         else -> Subject.ROOMS
     }
     is Event.Marks, is Event.Typing, is Event.Announcement, is Event.Stopped -> Subject.NOTHING
-    is Event.Amended, is Event.Chat, is Event.Preferences, is Event.Video, is Event.NetworkUntold -> Subject.NOTHING
+    is Event.Amended, is Event.Chat, is Event.Preferences, is Event.Video, is Event.RoomVideo,
+    is Event.NetworkUntold -> Subject.NOTHING
 }
 
 /** A call that was over before anybody looked. */

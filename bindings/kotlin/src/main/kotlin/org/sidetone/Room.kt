@@ -26,6 +26,9 @@ public class Room internal constructor(first: RoomView, private val client: Clie
     /** How the floor stands now; null in a room of open microphones. */
     public val floor: Floor? get() = latest.value.floor
 
+    /** Where the pictures go in and out. */
+    public val video: RoomVideo = RoomVideo(first.room, client)
+
     /** What happens here, in order. Who collects too slowly misses the oldest; [view] never lies. */
     public val events: Flow<RoomEvent> =
         client.events.filterIsInstance<Event.Room>().filter { it.room == id }.map { it.event }
@@ -63,6 +66,16 @@ public class Room internal constructor(first: RoomView, private val client: Clie
     /** Lets the others hear us, or not, in a room of open microphones. */
     public suspend fun setMicrophone(state: MicrophoneState): Unit = client.ask { client.core().setRoomMicrophone(id, state) }
 
+    /** Shows everybody pictures, or no longer; frames are taken once [RoomVideo.bitrates] says how much. */
+    public suspend fun show(shows: Shows): Unit = client.ask { client.core().showInRoom(id, shows) }
+
+    /** Tells a member how large its pictures are of use here, in lines; 0 for none at all. */
+    public suspend fun want(member: MemberId, camera: Int = Int.MAX_VALUE, screen: Int = Int.MAX_VALUE): Unit =
+        client.ask { client.core().wantInRoom(id, member, wants(camera, screen)) }
+
+    /** The sixty digits that two members compare; null for who is not there, or not linked yet. */
+    public suspend fun safetyNumber(member: MemberId): String? = client.ask { client.core().memberSafetyNumber(id, member) }
+
     /** Plays a burst that was missed, where the room allows it. */
     public suspend fun replay(missed: RoomEvent.Missed): Unit =
         client.ask { client.core().replay(id, missed.member, missed.burst) }
@@ -94,10 +107,12 @@ public class Room internal constructor(first: RoomView, private val client: Clie
 
     internal fun changed(now: RoomView) {
         latest.value = now
+        video.rates.shown(now.shows)
     }
 
     /** We are out of it; the first word counts. */
     internal fun over(reason: RoomEnd) {
         end.compareAndSet(null, reason)
+        video.rates.shown(null)
     }
 }

@@ -85,4 +85,16 @@ internal object Port {
     @JvmStatic external fun sidetone_media_frame_push(number: Long, head: ByteBuffer, encoded: ByteBuffer): Int
 
     @JvmStatic external fun sidetone_media_frame_next(number: Long, head: ByteBuffer, encoded: ByteBuffer, capacity: Int): Int
+
+    @JvmStatic external fun sidetone_media_room_push(number: Long, room: ByteBuffer, head: ByteBuffer, encoded: ByteBuffer): Int
+
+    @JvmStatic
+    external fun sidetone_media_room_next(
+        number: Long,
+        room: ByteBuffer,
+        head: ByteBuffer,
+        member: ByteBuffer,
+        encoded: ByteBuffer,
+        capacity: Int,
+    ): Int
 }

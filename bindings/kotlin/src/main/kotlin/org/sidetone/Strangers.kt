@@ -115,6 +115,16 @@ public class Strangers internal constructor(private val client: Client) {
     /** Lets the stranger hear us, or not. */
     public suspend fun setMicrophone(state: MicrophoneState): Unit = inCall { client.core().setStrangerMicrophone(it, state) }
 
+    /** Shows the stranger the camera, or no longer; frames go through [Client.video]. */
+    public suspend fun setCamera(on: Boolean): Unit = inCall { client.core().showCamera(it, on) }
+
+    /** Shares the screen with the stranger, with what is on it, or no longer: null. */
+    public suspend fun setScreenShare(content: ScreenContent?): Unit = inCall { client.core().showScreen(it, content) }
+
+    /** Tells the stranger how large their pictures are of use here, in lines; 0 for none at all. */
+    public suspend fun want(camera: Int = Int.MAX_VALUE, screen: Int = Int.MAX_VALUE): Unit =
+        inCall { client.core().want(it, wants(camera, screen)) }
+
     internal fun changed(now: StrangerView) {
         latest.value = now
     }

@@ -3,6 +3,7 @@ package org.sidetone
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.delay
+import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
 import org.junit.jupiter.api.AfterAll
@@ -17,10 +18,7 @@ import kotlin.time.TimeSource
 
 class CallTest {
     @AfterEach
-    fun `nobody is in a call`() = check {
-        for (phone in listOf(duo.anna, duo.ben)) phone.calls.value.forEach { runCatching { phone.of(it).hangUp() } }
-        duo.quiet()
-    }
+    fun `nobody is in a call`() = check { duo.hangUp() }
 
     @Test
     fun `speech goes through both phones and is heard on the other side`() = check {
@@ -30,7 +28,7 @@ class CallTest {
             Card(duo.ben.sound, ben).use { hisCard ->
                 for ((ear, mouth, other) in listOf(Triple(hisCard, herCard, ben), Triple(herCard, hisCard, anna))) {
                     // A machine that is busy spoils some seconds, not all.
-                    while (ear.hears(mouth) < 0.75) delay(200.milliseconds)
+                    ear.listen(mouth)
                     val chance = ear.hears(mouth, other)
                     assertTrue(chance < 0.25, "the other voice is found too: $chance")
                 }
@@ -73,15 +71,15 @@ class CallTest {
 
     @Test
     fun `an incoming call is told once`() = check {
-        val seen = ArrayList<CallId>()
-        val watch = launch(start = CoroutineStart.UNDISPATCHED) { duo.ben.incoming.collect { seen.add(it.id) } }
+        val seen = MutableStateFlow(emptyList<CallId>())
+        val watch = launch(start = CoroutineStart.UNDISPATCHED) { duo.ben.incoming.collect { seen.value += it.id } }
         val hers = duo.anna.call(duo.benId)
         val his = duo.rings(hers)
-        while (seen.isEmpty()) delay(1.milliseconds)
+        seen.until { it.isNotEmpty() }
         hers.hangUp()
         his.ended()
         watch.cancelAndJoin()
-        assertEquals(listOf(hers.id), seen)
+        assertEquals(listOf(hers.id), seen.value)
     }
 
     @Test

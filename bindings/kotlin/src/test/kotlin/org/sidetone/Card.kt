@@ -1,5 +1,7 @@
 package org.sidetone
 
+import kotlinx.coroutines.flow.MutableStateFlow
+import kotlinx.coroutines.flow.first
 import java.io.File
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
@@ -48,6 +50,7 @@ class Card(private val sound: Sound, private val voice: Recording) : AutoCloseab
     private var error: Int? = null
 
     @Volatile private var stopped = false
+    private val blocks = MutableStateFlow(0)
     private val thread = thread { run() }
 
     private fun run() {
@@ -60,10 +63,26 @@ class Card(private val sound: Sound, private val voice: Recording) : AutoCloseab
             val (pushed, pulled) = sound.push(block) to sound.pull(block)
             if (pushed < 0 || pulled < 0) error = minOf(pushed, pulled)
             synchronized(heard) { for (i in 0 until 480) heard.add(block.getShort(2 * i)) }
+            blocks.value++
             next += 10_000_000
             LockSupport.parkNanos(next - System.nanoTime())
         }
     }
+
+    /** Looks again with every fifth of a second that was played, until it holds. */
+    suspend fun until(holds: () -> Boolean) {
+        var next = 0
+        blocks.first { at -> (at >= next).also { if (it) next = at + 20 } && holds() }
+    }
+
+    /** Returns once so much more was played. */
+    suspend fun plays(ms: Int) {
+        val enough = blocks.value + ms / 10
+        blocks.first { it >= enough }
+    }
+
+    /** Returns once it heard enough of what another card says. */
+    suspend fun listen(other: Card): Unit = until { hears(other) >= 0.75 }
 
     /** How loud the last half second is. */
     fun loudness(): Double {

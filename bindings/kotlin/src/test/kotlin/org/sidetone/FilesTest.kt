@@ -1,6 +1,5 @@
 package org.sidetone
 
-import kotlinx.coroutines.delay
 import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertThrows
@@ -10,7 +9,6 @@ import org.junit.jupiter.api.io.TempDir
 import java.io.File
 import java.nio.ByteBuffer
 import java.nio.ByteOrder
-import kotlin.time.Duration.Companion.milliseconds
 
 class FilesTest {
     @Test
@@ -66,7 +64,7 @@ class FilesTest {
         assertEquals(id, (entry.first().content as MessageContent.File).transfer)
         val shown = his.preview(id)
         assertEquals(3_000u to true, shown.durationMs to shown.waveform.any { it > 20 })
-        while (his.transfer(id)?.stage !is TransferStage.Received) delay(5.milliseconds)
+        duo.ben.until { his.transfer(id)?.stage is TransferStage.Received }
         assertEquals("OggS", String(File(his.transfer(id)!!.path!!).readBytes().copyOf(4)))
         val silent = VoiceNote()
         assertEquals(ErrorCode.NOTE_EMPTY, failure { duo.anna.chat(duo.benId).sendVoiceNote(silent) })

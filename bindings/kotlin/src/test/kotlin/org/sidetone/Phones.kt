@@ -3,12 +3,14 @@ package org.sidetone
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.first
+import kotlinx.coroutines.flow.onSubscription
 import kotlinx.coroutines.runBlocking
 import kotlinx.coroutines.withTimeout
 import org.sidetone.testkit.TestServer
 import java.io.File
 import java.util.concurrent.atomic.AtomicInteger
 import org.junit.jupiter.api.Assertions.fail
+import kotlin.time.Duration
 import kotlin.time.Duration.Companion.seconds
 
 /** A key as the Keystore would give it. */
@@ -77,6 +79,12 @@ class Duo(val anna: Client, val ben: Client, val annaId: UserId, val benId: User
     suspend fun rings(hers: Call): Call =
         ben.of(ben.calls.until { all -> all.any { it.call == hers.id && it.state is CallState.Ringing } }.first { it.call == hers.id })
 
+    /** Whatever call is on is over, for both. */
+    suspend fun hangUp() {
+        for (phone in listOf(anna, ben)) phone.calls.value.forEach { runCatching { phone.of(it).hangUp() } }
+        quiet()
+    }
+
     suspend fun quiet() {
         for (phone in listOf(anna, ben)) phone.calls.until { it.isEmpty() }
     }
@@ -91,7 +99,12 @@ suspend fun Client.name(): String = account.until { it != null }!!.name
 
 suspend fun <T> Flow<T>.until(holds: suspend (T) -> Boolean): T = withTimeout(30.seconds) { first { holds(it) } }
 
-fun check(body: suspend CoroutineScope.() -> Unit): Unit = runBlocking { withTimeout(90.seconds) { body() } }
+/** Waits until something holds that is read anew whenever the client tells of anything. */
+suspend fun Client.until(holds: suspend () -> Boolean) {
+    events.onSubscription { emit(Event.Refresh) }.until { holds() }
+}
+
+fun check(most: Duration = 90.seconds, body: suspend CoroutineScope.() -> Unit): Unit = runBlocking { withTimeout(most) { body() } }
 
 /** The code with which something fails. */
 suspend fun failure(body: suspend () -> Unit): ErrorCode = failing(body).code

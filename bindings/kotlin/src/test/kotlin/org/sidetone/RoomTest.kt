@@ -1,7 +1,6 @@
 package org.sidetone
 
 import kotlinx.coroutines.async
-import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.filterIsInstance
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
@@ -13,33 +12,6 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import java.io.File
-import kotlin.time.Duration.Companion.milliseconds
-
-private fun guest(name: String, memory: RoomMemory = RoomMemory.NOTHING) = RoomGuest(name, memory, false)
-
-private val talking = usualPolicy().copy(scope = RoomScope.CODE, speaking = Speaking.PUSH_TO_TALK)
-
-/** Two phones without an account in one room, each with a link to the other. */
-private class Pair(val anna: Client, val ben: Client, val hers: Room, val his: Room) {
-    suspend fun linked() {
-        for (room in listOf(hers, his)) room.view.until { it.members.singleOrNull()?.presence is MemberPresence.Here }
-    }
-
-    suspend fun close() {
-        anna.close()
-        ben.close()
-    }
-
-    companion object {
-        suspend fun meet(policy: RoomPolicy, memory: RoomMemory = RoomMemory.NOTHING, store: String? = null): Pair {
-            val (anna, ben) = Phones.bare() to Phones.bare(store = store)
-            val hers = anna.createRoom(policy, guest("Anna"), "kitchen")
-            return Pair(anna, ben, hers, ben.joinLink(hers.link(), guest("Ben", memory)))
-        }
-
-        suspend fun linked(policy: RoomPolicy) = meet(policy).also { it.linked() }
-    }
-}
 
 class RoomTest {
     @Test
@@ -47,24 +19,24 @@ class RoomTest {
         val (anna, ben) = Phones.bare() to Phones.bare()
         val hers = anna.createRoom(talking, guest("Anna"), "kitchen")
         val his = ben.joinCode(hers.openCode(), guest("Ben"))
-        val pair = Pair(anna, ben, hers, his).also { it.linked() }
+        val pair = Mates(anna, ben, hers, his).also { it.linked() }
         assertEquals(listOf("kitchen", "Anna", true), listOf(his.view.value.name, his.members[0].name, his.members[0].creator))
         assertEquals(hers.groupPhrase(), his.groupPhrase())
         assertEquals(6, hers.groupPhrase()!!.split(' ', '-').size)
         Card(anna.sound, Recording.voice("anna")).use { herCard ->
             Card(ben.sound, Recording.voice("ben")).use { hisCard ->
-                delay(700.milliseconds)
+                herCard.plays(700)
                 assertTrue(herCard.loudness() + hisCard.loudness() < 10, "nobody holds the button")
                 hers.press()
                 his.view.until { it.floor == Floor.Taken(hers.view.value.us) }
                 hers.view.until { it.floor == Floor.Speaking }
-                while (hisCard.hears(herCard) < 0.75) delay(200.milliseconds)
+                hisCard.listen(herCard)
                 assertTrue(herCard.loudness() < 10, "who speaks hears nobody")
                 his.press()
                 his.view.until { it.floor == Floor.Queued(1u) }
                 hers.release()
                 his.view.until { it.floor == Floor.Speaking }
-                while (herCard.hears(hisCard) < 0.75) delay(200.milliseconds)
+                herCard.listen(hisCard)
                 his.release()
                 for (room in listOf(hers, his)) room.view.until { it.floor == Floor.Idle }
             }
@@ -74,7 +46,7 @@ class RoomTest {
 
     @Test
     fun `the phone's sound is asked for as the button is pressed and let go`() = check {
-        val pair = Pair.linked(talking)
+        val pair = Mates.linked(talking)
         pair.anna.audio.until { it == AudioIntent.LISTEN }
         val granted = async { pair.hers.events.first { it is RoomEvent.FloorGranted } }
         kotlinx.coroutines.yield()
@@ -91,15 +63,16 @@ class RoomTest {
 
     @Test
     fun `in an open room everybody is heard until they mute themselves`() = check {
-        val pair = Pair.linked(usualPolicy())
+        val pair = Mates.linked(usualPolicy())
         assertNull(pair.hers.floor)
         pair.anna.audio.until { it == AudioIntent.TALK }
         Card(pair.anna.sound, Recording.voice("anna")).use { herCard ->
             Card(pair.ben.sound, Recording.voice("ben")).use { hisCard ->
-                while (hisCard.hears(herCard) < 0.75 || herCard.hears(hisCard) < 0.75) delay(200.milliseconds)
+                hisCard.listen(herCard)
+                herCard.listen(hisCard)
                 pair.hers.setMicrophone(MicrophoneState.OFF)
                 pair.his.view.until { it.members[0].microphone == MicrophoneState.OFF }
-                while (hisCard.loudness() > 10) delay(100.milliseconds)
+                hisCard.until { hisCard.loudness() <= 10 }
             }
         }
         pair.close()
@@ -107,7 +80,7 @@ class RoomTest {
 
     @Test
     fun `texts signs and hands reach everybody who is there`() = check {
-        val pair = Pair.linked(usualPolicy())
+        val pair = Mates.linked(usualPolicy())
         val us = pair.hers.view.value.us
         val heard = async {
             val seen = ArrayList<RoomEvent>()
@@ -124,6 +97,9 @@ class RoomTest {
         )
         pair.hers.raiseHand(true)
         pair.his.view.until { it.members[0].hand }
+        assertEquals(pair.his.safetyNumber(us), pair.hers.safetyNumber(pair.his.view.value.us))
+        assertEquals(60, pair.his.safetyNumber(us)!!.count(Char::isDigit))
+        assertNull(pair.his.safetyNumber(MemberId("00".repeat(16))))
         pair.his.setVerified(us, true)
         pair.his.view.until { it.members[0].verified }
         assertEquals(ErrorCode.TEXT_LENGTH, failure { pair.hers.say("") })
@@ -133,7 +109,7 @@ class RoomTest {
 
     @Test
     fun `who knocks waits until the creator opens`() = check {
-        val pair = Pair.meet(usualPolicy().copy(door = RoomDoor.KNOCK))
+        val pair = Mates.meet(usualPolicy().copy(door = RoomDoor.KNOCK))
         val waiting = pair.hers.view.until { it.members.singleOrNull()?.presence is MemberPresence.Waiting }.members[0]
         assertEquals("Ben", waiting.name)
         pair.hers.admit(waiting.member)
@@ -143,7 +119,7 @@ class RoomTest {
 
     @Test
     fun `the creator locks puts out and ends and nobody else does`() = check {
-        val pair = Pair.linked(usualPolicy())
+        val pair = Mates.linked(usualPolicy())
         val (us, them) = pair.his.view.value.us to pair.hers.view.value.us
         for (act in listOf<suspend () -> Unit>({ pair.his.kick(them) }, { pair.his.ban(them) }, { pair.his.lock(true) }, { pair.his.close() })) {
             assertEquals(ErrorCode.NOT_CREATOR, failure(act))
@@ -171,7 +147,7 @@ class RoomTest {
 
     @Test
     fun `a room that is remembered is entered again and forgotten`(@TempDir folder: File) = check {
-        val pair = Pair.meet(usualPolicy(), RoomMemory.RECENT, File(folder, "ben.db").path).also { it.linked() }
+        val pair = Mates.meet(usualPolicy(), RoomMemory.RECENT, File(folder, "ben.db").path).also { it.linked() }
         pair.his.leave()
         assertEquals(RoomEnd.LEFT, pair.his.ended())
         val known = pair.ben.recentRooms().single()
@@ -216,7 +192,7 @@ class RoomTest {
     }
 
     @Test
-    fun `a wrong code is told and the room goes on`() = check {
+    fun `a wrong code is told and the right one enters also as a link`() = check {
         val (anna, ben) = Phones.bare() to Phones.bare()
         val hers = anna.createRoom(talking, guest("Anna"))
         val code = hers.openCode()
@@ -224,14 +200,15 @@ class RoomTest {
         val wrong = code.substringBeforeLast('-') + "-" + other
         assertEquals(ErrorCode.WRONG_CODE, failure { ben.joinCode(wrong, guest("Ben")) })
         assertFalse(hers.members.any())
-        val his = ben.joinCode(code, guest("Ben"))
-        Pair(anna, ben, hers, his).linked()
+        assertEquals(ErrorCode.NOT_A_SPOKEN_CODE, failure { anna.codeLink("4711") })
+        val his = ben.joinLink(anna.codeLink(code), guest("Ben"))
+        Mates(anna, ben, hers, his).linked()
         listOf(anna, ben).forEach { it.close() }
     }
 
     @Test
     fun `who closes the app is out of the room`() = check {
-        val pair = Pair.linked(talking)
+        val pair = Mates.linked(talking)
         val left = launch { pair.hers.events.filterIsInstance<RoomEvent.Left>().first() }
         kotlinx.coroutines.yield()
         pair.ben.close()

@@ -6,6 +6,7 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.nio.ByteBuffer
 import java.util.concurrent.ConcurrentHashMap
+import java.util.concurrent.CountDownLatch
 import kotlin.concurrent.thread
 
 class SoundTest {
@@ -88,13 +89,17 @@ class SoundTest {
     fun `many threads at once are told and harm nothing`() = check {
         val phone = Phones.bare()
         val answers = ConcurrentHashMap.newKeySet<Int>()
+        val busy = CountDownLatch(8)
         val threads = List(8) {
             thread {
                 val block = direct(960)
-                repeat(20_000) { answers += listOf(phone.sound.push(block), phone.sound.pull(block)) }
+                repeat(20_000) {
+                    answers += listOf(phone.sound.push(block), phone.sound.pull(block))
+                    busy.countDown()
+                }
             }
         }
-        Thread.sleep(5)
+        busy.await()
         phone.close()
         threads.forEach(Thread::join)
         assertTrue(answers.all { it in setOf(0, Sound.BUSY, Sound.CLOSED) }, "$answers")

@@ -3,7 +3,6 @@ package org.sidetone
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
-import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.filterIsInstance
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
@@ -11,27 +10,31 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.nio.ByteBuffer
-import kotlin.time.Duration.Companion.milliseconds
 
-class StrangersTest {
-    private fun entry(name: String, ask: Boolean = false) =
+/** Two phones that meet as strangers. */
+object Encounter {
+    fun entry(name: String, ask: Boolean = false) =
         StrangerEntry(nickname = name, language = "en", interests = listOf("chess"), media = StrangerMedia.VOICE, adult = true, ask = ask)
 
-    private suspend fun together(vararg phones: Client) {
+    suspend fun together(vararg phones: Client) {
         for (phone in phones) phone.strangers.view.until { it is StrangerView.With && it.stranger.nickname != null && it.stranger.route != null }
     }
 
-    private suspend fun meet(): Pair<Client, Client> {
+    suspend fun meet(): Pair<Client, Client> {
         val (anna, ben) = Phones.bare() to Phones.bare()
         anna.strangers.enter(entry("Anna"))
         ben.strangers.enter(entry("Ben"))
         together(anna, ben)
         return anna to ben
     }
+}
+
+class StrangersTest {
+    private val StrangerView.call get() = (this as? StrangerView.With)?.stranger?.call
 
     @Test
     fun `two who look for somebody talk and leave nothing behind`() = check {
-        val (anna, ben) = meet()
+        val (anna, ben) = Encounter.meet()
         val stranger = anna.strangers.stranger!!
         assertEquals(listOf("Ben", "en", listOf("chess")), listOf(stranger.nickname, stranger.language, stranger.common))
         assertTrue(stranger.route is Route.Relayed && !stranger.ourAddressShown && !stranger.theirAddressShown)
@@ -41,8 +44,8 @@ class StrangersTest {
         assertEquals(96_000, note.push(second))
         ben.strangers.sendNote(note)
         note.close()
-        while (ben.strangers.messages().none { it.content == StrangerContent.Text("hello") }) delay(5.milliseconds)
-        while (anna.strangers.messages().none { it.theirs && it.whole && it.content is StrangerContent.VoiceNote }) delay(5.milliseconds)
+        ben.until { ben.strangers.messages().any { it.content == StrangerContent.Text("hello") } }
+        anna.until { anna.strangers.messages().any { it.theirs && it.whole && it.content is StrangerContent.VoiceNote } }
         val sound = anna.strangers.messages().first { it.theirs }
         assertEquals("OggS", String(anna.strangers.note(sound.number).copyOf(4)))
         assertEquals(ErrorCode.FILE_MALFORMED, failure { anna.strangers.sendImage(ByteArray(100)) })
@@ -65,21 +68,33 @@ class StrangersTest {
     }
 
     @Test
-    fun `a stranger is called and heard`() = check {
-        val (anna, ben) = meet()
+    fun `a stranger is called and seen and heard`() = check {
+        val (anna, ben) = Encounter.meet()
+        assertEquals(ErrorCode.NO_SUCH_CALL, failure { anna.strangers.setCamera(true) })
         anna.strangers.call()
-        ben.strangers.view.until { (it as? StrangerView.With)?.stranger?.call?.state is CallState.Ringing }
+        ben.strangers.view.until { it.call?.state is CallState.Ringing }
         ben.strangers.answer()
         for (phone in listOf(anna, ben)) {
-            phone.strangers.view.until { (it as? StrangerView.With)?.stranger?.call?.state is CallState.Connected }
+            phone.strangers.view.until { it.call?.state is CallState.Connected }
             phone.audio.until { it == AudioIntent.CALL }
         }
+        anna.strangers.setCamera(true)
+        anna.video.bitrates.until { (it[VideoSource.CAMERA] ?: 0uL) > 0uL }
+        ben.strangers.view.until { it.call?.theirShows == Shows(true, null) }
+        val film = Film(VideoSource.CAMERA)
+        val playing = launch { film.play(anna.video) }
+        film.check(ben.video.frames, 5)
+        playing.cancelAndJoin()
         Card(anna.sound, Recording.voice("anna")).use { herCard ->
-            Card(ben.sound, Recording.voice("ben")).use { hisCard ->
-                while (hisCard.hears(herCard) < 0.75) delay(200.milliseconds)
-            }
+            Card(ben.sound, Recording.voice("ben")).use { hisCard -> hisCard.listen(herCard) }
         }
+        ben.strangers.want(camera = 180)
+        anna.strangers.view.until { it.call?.theirWants?.camera == 180.toUShort() }
+        anna.strangers.setCamera(false)
+        anna.strangers.setScreenShare(ScreenContent.TEXT)
+        ben.strangers.view.until { it.call?.theirShows == Shows(false, ScreenContent.TEXT) }
         anna.strangers.hangUp()
+        anna.video.bitrates.until { it.isEmpty() }
         for (phone in listOf(anna, ben)) phone.audio.until { it == AudioIntent.IDLE }
         assertEquals(ErrorCode.NO_SUCH_CALL, failure { ben.strangers.hangUp() })
         listOf(anna, ben).forEach { it.close() }
@@ -88,12 +103,12 @@ class StrangersTest {
     @Test
     fun `who asks first decides about whom was found`() = check {
         val (anna, ben) = Phones.bare() to Phones.bare()
-        anna.strangers.enter(entry("Anna", ask = true))
-        ben.strangers.enter(entry("Ben"))
+        anna.strangers.enter(Encounter.entry("Anna", ask = true))
+        ben.strangers.enter(Encounter.entry("Ben"))
         val found = anna.strangers.view.until { it is StrangerView.Found } as StrangerView.Found
         assertEquals(listOf("chess"), found.common)
         anna.strangers.accept()
-        together(anna, ben)
+        Encounter.together(anna, ben)
         ben.strangers.block()
         anna.strangers.view.until { it !is StrangerView.With }
         listOf(anna, ben).forEach { it.close() }
@@ -105,14 +120,14 @@ class StrangersTest {
         // A quick server may take the search before anybody can cancel it: then once more.
         var inTime = false
         while (!inTime) {
-            val search = launch(start = CoroutineStart.UNDISPATCHED) { phone.strangers.enter(entry("Anna")) }
+            val search = launch(start = CoroutineStart.UNDISPATCHED) { phone.strangers.enter(Encounter.entry("Anna")) }
             inTime = search.isActive
             search.cancelAndJoin()
             if (!inTime) phone.strangers.end()
         }
         phone.strangers.view.until { it is StrangerView.Lobby }
-        phone.strangers.enter(entry("Anna"))
-        assertEquals(ErrorCode.WITH_STRANGER, failure { phone.strangers.enter(entry("Anna")) })
+        phone.strangers.enter(Encounter.entry("Anna"))
+        assertEquals(ErrorCode.WITH_STRANGER, failure { phone.strangers.enter(Encounter.entry("Anna")) })
         phone.strangers.view.until { it is StrangerView.Searching }
         phone.strangers.end()
         phone.strangers.view.until { it is StrangerView.Lobby }
@@ -122,20 +137,20 @@ class StrangersTest {
     @Test
     fun `what nobody could be shown is refused`() = check {
         val phone = Phones.bare()
-        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(entry("")) })
-        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(entry("x".repeat(1_000_000))) })
-        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(entry("Anna").copy(language = "no language")) })
-        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(entry("Anna").copy(interests = List(100) { "$it" })) })
+        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(Encounter.entry("")) })
+        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(Encounter.entry("x".repeat(1_000_000))) })
+        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(Encounter.entry("Anna").copy(language = "no language")) })
+        assertEquals(ErrorCode.BAD_ENTRY, failure { phone.strangers.enter(Encounter.entry("Anna").copy(interests = List(100) { "$it" })) })
         assertEquals(ErrorCode.NO_SUCH_MATCH, failure { phone.strangers.accept() })
         assertEquals(ErrorCode.NO_SUCH_MATCH, failure { phone.strangers.call() })
         phone.close()
-        assertEquals(ErrorCode.CLOSED, failure { phone.strangers.enter(entry("Anna")) })
+        assertEquals(ErrorCode.CLOSED, failure { phone.strangers.enter(Encounter.entry("Anna")) })
         assertEquals(ErrorCode.CLOSED, failure { phone.strangers.end() })
     }
 
     @Test
     fun `who closes in the middle burns at both ends`() = check {
-        val (anna, ben) = meet()
+        val (anna, ben) = Encounter.meet()
         anna.strangers.say("hello")
         anna.close()
         ben.strangers.view.until { it is StrangerView.Lobby || it is StrangerView.Searching }
