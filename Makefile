@@ -45,7 +45,7 @@ lab: tools
 test: tools
 	.ci/install test
 	$(CARGO) test --workspace --locked --no-fail-fast
-	$(MAKE) kotlin swift
+	$(MAKE) kotlin swift sample-android sample-ios
 
 # The Kotlin package on this machine's JVM, and the Swift package on Linux, each against the library built here. Swift for
 # Debian is fetched once, into a folder outside the checkout: see bindings/scripts/swift-root.

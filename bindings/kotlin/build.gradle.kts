@@ -19,7 +19,8 @@ android {
     }
     sourceSets["main"].apply {
         manifest.srcFile("src/main/AndroidManifest.xml")
-        kotlin.srcDirs("src/main/kotlin", "build/sidetone/kotlin")
+        // The last for Android alone: compiled on a desk with android-sample.
+        kotlin.srcDirs("src/main/kotlin", "build/sidetone/kotlin", "devices/src/main/kotlin")
         jniLibs.srcDirs("build/sidetone/jniLibs")
     }
     compileOptions {

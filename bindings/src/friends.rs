@@ -160,13 +160,13 @@ impl RawClient {
         Ok(self.inner().safety_number(user.inner()?).await?.map(|number| number.to_string()))
     }
 
-    /// The same as bytes of a QR code, for the other phone to scan.
-    pub async fn safety_code(&self, user: UserId) -> Result<Option<Vec<u8>>, SidetoneError> {
+    /// The same as the text of a QR code, for the other phone to scan.
+    pub async fn safety_code(&self, user: UserId) -> Result<Option<String>, SidetoneError> {
         Ok(self.inner().safety_code(user.inner()?).await?)
     }
 
     /// Compares a friend's scanned code with ours; if they match, the friend is verified.
-    pub async fn scan(&self, user: UserId, scanned: Vec<u8>) -> Result<Comparison, SidetoneError> {
+    pub async fn scan(&self, user: UserId, scanned: String) -> Result<Comparison, SidetoneError> {
         Ok(self.inner().scan(user.inner()?, &scanned).await?.into())
     }
 }

@@ -23,6 +23,11 @@ impl RawClient {
         )
     }
 
+    /// How many wait or talk now, as the server counts them.
+    pub async fn active_strangers(&self) -> Result<u64, SidetoneError> {
+        Ok(self.inner().strangers().active().await?)
+    }
+
     /// Takes the stranger that was found, where the entry said to ask.
     pub async fn accept_stranger(&self, found: MatchId) -> Result<(), SidetoneError> {
         Ok(self.inner().strangers().accept(found.inner()?).await?)

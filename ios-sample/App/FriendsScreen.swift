@@ -108,7 +108,7 @@ private struct AddScreen: View {
                 }
                 if let link = logic.link {
                     Section {
-                        Code(bytes: Data(link.utf8))
+                        Code(text: link)
                         ShareLink(item: link) { Label(Word.shareLink.text, systemImage: "square.and.arrow.up") }
                     } header: {
                         Text(Word.yourCode.text)
@@ -149,7 +149,7 @@ struct VerifyScreen: View {
                         ForEach(Array(logic.groups.enumerated()), id: \.offset) { Text($0.element).monospacedDigit() }
                     }
                     .accessibilityElement(children: .combine)
-                    if let code = logic.code { Code(bytes: Data(code.base64EncodedString().utf8)) }
+                    if let code = logic.code { Code(text: code) }
                     Button { isScanning = true } label: { Label(Word.scan.text, systemImage: "qrcode.viewfinder") }
                         .disabled(!Scanner.isSupported)
                     Act(friend.verified ? .unverify : .numbersMatch, friend.verified ? "shield.slash" : "checkmark.shield") {
@@ -166,7 +166,7 @@ struct VerifyScreen: View {
         .sheet(isPresented: $isScanning) {
             Scanner { text in
                 isScanning = false
-                go { await logic.scanned(Data(base64Encoded: text) ?? Data()) }
+                go { await logic.scanned(text) }
             }
         }
         .notice(of: logic)

@@ -75,7 +75,7 @@ struct Badge: View {
 
 /// A code for the camera of another phone.
 struct Code: View {
-    let bytes: Data
+    let text: String
 
     var body: some View {
         if let image {
@@ -94,7 +94,7 @@ struct Code: View {
 
     private var image: CGImage? {
         let filter = CIFilter.qrCodeGenerator()
-        filter.message = bytes
+        filter.message = Data(text.utf8)
         return filter.outputImage.flatMap { CIContext().createCGImage($0, from: $0.extent) }
     }
 }

@@ -83,10 +83,13 @@ struct SettingsScreen: View {
                 Text(Word.themeLight.text).tag(Theme.light)
                 Text(Word.themeDark.text).tag(Theme.dark)
             }
-            Toggle(
-                Word.addresses.text,
-                isOn: Binding(
-                    get: { now.addresses == .direct }, set: { on in go { await logic.prefer(on ? AddressRule.direct : .relayUntilAccepted) } }))
+            Picker(Word.addresses.text, selection: Binding(get: { now.addresses }, set: { new in go { await logic.prefer(new) } })) {
+                Text(Word.addressDirect.text).tag(AddressRule.direct)
+                Text(Word.addressAccepted.text).tag(AddressRule.relayUntilAccepted)
+                Text(Word.addressVerified.text).tag(AddressRule.relayUntilVerified)
+                Text(Word.addressNever.text).tag(AddressRule.never)
+            }
+            Text(Word.addressesText.text).font(.footnote).foregroundStyle(.secondary)
             Picker(Word.routes.text, selection: Binding(get: { now.routes }, set: { new in go { await logic.prefer(new) } })) {
                 Text(Word.routeAny.text).tag(RouteRule.any)
                 Text(Word.routeDirectOnly.text).tag(RouteRule.directOnly)

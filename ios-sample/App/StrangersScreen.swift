@@ -114,7 +114,7 @@ private struct Conversation: View {
         VStack {
             HStack {
                 if logic.choices.isEmpty { Act(.call, "phone") { await logic.call() } }
-                ForEach(logic.choices.filter { $0 != .camera && $0 != .screen }, id: \.self) { choice in
+                ForEach(logic.choices, id: \.self) { choice in
                     ChoiceButton(choice: choice, face: choice.face(stranger.call?.microphone ?? .on, nil)) {
                         await logic.choose(choice)
                     }

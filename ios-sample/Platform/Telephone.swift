@@ -93,13 +93,6 @@ final class Telephone: NSObject, UIApplicationDelegate, Device {
         speak(isOn)
     }
 
-    func radar(_ server: String) async -> Data? {
-        var parts = URLComponents(string: server)
-        (parts?.scheme, parts?.path) = ("https", "/radar")
-        guard let url = parts?.url else { return nil }
-        return try? await URLSession.shared.data(from: url).0
-    }
-
     func set(camera: Bool, client: Client) { film?.set(camera: camera) }
 
     private func begin(_ client: Client) {

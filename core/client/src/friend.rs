@@ -114,13 +114,13 @@ impl Client {
         self.look(move |inside| inside.engine.safety_number(user)).await
     }
 
-    /// The same as bytes of a QR code, for the other phone to [`Client::scan`].
+    /// The same as the text of a QR code, for the other phone to [`Client::scan`].
     ///
     /// # Errors
     ///
     /// [`Error::Closed`], [`Error::Storage`].
-    pub async fn safety_code(&self, user: UserId) -> Result<Option<Vec<u8>>, Error> {
-        self.look(move |inside| inside.engine.safety_code(user).map(|code| code.encode())).await
+    pub async fn safety_code(&self, user: UserId) -> Result<Option<String>, Error> {
+        self.look(move |inside| inside.engine.safety_code(user).map(|code| code.text())).await
     }
 
     /// Compares a friend's scanned code with ours; if they match, the friend is verified.
@@ -128,8 +128,8 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::NotACode`], [`Error::NotFriends`] and what any command can meet.
-    pub async fn scan(&self, user: UserId, scanned: &[u8]) -> Result<Comparison, Error> {
-        let scanned = SafetyCode::decode(scanned).map_err(|_| Error::NotACode)?;
+    pub async fn scan(&self, user: UserId, scanned: &str) -> Result<Comparison, Error> {
+        let scanned = SafetyCode::parse(scanned).map_err(|_| Error::NotACode)?;
         let ours = self.look(move |inside| inside.engine.safety_code(user)).await?.ok_or(Error::NotFriends)?;
         let comparison = ours.compare(&scanned);
         if comparison == Comparison::Match {

@@ -84,6 +84,19 @@ impl Strangers<'_> {
         self.ask(StrangerCommand::Enter(entry)).await.map(drop)
     }
 
+    /// How many wait or talk now, as the server counts them: for a lobby to show. Nothing is told of who asks, and no account
+    /// is needed.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Offline`], [`Error::TooMany`] and what any command can meet.
+    pub async fn active(&self) -> Result<u64, Error> {
+        match self.0.order(Command::CountStrangers).await? {
+            Answer::Count(active) => Ok(active),
+            _ => Err(Error::Protocol),
+        }
+    }
+
     /// Takes the stranger that was found; needed with [`Accept::Ask`] only.
     ///
     /// # Errors

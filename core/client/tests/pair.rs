@@ -148,7 +148,7 @@ async fn two_friends_can_tell_that_nobody_is_between_them() {
     let shown = bert.safety_code(to_anna).await.unwrap().unwrap();
     assert_eq!(anna.scan(to_bert, &shown).await, Ok(Comparison::Match));
     assert!(anna.friend(to_bert).await.unwrap().unwrap().verified);
-    assert_eq!(anna.scan(to_bert, b"something else").await, Err(Error::NotACode));
+    assert_eq!(anna.scan(to_bert, "something else").await, Err(Error::NotACode));
 }
 
 #[tokio::test(flavor = "multi_thread")]

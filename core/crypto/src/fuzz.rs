@@ -95,7 +95,12 @@ pub fn frame(bytes: &[u8]) {
 
 /// A scanned safety code, and a public key.
 pub fn safety_code(bytes: &[u8]) {
-    let _ = SafetyCode::decode(bytes);
+    if let Ok(code) = SafetyCode::decode(bytes) {
+        assert_eq!(SafetyCode::parse(&code.text()), Ok(code), "what is read can be read again");
+    }
+    if let Some(code) = str::from_utf8(bytes).ok().and_then(|text| SafetyCode::parse(text).ok()) {
+        assert_eq!(SafetyCode::decode(&code.encode()), Ok(code), "what is read can be read again");
+    }
     if let Some(key) = bytes.first_chunk() {
         let _ = PublicKey::from_bytes(*key);
     }

@@ -6,6 +6,8 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha512};
 use subtle::ConstantTimeEq;
 use thiserror::Error;
@@ -20,6 +22,8 @@ const HALF_DIGITS: usize = 30;
 const MARK: [u8; 2] = *b"ST";
 const QR_VERSION: u8 = 1;
 const QR_LEN: usize = MARK.len() + 1 + 2 * HASH_LEN;
+/// The most characters of a scanned code that are looked at: a later version's may be longer than ours.
+const MAX_TEXT: usize = 1_024;
 
 /// The hash of one side: its user id and identity.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -154,6 +158,24 @@ impl SafetyCode {
         let (ours, rest) = rest.split_first_chunk().ok_or(SafetyError::NotACode)?;
         let theirs = rest.first_chunk().ok_or(SafetyError::NotACode)?;
         Ok(Self { ours: Fingerprint(*ours), theirs: Fingerprint(*theirs) })
+    }
+
+    /// What the QR code says: [`Self::encode`] in base64url (RFC 4648), for cameras whose readers give nothing but text.
+    pub fn text(&self) -> String {
+        URL_SAFE_NO_PAD.encode(self.encode())
+    }
+
+    /// Reads the text of a scanned code. Blanks around it do not matter.
+    ///
+    /// # Errors
+    ///
+    /// [`SafetyError::NotACode`] and [`SafetyError::Version`].
+    pub fn parse(text: &str) -> Result<Self, SafetyError> {
+        let text = text.trim_ascii();
+        if text.len() > MAX_TEXT {
+            return Err(SafetyError::NotACode);
+        }
+        Self::decode(&URL_SAFE_NO_PAD.decode(text).map_err(|_| SafetyError::NotACode)?)
     }
 
     /// Compares our code with the one scanned from the other phone.

@@ -168,6 +168,8 @@ pub(crate) enum Wish {
     Leave,
     /// A page of an export.
     Export(u32),
+    /// How many are among strangers.
+    Lobby,
 }
 
 /// What every machine is handed for one step.

@@ -179,6 +179,8 @@ pub enum Answer {
     Call(CallId),
     /// A JSON document.
     Export(Vec<u8>),
+    /// How many there are.
+    Count(u64),
     /// The transfer made.
     Transfer(TransferId),
     /// The room that was entered.

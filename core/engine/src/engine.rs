@@ -327,6 +327,7 @@ impl Engine {
             (Asked::Befriend(key), Reply::Person(person)) => self.roster.found(ask, person, key, cx),
             (Asked::Export(page), Reply::Export(part)) => self.account.exported(ask, page, &part.json, part.more, cx),
             (Asked::PushKey, Reply::PushKey(known)) => cx.answer(ask, Ok(Answer::PushKey(known.key.into_vec()))),
+            (Asked::Lobby, Reply::Lobby(lobby)) => cx.answer(ask, Ok(Answer::Count(lobby.active))),
             (Asked::Done, Reply::Done(_)) => cx.answer(ask, Ok(Answer::Done)),
             (Asked::Part(user), _) => {
                 self.roster.gone(user, cx);
@@ -493,6 +494,7 @@ impl Engine {
                 let account = self.account.ourselves().is_some();
                 self.rooms.command(ask, command, account, cx);
             }
+            Command::CountStrangers => cx.request(Request::Lobby(Empty::default()), Purpose::Ask(ask, Asked::Lobby)),
             Command::Stranger(command) => self.with_stranger(ask, command, cx),
             // Of a call with a friend or a stranger.
             Command::Show(call, shows) => self.calls.show(ask, call, |now| *now = shows, cx),

@@ -119,6 +119,8 @@ pub enum Command {
     SetPush(Option<Box<PushAddress>>),
     /// Ask by what push services know the server.
     PushKey,
+    /// How many are among strangers now, as the server counts; nobody needs an account for it.
+    CountStrangers,
     /// Ask somebody to be a friend.
     Befriend {
         /// Their name, exactly.

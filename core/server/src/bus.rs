@@ -298,6 +298,9 @@ pub trait Bus {
         shown: &[Shown],
     ) -> Result<Result<(), Denied>, BusError>;
 
+    /// How many wait for a stranger or are with one.
+    async fn active(&mut self) -> Result<u64, BusError>;
+
     /// Counts of strangers.
     async fn radar(&mut self, now: Now) -> Result<Radar, BusError>;
 

@@ -485,6 +485,10 @@ impl Bus for LocalBus {
         Ok(self.report_here(now, token, reason, shown))
     }
 
+    async fn active(&mut self) -> Result<u64, BusError> {
+        Ok(self.active_here())
+    }
+
     async fn radar(&mut self, now: Now) -> Result<Radar, BusError> {
         Ok(self.radar_here(now))
     }

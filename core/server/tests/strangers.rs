@@ -74,9 +74,13 @@ fn two_guests_meet_talk_and_part() {
     let relays = Some(RelayTerms { urls: vec!["turn:192.0.2.1:3478".into()], secret });
     let mut world = World::with(DeskConfig { relays, ..roomy() }, SqliteStore::in_memory().unwrap());
     let (mut ada, mut bob) = (guest(&mut world, 1), guest(&mut world, 2));
-    for phone in [&mut ada, &mut bob] {
+    let mut curious = guest(&mut world, 3);
+    let mut counted = |world: &mut World| curious.ask(world, Request::Lobby(Empty::default()));
+    for (before, phone) in [&mut ada, &mut bob].into_iter().enumerate() {
+        assert_eq!(counted(&mut world), Ok(Reply::Lobby(Lobby { active: before as u64 })));
         phone.ask(&mut world, seek(7, None)).unwrap();
     }
+    assert_eq!(counted(&mut world), Ok(Reply::Lobby(Lobby { active: 2 })));
     let id = the_match(&ada.news(&mut world)).unwrap().id;
     assert_eq!(the_match(&bob.news(&mut world)).unwrap().id, id);
     assert_eq!(ada.ask(&mut world, Request::StrangerRelays(Match { id })), Err(Code::NotBegun));
@@ -96,6 +100,7 @@ fn two_guests_meet_talk_and_part() {
     assert!(relays.username.contains(cut[0].as_str()), "after the match nothing is relayed for it");
     assert_eq!(ada.ask(&mut world, envelope(1_024)), Err(Code::NoSuchMatch));
     assert_eq!(ada.ask(&mut world, Request::StrangerRelays(Match { id })), Err(Code::NoSuchMatch));
+    assert_eq!(counted(&mut world), Ok(Reply::Lobby(Lobby { active: 0 })));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use crate::room::{
     EnterRoom, Entered, Judged, Knock, LockRoom, OpenPlate, OpenRoom, Plate, PlateNumber, Room, RoomEnvelope, Rooms,
     Said, Seat,
 };
-use crate::stranger::{Challenge, Match, Part, Report, Seek, StrangerEnvelope, Ticket};
+use crate::stranger::{Challenge, Lobby, Match, Part, Report, Seek, StrangerEnvelope, Ticket};
 use crate::tagged::{numbered, tagged};
 
 tagged! {
@@ -100,6 +100,8 @@ tagged! {
         48 => SetPush(Push),
         /// Asks by what push services know this server.
         49 => PushKey(Empty),
+        /// How many are among strangers now.
+        50 => Lobby(Empty),
     }
 }
 
@@ -137,6 +139,8 @@ tagged! {
         20 => Prove(Challenge),
         /// By what push services know this server.
         21 => PushKey(PushKey),
+        /// How many are among strangers now.
+        22 => Lobby(Lobby),
     }
 }
 

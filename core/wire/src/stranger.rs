@@ -48,6 +48,14 @@ pub struct Seek {
     pub frank: Option<IdentityKey>,
 }
 
+/// How many there are among strangers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
+pub struct Lobby {
+    /// Who waits or talks now.
+    #[serde(index = 0)]
+    pub active: u64,
+}
+
 /// A search.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, SerializeIndexed, DeserializeIndexed)]
 pub struct Ticket {

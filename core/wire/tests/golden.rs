@@ -17,7 +17,7 @@ use sidetone_wire::push::{DeviceToken, Push, PushAddress, PushKey, WebPush};
 use sidetone_wire::record::{Record, *};
 use sidetone_wire::room::*;
 use sidetone_wire::stranger;
-use sidetone_wire::stranger::{Challenge, Leave, Match, MatchEnd, MatchOver, Matched, Media, Reason, Report};
+use sidetone_wire::stranger::{Challenge, Leave, Lobby, Match, MatchEnd, MatchOver, Matched, Media, Reason, Report};
 use sidetone_wire::stranger::{Seek, Shown, StrangerDelivered, StrangerEnvelope, Ticket};
 use sidetone_wire::transfer::*;
 use sidetone_wire::{decode, encode};
@@ -149,6 +149,7 @@ fn stranger_frames() -> Vec<Frame> {
         Request::StrangerRelays(Match { id: MATCH }),
         Request::Again(Match { id: MATCH }),
         Request::Report(Report { token: bytes(), reason: Reason::Spam, shown: Vec::new() }),
+        Request::Lobby(Empty::default()),
     ];
     let common = || vec![INTEREST];
     let matched = |frank| {
@@ -165,6 +166,7 @@ fn stranger_frames() -> Vec<Frame> {
         vec![Frame::Reply(Granted { id: RequestId(300), reply: Reply::Prove(Challenge { seed: bytes(), bits: 16 }) })];
     frames.extend(requests.into_iter().map(|request| Frame::Request(Numbered { id: RequestId(300), request })));
     frames.extend(events.into_iter().map(|event| Frame::Event(Told { seq: Seq(8), event })));
+    frames.push(Frame::Reply(Granted { id: RequestId(300), reply: Reply::Lobby(Lobby { active: 12 }) }));
     frames
 }
 

@@ -21,7 +21,7 @@ async fn everything() -> Result<(), Box<dyn std::error::Error>> {
     client.block(user).await?;
     client.unblock(user).await?;
     client.set_verified(user, Verified::Yes).await?;
-    client.scan(user, &[]).await?;
+    client.scan(user, "").await?;
     let _ = (client.account().await?, client.friends().await?, client.safety_number(user).await?);
     client.send_text(user, "a").await?;
     client.history(user, None, 1).await?;

@@ -344,11 +344,11 @@ extension Client {
     /// The sixty digits that two friends compare.
     public func safetyNumber(_ user: UserId) async throws -> String? { try await raw.safetyNumber(user: user) }
 
-    /// The same as bytes of a QR code.
-    public func safetyCode(_ user: UserId) async throws -> Data? { try await raw.safetyCode(user: user) }
+    /// The same as the text of a QR code.
+    public func safetyCode(_ user: UserId) async throws -> String? { try await raw.safetyCode(user: user) }
 
     /// Compares a friend's scanned code with ours; if they match, the friend is verified.
-    public func scan(_ user: UserId, code: Data) async throws -> Comparison {
+    public func scan(_ user: UserId, code: String) async throws -> Comparison {
         try await raw.scan(user: user, scanned: code)
     }
 }

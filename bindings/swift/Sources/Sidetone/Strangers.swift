@@ -27,6 +27,9 @@ public struct Strangers: Sendable {
         }
     }
 
+    /// How many wait or talk now, as the server counts them.
+    public func active() async throws -> UInt64 { try await client.raw.activeStrangers() }
+
     /// Takes the stranger that was found, where the entry said to ask.
     public func accept() async throws {
         guard case .found(let found, _, _, _) = view.value else { throw SidetoneError.nobody }

@@ -159,21 +159,6 @@ final class CallTests: XCTestCase {
         same(hers.view.value.choices, [])
     }
 
-    func testQualityFallsWithWhatIsMissingAndWithTheWait() {
-        func figures(_ heard: UInt64, _ lost: UInt64, _ recovered: UInt64 = 0) -> SoundFigures {
-            SoundFigures(
-                framesSent: 0, framesHeard: heard, framesRefused: 0, framesLate: 0, framesLost: lost, framesRecovered: recovered)
-        }
-        func quality(_ now: SoundFigures, _ roundTripMs: UInt64 = 0) -> CallQuality? {
-            now.quality(since: figures(100, 50), roundTripMs: roundTripMs)
-        }
-        same(quality(figures(100, 50), 900), nil)
-        same(quality(figures(0, 0)), nil)
-        same([quality(figures(200, 52), 300), quality(figures(197, 53)), quality(figures(197, 53, 3))], [.good, .fair, .good])
-        same([quality(figures(200, 50), 301), quality(figures(190, 61)), quality(figures(200, 50), 801)], [.fair, .poor, .poor])
-        same(quality(figures(.max, .max)), .poor)
-    }
-
     func testACallOutlivesTheAppGoingToTheBackgroundAndBack() async throws {
         let duo = try await friends()
         let (hers, his) = try await duo.talk()

@@ -34,6 +34,8 @@ final class StrangersTests: XCTestCase {
         same(stranger.common, ["chess"])
         if case .relayed = stranger.route {} else { XCTFail("\(String(describing: stranger.route))") }
         XCTAssertFalse(stranger.ourAddressShown || stranger.theirAddressShown)
+        let active = try await anna.strangers.active()
+        XCTAssertGreaterThanOrEqual(active, 2)
         try await anna.strangers.say("hello")
         let note = try VoiceNote()
         same((0..<96_000).map { UInt8(truncatingIfNeeded: $0 * 7) }.withUnsafeBytes(note.push), 96_000)

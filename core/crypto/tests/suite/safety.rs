@@ -56,6 +56,15 @@ fn other_codes_are_told_apart_from_newer_ones() {
         assert_eq!(SafetyCode::decode(&code[..len]), Err(SafetyError::NotACode));
     }
     assert_eq!(SafetyCode::decode(b"https://example.org"), Err(SafetyError::NotACode));
+    let shown = SafetyCode::new(a, b).text();
+    assert!(shown.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_".contains(&byte)), "{shown}");
+    assert_eq!(SafetyCode::parse(&format!(" {shown}\n")), SafetyCode::decode(&code));
+    for len in 0..shown.len() {
+        assert_eq!(SafetyCode::parse(&shown[..len]), Err(SafetyError::NotACode), "{len} characters");
+    }
+    for other in ["sidetone:friend/ada", "https://example.org", &"A".repeat(100_000), &"ü".repeat(45)] {
+        assert_eq!(SafetyCode::parse(other), Err(SafetyError::NotACode));
+    }
     code[2] = 9;
     assert_eq!(SafetyCode::decode(&code), Err(SafetyError::Version(9)));
 }

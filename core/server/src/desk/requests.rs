@@ -28,6 +28,7 @@ fn only_reads(request: &Request) -> bool {
             | Request::RoomRelays(_)
             | Request::Seek(_)
             | Request::StrangerRelays(_)
+            | Request::Lobby(_)
             | Request::Rooms(_)
     )
 }

@@ -5,7 +5,7 @@ use sidetone_wire::envelope::is_padded;
 use sidetone_wire::id::{MatchId, SessionId};
 use sidetone_wire::limits::{ENVELOPE_BYTES, INTERESTS, SHOWN_BYTES, SHOWN_TEXTS};
 use sidetone_wire::room::RelayRule;
-use sidetone_wire::stranger::{Challenge, Leave, Media, Part, Reason, Report, Seek, StrangerEnvelope};
+use sidetone_wire::stranger::{Challenge, Leave, Lobby, Media, Part, Reason, Report, Seek, StrangerEnvelope};
 
 use super::requests::done;
 use super::{Bus, Desk, Now, SocketId, Store, refusal, refuse};
@@ -19,7 +19,7 @@ const CHALLENGE_MS: u64 = 60_000;
 
 /// Whether a request is about strangers: these are for everybody.
 pub(super) fn is_for_everybody(request: &Request) -> bool {
-    matches!(request.kind(), 40..=47)
+    matches!(request.kind(), 40..=47 | 50)
 }
 
 impl<B: Bus, S: Store> Desk<B, S> {
@@ -39,6 +39,7 @@ impl<B: Bus, S: Store> Desk<B, S> {
             Request::StrangerRelays(of) => return self.stranger_relays(now, session, of.id).await,
             Request::Again(parted) => self.bus.again(now, session, parted.id).await??,
             Request::Report(report) => self.report(now, report).await?,
+            Request::Lobby(_) => return Ok(Reply::Lobby(Lobby { active: self.bus.active().await? })),
             _ => return refuse(Code::UnknownKind),
         }
         Ok(done())

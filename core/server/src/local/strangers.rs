@@ -559,6 +559,10 @@ impl LocalBus {
         });
     }
 
+    pub(super) fn active_here(&self) -> u64 {
+        self.lobby.line.len() as u64 + 2 * self.lobby.pairs.len() as u64
+    }
+
     pub(super) fn radar_here(&mut self, now: Now) -> Radar {
         let mut live: BTreeMap<Media, (u64, u64)> = BTreeMap::new();
         for place in self.lobby.line.keys() {

@@ -134,7 +134,7 @@ public final class ChatLogic: Logic {
             new.append(Bubble(message: message, transfer: transfer, preview: preview))
         }
         (bubbles, isLoading) = (new, false)
-        await attempt { try await chat.markRead() }
+        await refresh { try await chat.markRead() }
     }
 
     private func moved(_ now: Transfer) {

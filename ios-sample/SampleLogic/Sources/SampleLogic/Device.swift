@@ -28,9 +28,6 @@ public protocol Device: AnyObject {
     /// Sets the sound to what the library wants.
     func set(_ intent: AudioIntent, _ sound: Sound)
 
-    /// What an operator publishes of strangers beside the server, if anything.
-    func radar(_ server: String) async -> Data?
-
     /// Opens and closes the camera for what is shown.
     func set(camera: Bool, client: Client)
 }

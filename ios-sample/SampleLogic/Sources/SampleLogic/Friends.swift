@@ -64,7 +64,7 @@ public final class VerifyLogic: Logic {
     public private(set) var friend: Friend?
     /// Twelve groups of five digits.
     public private(set) var groups: [String] = []
-    public private(set) var code: Data?
+    public private(set) var code: String?
     /// What comparing the scanned code said.
     public private(set) var compared: Phrase?
     @ObservationIgnored private let client: Client
@@ -76,7 +76,7 @@ public final class VerifyLogic: Logic {
         follow(client.friends.values) { [weak self] in await self?.show($0) }
     }
 
-    public func scanned(_ code: Data) async {
+    public func scanned(_ code: String) async {
         await attempt {
             let same = try await client.scan(peer, code: code) == .match
             compared = Phrase(same ? .codesMatch : .codesDiffer)
@@ -93,7 +93,7 @@ public final class VerifyLogic: Logic {
 
     private func show(_ all: [Friend]) async {
         friend = all.first { $0.user == peer }
-        await attempt {
+        await refresh {
             let digits = Array((try await client.safetyNumber(peer) ?? "").filter(\.isNumber))
             groups = stride(from: 0, to: digits.count, by: 5).map { String(digits[$0..<min($0 + 5, digits.count)]) }
             code = try await client.safetyCode(peer)

@@ -4,7 +4,7 @@ import Sidetone
 /// What is behind one screen: what it shows, functions to call, and the last thing that did not work.
 @MainActor @Observable
 open class Logic {
-    /// What did not work, until it is dismissed or something works.
+    /// What did not work, until it is dismissed or something else is done.
     public private(set) var notice: Phrase?
     /// What was not allowed that is needed, until it is read.
     public private(set) var forbidden: Permission?
@@ -17,9 +17,15 @@ open class Logic {
     /// Runs what may fail; the failure becomes the notice.
     @discardableResult
     public func attempt(_ act: @MainActor () async throws -> Void) async -> Bool {
+        notice = nil
+        return await refresh(act)
+    }
+
+    /// Reads again what may have changed; what the user did and did not work stays said.
+    @discardableResult
+    func refresh(_ act: @MainActor () async throws -> Void) async -> Bool {
         do {
             try await act()
-            notice = nil
             return true
         } catch let error as SidetoneError {
             // Whoever cancels knows, and who closes sees nothing any more.

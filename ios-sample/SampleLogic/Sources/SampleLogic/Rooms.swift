@@ -57,7 +57,7 @@ public final class RoomsLogic: Logic {
         if room === inside { (room, self.end) = (nil, end?.word) }
     }
 
-    private func readRecent() async { await attempt { recent = try await client.recentRooms() } }
+    private func readRecent() async { await refresh { recent = try await client.recentRooms() } }
 }
 
 @MainActor @Observable

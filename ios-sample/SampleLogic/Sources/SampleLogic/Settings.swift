@@ -56,5 +56,5 @@ public final class SettingsLogic: Logic {
     public func signOut() async { await attempt { try await client.signOut() } }
     public func deleteAccount() async { await attempt { try await client.deleteAccount() } }
 
-    private func read() async { await attempt { preferences = try await client.preferences() } }
+    private func read() async { await refresh { preferences = try await client.preferences() } }
 }

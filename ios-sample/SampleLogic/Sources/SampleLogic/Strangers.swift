@@ -24,7 +24,7 @@ public final class StrangersLogic: Logic {
     /// The person says to be of age.
     public var isAdult = false
     public private(set) var understood: Bool
-    /// How many are there now, where the operator lets people know.
+    /// How many are there now.
     public private(set) var active: UInt64?
     /// Oldest first.
     public private(set) var messages: [StrangerMessage] = []
@@ -65,13 +65,8 @@ public final class StrangersLogic: Logic {
         await attempt { try await strangers.enter(entry) }
     }
 
-    /// Asks how many are there, where the operator publishes it: as docs/radar.schema.json says, beside the server.
-    public func countActive() async { active = await device.radar(memory.server).flatMap(Self.active) }
-
-    nonisolated static func active(_ radar: Data) -> UInt64? {
-        struct Radar: Decodable { let active: UInt64 }
-        return try? JSONDecoder().decode(Radar.self, from: radar).active
-    }
+    /// Asks how many are there.
+    public func countActive() async { await refresh { active = try await strangers.active() } }
 
     public func accept() async { await attempt { try await strangers.accept() } }
     public func skip() async { await attempt { _ = try await strangers.skip() } }
@@ -117,7 +112,7 @@ public final class StrangersLogic: Logic {
 
     private func note(_ event: StrangerEvent) async {
         switch event {
-        case .message: await attempt { messages = try await strangers.messages() }
+        case .message: await refresh { messages = try await strangers.messages() }
         case .ended(let id, let reason, let burned): (parting, outcome) = (Parting(id: id, burned: burned), reason.word)
         case .notFound(let reason): outcome = reason.word
         default: break

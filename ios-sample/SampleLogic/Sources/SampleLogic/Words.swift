@@ -38,7 +38,9 @@ public enum Word: String, CaseIterable, Sendable {
     case reportNudity = "report_nudity", reportMinor = "report_minor", reportOther = "report_other", reported, server
     case serverText = "server_text", theme, themeSystem = "theme_system", themeLight = "theme_light", themeDark = "theme_dark"
     case privacy, routes, routeAny = "route_any", routeDirectOnly = "route_direct_only", routeRelayOnly = "route_relay_only"
-    case addresses, readReceipts = "read_receipts", receipts, receiptsText = "receipts_text", figureServer = "figure_server"
+    case addresses, addressesText = "addresses_text", addressDirect = "address_direct"
+    case addressAccepted = "address_accepted", addressVerified = "address_verified", addressNever = "address_never"
+    case readReceipts = "read_receipts", receipts, receiptsText = "receipts_text", figureServer = "figure_server"
     case figureFriends = "figure_friends", figureRefused = "figure_refused", exportText = "export_text", passphrase
     case exportNow = "export_now", exported, account, deleteAccount = "delete_account", deleteText = "delete_text"
     case keepAccount = "keep_account", troubleMicrophone = "trouble_microphone"

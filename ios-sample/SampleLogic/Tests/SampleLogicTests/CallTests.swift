@@ -50,7 +50,8 @@ final class CallTests: XCTestCase, @unchecked Sendable {
         same(two.ben.home.forbidden, .camera)
         two.ben.desk.forbidden = []
         await two.ben.home.choose(.camera)
-        try await until { two.ben.desk.camera && two.anna.home.call?.view.theirShows.camera == true }
+        try await until { two.anna.home.call?.view.theirShows.camera == true && two.ben.home.call?.view.shows.camera == true }
+        XCTAssertTrue(two.ben.desk.camera)
         await two.ben.home.choose(.screen)
         try await until { two.anna.home.call?.view.theirShows.screen == .text }
         await two.ben.home.choose(.hangUp)

@@ -30,8 +30,6 @@ final class Desk: Device {
 
     func set(_ intent: AudioIntent, _ sound: Sound) { intents.append(intent) }
 
-    func radar(_ server: String) async -> Data? { Data(#"{"active": 12, "cells": []}"#.utf8) }
-
     func set(camera: Bool, client: Client) { self.camera = camera }
 }
 

@@ -52,7 +52,7 @@ final class FriendsTests: XCTestCase, @unchecked Sendable {
         try await until { hers.friend?.verified == true }
         await hers.verify(false)
         try await until { hers.friend?.verified == false }
-        await hers.scanned(Data([1, 2, 3]))
+        await hers.scanned("https://example.org")
         same(hers.notice, Phrase(.errorCode))
         await hers.scanned(his.code!)
         same(hers.compared, Phrase(.codesMatch))

@@ -11,8 +11,11 @@ import androidx.compose.foundation.layout.safeDrawingPadding
 import androidx.compose.runtime.CompositionLocalProvider
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.graphics.asImageBitmap
+import androidx.compose.ui.viewinterop.AndroidView
+import org.sidetone.devices.Stage
 import org.sidetone.sample.platform.SampleApp
 import org.sidetone.sample.ui.LocalPictures
+import org.sidetone.sample.ui.LocalStage
 import org.sidetone.sample.ui.Root
 
 /** The window. What is in it is in `ui`, what it does in `logic`, what the phone does in `platform`. */
@@ -23,7 +26,10 @@ class MainActivity : ComponentActivity() {
         super.onCreate(state)
         enableEdgeToEdge()
         setContent {
-            CompositionLocalProvider(LocalPictures provides { BitmapFactory.decodeByteArray(it, 0, it.size)?.asImageBitmap() }) {
+            CompositionLocalProvider(
+                LocalPictures provides { BitmapFactory.decodeByteArray(it, 0, it.size)?.asImageBitmap() },
+                LocalStage provides { source, modifier -> app.phone.film?.let { film -> AndroidView({ Stage(it, film, source) }, modifier) } },
+            ) {
                 Root(app.sample, app.scanner)
             }
         }

@@ -2,6 +2,8 @@ package org.sidetone.sample.desktop
 
 import com.google.zxing.RGBLuminanceSource
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.emptyFlow
 import kotlinx.coroutines.withContext
 import org.sidetone.KeyVault
 import org.sidetone.Sound
@@ -62,10 +64,18 @@ class Desktop(override var server: String, private val folder: File, private val
 
     override fun share(text: String) = Toolkit.getDefaultToolkit().systemClipboard.setContents(StringSelection(text), null)
 
+    override fun setCamera(on: Boolean, lines: Int) = Unit
+
+    override suspend fun shareScreen() = false
+
+    override fun stopScreen() = Unit
+
+    override val screenEnds: Flow<Unit> = emptyFlow()
+
     override fun exportFolder(): String = File(folder, "export-${System.currentTimeMillis()}").path
 
     /** Reads the code in a picture of it: a desk's camera. */
-    fun scan(onCode: (ByteArray) -> Unit) {
+    fun scan(onCode: (String) -> Unit) {
         val picture = ImageIO.read(File(chosen() ?: return)) ?: return
         val pixels = picture.getRGB(0, 0, picture.width, picture.height, null, 0, picture.width)
         decode(RGBLuminanceSource(picture.width, picture.height, pixels))?.let(onCode)

@@ -2,6 +2,7 @@ package org.sidetone.sample.desktop
 
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
+import org.sidetone.CallChoice
 import org.sidetone.CallState
 import org.sidetone.Standing
 import org.sidetone.sample.logic.Form
@@ -35,12 +36,12 @@ suspend fun tour(sample: Sample, pictures: File) {
     take(File(pictures, "chat.png"))
     home.call(echo)
     val call = checkNotNull(home.state.first { it.call != null }.call)
-    call.state.first { it.view.state is CallState.Connected && it.talkedS >= 5 && it.roundTripMs != null }
+    call.state.first { it.view.state is CallState.Connected && it.talkedS >= 5 && it.quality != null }
     take(File(pictures, "call.png"))
     val heard = sample.client().diagnostics().sound
     println("heard ${heard.framesHeard} frames of the echo, sent ${heard.framesSent}")
     check(heard.framesHeard > 50u) { "the echo is not heard" }
-    call.hangUp()
+    home.choose(CallChoice.HANG_UP)
 }
 
 private fun take(file: File) {

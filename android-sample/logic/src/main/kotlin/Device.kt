@@ -1,5 +1,6 @@
 package org.sidetone.sample.logic
 
+import kotlinx.coroutines.flow.Flow
 import java.nio.ByteBuffer
 
 /** What a person may allow the app. */
@@ -35,6 +36,18 @@ interface Device {
 
     /** Hands a text to another app. */
     fun share(text: String)
+
+    /** Opens and closes the camera for what is shown; the other side wants to see so many lines. */
+    fun setCamera(on: Boolean, lines: Int)
+
+    /** Asks the person to let the call see the screen, and shows it from then on; false if they would rather not. */
+    suspend fun shareScreen(): Boolean
+
+    /** Shows the screen no longer. */
+    fun stopScreen()
+
+    /** Told when the person ends sharing where the system offers it. */
+    val screenEnds: Flow<Unit>
 
     /** A folder of its own for an export. */
     fun exportFolder(): String

@@ -57,7 +57,7 @@ class FriendsLogic(outer: CoroutineScope, private val client: Client) : Logic<Fr
 data class VerifyState(
     val friend: Friend? = null,
     val number: String? = null,
-    val code: List<Byte>? = null,
+    val code: String? = null,
     /** What comparing the scanned code said. */
     val compared: Comparison? = null,
 )
@@ -69,12 +69,12 @@ class VerifyLogic(outer: CoroutineScope, private val client: Client, private val
         client.friends.combine(client.online) { all, _ -> all.find { it.user == peer } }.combine(client.account) { friend, _ ->
             attempt {
                 val (number, code) = client.safetyNumber(peer) to client.safetyCode(peer)
-                change { copy(friend = friend, number = number, code = code?.asList()) }
+                change { copy(friend = friend, number = number, code = code) }
             }
         }.launchIn(scope)
     }
 
-    suspend fun scanned(code: ByteArray) {
+    suspend fun scanned(code: String) {
         val compared = client.scan(peer, code)
         change { copy(compared = compared) }
     }

@@ -49,7 +49,10 @@ class Home(outer: CoroutineScope, val client: Client, val device: Device) : Logi
 
     fun add() = go(Place.Add)
 
-    fun forbidden(permission: Permission) = go(Place.Forbidden(permission))
+    fun forbidden(permission: Permission) {
+        shrink(true)
+        go(Place.Forbidden(permission))
+    }
 
     fun back() = go(Place.Tabs)
 
@@ -58,18 +61,25 @@ class Home(outer: CoroutineScope, val client: Client, val device: Device) : Logi
     fun verify(peer: UserId) = go(Place.Verifying(VerifyLogic(scope, client, peer)))
 
     /** Calls a friend, once the microphone is allowed. */
-    suspend fun call(peer: UserId) = speaking { show(client.call(peer)) }
+    suspend fun call(peer: UserId) = with(Permission.MICROPHONE) { show(client.call(peer)) }
 
-    /** Takes the call that rings. */
-    suspend fun answer() = speaking { state.value.call?.call?.answer() }
+    /** Does what was chosen about the call, once what it needs is allowed. */
+    suspend fun choose(choice: CallChoice) {
+        val call = state.value.call ?: return
+        when (choice) {
+            CallChoice.ANSWER -> with(Permission.MICROPHONE) { call.choose(choice) }
+            CallChoice.CAMERA -> with(Permission.CAMERA) { call.choose(choice) }
+            else -> call.choose(choice)
+        }
+    }
 
     fun shrink(small: Boolean) = change { copy(callIsSmall = small) }
 
     /** The last word about a call was read. */
     fun forgetCall() = change { copy(call = null).also { call?.close() } }
 
-    private suspend fun speaking(act: suspend () -> Unit) {
-        if (device.allows(Permission.MICROPHONE)) act() else forbidden(Permission.MICROPHONE)
+    private suspend fun with(permission: Permission, act: suspend () -> Unit) {
+        if (device.allows(permission)) act() else forbidden(permission)
     }
 
     private fun onCalls(all: List<CallView>) {

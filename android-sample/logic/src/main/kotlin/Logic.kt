@@ -16,7 +16,7 @@ abstract class Logic<S>(outer: CoroutineScope, first: S) {
     /** What the screen shows. */
     val state: StateFlow<S> = latest.asStateFlow()
 
-    /** What did not work, until it is dismissed or something else works. */
+    /** What did not work, until it is dismissed or something else is done. */
     val notice: StateFlow<ErrorCode?> = failed.asStateFlow()
 
     fun dismiss() {
@@ -33,7 +33,6 @@ abstract class Logic<S>(outer: CoroutineScope, first: S) {
 
     internal suspend fun attempt(what: suspend () -> Unit): Boolean = try {
         what()
-        failed.value = null
         true
     } catch (error: SidetoneException) {
         failed.value = error.code
@@ -42,4 +41,7 @@ abstract class Logic<S>(outer: CoroutineScope, first: S) {
 }
 
 /** What a screen of this logic calls. */
-fun <L : Logic<*>> L.acts(): Act<L> = { what -> run { what() } }
+fun <L : Logic<*>> L.acts(): Act<L> = { what ->
+    dismiss()
+    run { what() }
+}

@@ -20,6 +20,8 @@ data class StrangersState(
     val typing: Boolean = false,
     val parting: Parting? = null,
     val failure: SearchFailure? = null,
+    /** How many are there now. */
+    val active: ULong? = null,
 ) {
     val ready: Boolean get() = adult && nickname.isNotBlank()
 }
@@ -41,6 +43,8 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
     fun choose(media: StrangerMedia) = change { copy(media = media) }
 
     fun declare(adult: Boolean) = change { copy(adult = adult) }
+
+    suspend fun count() = strangers.active().let { change { copy(active = it) } }
 
     suspend fun search() {
         change { copy(parting = null, failure = null) }
@@ -87,15 +91,15 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
         if (device.allows(Permission.MICROPHONE)) strangers.call()
     }
 
-    suspend fun answer() {
-        if (device.allows(Permission.MICROPHONE)) strangers.answer()
+    suspend fun choose(choice: CallChoice) {
+        when (choice) {
+            CallChoice.ANSWER -> if (device.allows(Permission.MICROPHONE)) strangers.answer()
+            CallChoice.DECLINE -> strangers.decline()
+            CallChoice.HANG_UP -> strangers.hangUp()
+            CallChoice.MICROPHONE -> strangers.stranger?.call?.let { strangers.setMicrophone(it.microphone.other) }
+            CallChoice.CAMERA, CallChoice.SCREEN -> Unit
+        }
     }
-
-    suspend fun decline() = strangers.decline()
-
-    suspend fun hangUp() = strangers.hangUp()
-
-    suspend fun mute(muted: Boolean) = strangers.setMicrophone(if (muted) MicrophoneState.OFF else MicrophoneState.ON)
 
     private fun entry() = state.value.let { typed ->
         val interests = typed.interests.split(',').map(String::trim).filter(String::isNotEmpty)

@@ -12,19 +12,53 @@ class CallTest {
         val hers = anna.home.state.until { it.call != null }.call!!
         val his = ben.home.state.until { it.call != null }.call!!
         assertEquals(CallDirection.INCOMING to ben.friend, his.state.value.view.direction to his.state.until { it.friend != null }.friend!!.user)
-        ben.home.answer()
+        assertEquals(listOf(CallChoice.DECLINE, CallChoice.ANSWER), his.state.value.choices)
+        ben.home.choose(CallChoice.ANSWER)
         hers.state.until { it.view.state is CallState.Connected && it.view.route is Route.Direct }
         his.state.until { it.view.state is CallState.Connected }
-        hers.mute(true)
+        anna.home.choose(CallChoice.MICROPHONE)
         his.state.until { it.view.theirMicrophone == MicrophoneState.OFF }
-        assertNotNull(hers.state.until { it.talkedS > 0 && it.roundTripMs != null }.roundTripMs)
+        hers.state.until { it.talkedS > 0 }
         anna.home.shrink(true)
         assertTrue(anna.home.state.value.callIsSmall)
-        his.hangUp()
+        ben.home.choose(CallChoice.HANG_UP)
         assertEquals(CallState.Ended(CallEnd.PeerHungUp), hers.state.until { it.view.state is CallState.Ended }.view.state)
         assertNotNull(anna.home.state.value.call)
         anna.home.forgetCall()
         assertNull(anna.home.state.value.call)
+        for (one in listOf(anna, ben)) one.close()
+    }
+
+    @Test
+    fun `pictures are shown while they are wanted, and the camera is closed when the call is over`() = check {
+        val (anna, ben) = Person.friends()
+        anna.home.call(anna.friend)
+        ben.home.state.until { it.call != null }
+        ben.home.choose(CallChoice.ANSWER)
+        val (hers, his) = anna.home.state.value.call!! to ben.home.state.value.call!!
+        hers.state.until { CallChoice.CAMERA in it.choices }
+        anna.desk.forbidden = setOf(Permission.CAMERA)
+        anna.home.choose(CallChoice.CAMERA)
+        assertEquals(Place.Forbidden(Permission.CAMERA) to true, anna.home.state.value.let { it.place to it.callIsSmall })
+        anna.desk.openPermissions()
+        anna.home.choose(CallChoice.CAMERA)
+        his.state.until { it.view.theirShows == Shows(true, null) }
+        anna.desk.camera.until { it }
+        anna.desk.mayShare = false
+        hers.choose(CallChoice.SCREEN)
+        anna.desk.mayShare = true
+        hers.choose(CallChoice.SCREEN)
+        his.state.until { it.view.theirShows == Shows(true, ScreenContent.TEXT) }
+        assertTrue(anna.desk.screen.value)
+        anna.desk.screenEnds.emit(Unit)
+        his.state.until { it.view.theirShows == Shows(true, null) }
+        anna.desk.screen.until { !it }
+        anna.home.choose(CallChoice.SCREEN)
+        his.state.until { it.view.theirShows.screen != null }
+        his.choose(CallChoice.HANG_UP)
+        hers.state.until { it.choices.isEmpty() }
+        anna.desk.camera.until { !it }
+        anna.desk.screen.until { !it }
         for (one in listOf(anna, ben)) one.close()
     }
 
@@ -39,7 +73,7 @@ class CallTest {
         anna.home.back()
         anna.home.call(anna.friend)
         val his = ben.home.state.until { it.call != null }.call!!
-        his.decline()
+        his.choose(CallChoice.DECLINE)
         val hers = anna.home.state.until { it.call != null }.call!!
         hers.state.until { it.view.state == CallState.Ended(CallEnd.PeerDeclined) }
         for (one in listOf(anna, ben)) one.close()

@@ -44,6 +44,23 @@ class Desk(private val folder: File? = null) : Device {
         shared += text
     }
 
+    /** Whether the camera is open, and whether the screen is seen. */
+    val camera = MutableStateFlow(false)
+    val screen = MutableStateFlow(false)
+
+    override fun setCamera(on: Boolean, lines: Int) {
+        camera.value = on
+    }
+
+    override suspend fun shareScreen() = mayShare.also { screen.value = it }
+
+    override fun stopScreen() {
+        screen.value = false
+    }
+
+    override val screenEnds = MutableSharedFlow<Unit>()
+    var mayShare = true
+
     override fun exportFolder() = File(folder, "export").path
 }
 

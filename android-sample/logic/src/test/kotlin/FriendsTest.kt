@@ -36,7 +36,7 @@ class FriendsTest {
         ben.home.verify(asked.user)
         val other = (ben.home.state.value.place as Place.Verifying).logic.state.until { it.code != null }
         assertEquals(other.number, hers.state.until { it.number != null }.number)
-        hers.scanned(other.code!!.toByteArray())
+        hers.scanned(decoded(encode(other.code!!))!!)
         assertEquals(Comparison.MATCH, hers.state.value.compared)
         assertTrue(hers.state.until { it.friend?.verified == true }.friend!!.verified)
         for (one in listOf(anna, ben)) one.close()

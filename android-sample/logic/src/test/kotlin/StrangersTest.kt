@@ -20,6 +20,8 @@ class StrangersTest {
         val (hers, his) = anna.home.strangers to ben.home.strangers
         for (one in listOf(hers, his)) one.state.until { (it.view as? StrangerView.With)?.stranger?.route != null }
         assertEquals(listOf("radio", "sailing"), (his.state.value.view as StrangerView.With).stranger.common.sorted())
+        hers.count()
+        assertTrue(hers.state.value.active!! >= 2uL)
         hers.write("hello there")
         hers.say()
         assertEquals(true, his.state.until { it.messages.isNotEmpty() }.messages.single().theirs)

@@ -7,11 +7,17 @@ import android.content.Intent
 import android.content.pm.PackageManager
 import android.net.Uri
 import android.os.Build
+import android.media.projection.MediaProjectionManager
 import android.provider.OpenableColumns
 import android.provider.Settings
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.MutableSharedFlow
+import kotlinx.coroutines.flow.asSharedFlow
 import kotlinx.coroutines.withContext
+import org.sidetone.devices.Film
+import org.sidetone.devices.Microphone
 import org.sidetone.sample.logic.Device
 import org.sidetone.sample.logic.Permission
 import org.sidetone.sample.logic.Pick
@@ -24,7 +30,12 @@ class Phone(private val context: Context) : Device {
     var activity: Activity? = null
     private val kept = context.getSharedPreferences("phone", Context.MODE_PRIVATE)
     private var permission: CompletableDeferred<Boolean>? = null
-    private var picked: CompletableDeferred<Uri?>? = null
+    private var picked: CompletableDeferred<Intent?>? = null
+    private val ends = MutableSharedFlow<Unit>(extraBufferCapacity = 1)
+
+    /** Pictures of calls, while a client is open. */
+    var film: Film? = null
+    private var camera = false
 
     override val language: String get() = Locale.getDefault().toLanguageTag()
 
@@ -49,19 +60,46 @@ class Phone(private val context: Context) : Device {
     override fun openPermissions() = start(Intent(Settings.ACTION_APPLICATION_DETAILS_SETTINGS, Uri.fromParts("package", context.packageName, null)))
 
     override suspend fun pick(what: Pick): String? {
-        val window = activity ?: return null
-        val answer = CompletableDeferred<Uri?>().also { picked = it }
-        val ask = Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType(if (what == Pick.IMAGE) "image/*" else "*/*")
-        withContext(Dispatchers.Main) { @Suppress("DEPRECATION") window.startActivityForResult(ask, ASKED) }
-        return answer.await()?.let { uri -> withContext(Dispatchers.IO) { copy(uri).path } }
+        val kinds = if (what == Pick.IMAGE) "image/*" else "*/*"
+        val answer = ask(Intent(Intent.ACTION_OPEN_DOCUMENT).addCategory(Intent.CATEGORY_OPENABLE).setType(kinds))
+        return answer?.data?.let { uri -> withContext(Dispatchers.IO) { copy(uri).path } }
     }
 
     /** For the activity's function of this name. */
     fun onActivityResult(code: Int, result: Intent?) {
-        if (code == ASKED) picked?.complete(result?.data)
+        if (code == ASKED) picked?.complete(result)
     }
 
-    override fun record(into: (ByteBuffer) -> Int): AutoCloseable = Recorder(into)
+    /** Asks the person for something that another app or the system gives. */
+    private suspend fun ask(intent: Intent): Intent? {
+        val window = activity ?: return null
+        val answer = CompletableDeferred<Intent?>().also { picked = it }
+        withContext(Dispatchers.Main) { @Suppress("DEPRECATION") window.startActivityForResult(intent, ASKED) }
+        return answer.await()
+    }
+
+    override fun setCamera(on: Boolean, lines: Int) {
+        if (on && !camera) CallService.start(context, camera = true)
+        camera = on
+        film?.setCamera(on, lines.coerceIn(1, LINES))
+    }
+
+    override suspend fun shareScreen(): Boolean {
+        val projections = context.getSystemService(MediaProjectionManager::class.java)
+        val allowed = ask(projections.createScreenCaptureIntent()) ?: return false
+        // From Android 10 on the service comes first.
+        CallService.start(context, camera, screen = true)
+        film?.setScreen(projections.getMediaProjection(Activity.RESULT_OK, allowed)) { ends.tryEmit(Unit) }
+        return true
+    }
+
+    override fun stopScreen() {
+        film?.setScreen(null)
+    }
+
+    override val screenEnds: Flow<Unit> = ends.asSharedFlow()
+
+    override fun record(into: (ByteBuffer) -> Int): AutoCloseable = Microphone { into(it) > 0 }
 
     override fun open(path: String, mime: String) {
         if (mime.startsWith("audio/")) return player.play(path)
@@ -96,6 +134,7 @@ class Phone(private val context: Context) : Device {
 
     private companion object {
         const val ASKED = 7
+        const val LINES = 480
     }
 }
 

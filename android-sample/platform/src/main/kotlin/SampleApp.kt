@@ -9,6 +9,11 @@ import kotlinx.coroutines.*
 import kotlinx.coroutines.flow.distinctUntilChanged
 import kotlinx.coroutines.flow.map
 import org.sidetone.*
+import org.sidetone.devices.Film
+import org.sidetone.devices.NetworkWatch
+import org.sidetone.devices.SoundLoop
+import org.sidetone.devices.Telecom
+import org.sidetone.devices.Vault
 import org.sidetone.sample.logic.Permission
 import org.sidetone.sample.logic.Sample
 import java.io.File
@@ -37,11 +42,14 @@ class SampleApp : Application() {
     private fun attend(client: Client) {
         attending?.cancel()
         attending = scope.launch {
-            val network = NetworkWatch(this@SampleApp) { client.networkChanged(it) }.apply { start() }
+            val network = NetworkWatch(this@SampleApp, client::networkChanged).apply { start() }
+            val film = Film(this@SampleApp, client).also { phone.film = it }
             try {
                 coroutineScope { follow(client) }
             } finally {
                 network.stop()
+                phone.film = null
+                film.close()
             }
         }
     }
@@ -55,11 +63,11 @@ class SampleApp : Application() {
     }
 
     private fun keepAlive(on: Boolean) {
-        if (on) CallService.start(this, applicationInfo.loadLabel(packageManager).toString()) else CallService.stop(this)
+        if (on) CallService.start(this) else CallService.stop(this)
     }
 
     /** Opens the camera and waits for a code. */
-    val scanner: ((ByteArray) -> Unit) -> Unit = { onCode ->
+    val scanner: ((String) -> Unit) -> Unit = { onCode ->
         scope.launch {
             if (phone.allows(Permission.CAMERA)) {
                 ScanActivity.onCode = onCode

@@ -1,10 +1,10 @@
 package org.sidetone.sample.platform
 
-import android.annotation.SuppressLint
 import android.app.Activity
 import android.graphics.ImageFormat
 import android.graphics.SurfaceTexture
-import android.hardware.camera2.*
+import android.hardware.camera2.CameraDevice
+import android.hardware.camera2.CameraMetadata
 import android.media.Image
 import android.media.ImageReader
 import android.os.Bundle
@@ -13,6 +13,7 @@ import android.os.HandlerThread
 import android.view.Surface
 import android.view.TextureView
 import com.google.zxing.PlanarYUVLuminanceSource
+import org.sidetone.devices.Camera
 import org.sidetone.sample.logic.decode
 
 /** Looks for a QR code through the camera and closes when there is one. */
@@ -20,7 +21,7 @@ class ScanActivity : Activity(), TextureView.SurfaceTextureListener {
     private val worker = HandlerThread("scan").apply { start() }
     private val handler = Handler(worker.looper)
     private val reader = ImageReader.newInstance(WIDTH, HEIGHT, ImageFormat.YUV_420_888, 2)
-    private var camera: CameraDevice? = null
+    private var camera: Camera? = null
 
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
@@ -28,12 +29,10 @@ class ScanActivity : Activity(), TextureView.SurfaceTextureListener {
         reader.setOnImageAvailableListener({ it.acquireLatestImage()?.use(::look) }, handler)
     }
 
-    @SuppressLint("MissingPermission") // Asked for before this is shown.
     override fun onSurfaceTextureAvailable(texture: SurfaceTexture, width: Int, height: Int) {
         texture.setDefaultBufferSize(WIDTH, HEIGHT)
-        val cameras = getSystemService(CameraManager::class.java)
-        val back = cameras.cameraIdList.firstOrNull { cameras.getCameraCharacteristics(it)[CameraCharacteristics.LENS_FACING] == CameraMetadata.LENS_FACING_BACK }
-        cameras.openCamera(back ?: return finish(), Opened(Surface(texture)), handler)
+        camera = Camera.find(this, CameraMetadata.LENS_FACING_BACK) ?: return finish()
+        camera?.open(listOf(Surface(texture), reader.surface), handler, CameraDevice.TEMPLATE_PREVIEW, ::finish)
     }
 
     override fun onSurfaceTextureSizeChanged(texture: SurfaceTexture, width: Int, height: Int) = Unit
@@ -60,39 +59,11 @@ class ScanActivity : Activity(), TextureView.SurfaceTextureListener {
         }
     }
 
-    private inner class Opened(private val preview: Surface) : CameraDevice.StateCallback() {
-        override fun onOpened(device: CameraDevice) {
-            camera = device
-            show(device, listOf(preview, reader.surface), handler, CameraDevice.TEMPLATE_PREVIEW)
-        }
-
-        override fun onDisconnected(device: CameraDevice) = finish()
-
-        override fun onError(device: CameraDevice, error: Int) = finish()
-    }
-
     companion object {
         private const val WIDTH = 1280
         private const val HEIGHT = 720
 
         /** Where the code goes. */
-        var onCode: ((ByteArray) -> Unit)? = null
+        var onCode: ((String) -> Unit)? = null
     }
-}
-
-/** Lets a camera draw on these surfaces until it is closed. */
-@Suppress("DEPRECATION") // The newer way is there from Android 9 on.
-internal fun show(device: CameraDevice, surfaces: List<Surface>, handler: Handler, template: Int) {
-    device.createCaptureSession(
-        surfaces,
-        object : CameraCaptureSession.StateCallback() {
-            override fun onConfigured(session: CameraCaptureSession) {
-                val request = device.createCaptureRequest(template).apply { surfaces.forEach(::addTarget) }.build()
-                session.setRepeatingRequest(request, null, handler)
-            }
-
-            override fun onConfigureFailed(session: CameraCaptureSession) = device.close()
-        },
-        handler,
-    )
 }

@@ -6,6 +6,7 @@ import androidx.compose.runtime.remember
 import androidx.compose.runtime.staticCompositionLocalOf
 import androidx.compose.ui.graphics.painter.Painter
 import androidx.compose.ui.graphics.vector.ImageVector
+import androidx.compose.ui.graphics.vector.VectorPath
 import androidx.compose.ui.graphics.vector.rememberVectorPainter
 import androidx.compose.ui.platform.LocalDensity
 import androidx.compose.ui.unit.Density
@@ -35,8 +36,19 @@ fun painterResource(id: Int): Painter {
     return rememberVectorPainter(remember(id, density) { drawing(R.names[id], density) })
 }
 
-private fun drawing(name: String, density: Density): ImageVector =
-    checkNotNull(Words::class.java.getResourceAsStream("/drawable/$name.xml")) { "no drawing $name" }.use { loadXmlImageVector(InputSource(it), density) }
+private fun drawing(name: String, density: Density): ImageVector {
+    val file = checkNotNull(Words::class.java.getResourceAsStream("/drawable/$name.xml")) { "no drawing $name" }.use { it.readBytes().decodeToString() }
+    val drawn = loadXmlImageVector(InputSource(file.reader()), density)
+    return if ("autoMirrored=\"true\"" in file) mirrored(drawn) else drawn
+}
+
+/** Drawn the other way round where one reads from right to left: what the desktop's reader of drawings passes over. */
+private fun mirrored(drawn: ImageVector): ImageVector =
+    ImageVector.Builder(drawn.name, drawn.defaultWidth, drawn.defaultHeight, drawn.viewportWidth, drawn.viewportHeight, autoMirror = true).apply {
+        drawn.root.filterIsInstance<VectorPath>().forEach {
+            addPath(it.pathData, it.pathFillType, it.name, it.fill, it.fillAlpha, it.stroke, it.strokeAlpha, it.strokeLineWidth, it.strokeLineCap, it.strokeLineJoin, it.strokeLineMiter)
+        }
+    }.build()
 
 /** One `strings.xml`. */
 class Words private constructor(folder: String) {

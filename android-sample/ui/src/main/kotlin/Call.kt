@@ -2,10 +2,11 @@ package org.sidetone.sample.ui
 
 import androidx.compose.foundation.*
 import androidx.compose.foundation.layout.*
-import androidx.compose.foundation.selection.toggleable
 import androidx.compose.foundation.shape.CircleShape
 import androidx.compose.material3.Icon
+import androidx.compose.material3.MaterialTheme
 import androidx.compose.runtime.Composable
+import androidx.compose.runtime.staticCompositionLocalOf
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.draw.clip
 import androidx.compose.ui.Modifier
@@ -18,78 +19,93 @@ import org.sidetone.*
 import org.sidetone.sample.logic.*
 import org.sidetone.sample.R
 
+/** Where one source of the other side's pictures is seen; each platform has its own. */
+val LocalStage = staticCompositionLocalOf<@Composable (VideoSource, Modifier) -> Unit> { { _, modifier -> Box(modifier) } }
+
 /** One call, from the first ring to the word with which it ended. */
 @Composable
-fun CallScreen(state: CallScreenState, notice: ErrorCode?, act: Act<CallLogic>, onAnswer: () -> Unit, onShrink: () -> Unit, onVerify: (UserId) -> Unit, onDone: () -> Unit) {
-    val name = state.friend?.name.orEmpty()
-    Column(Modifier.fillMaxSize().padding(bottom = 28.dp)) {
+fun CallScreen(state: CallScreenState, notice: ErrorCode?, act: Act<CallLogic>, onChoose: (CallChoice) -> Unit, onShrink: () -> Unit, onVerify: (UserId) -> Unit, onDone: () -> Unit) {
+    Column(Modifier.fillMaxSize().padding(bottom = 24.dp)) {
         Row(Modifier.fillMaxWidth().padding(8.dp)) { Action(R.drawable.down, stringResource(R.string.shrink), onShrink) }
         Notice(notice) { act { dismiss() } }
+        val shows = state.view.theirShows
+        val pictures = listOfNotNull(VideoSource.SCREEN.takeIf { shows.screen != null }, VideoSource.CAMERA.takeIf { shows.camera }).takeIf { state.choices.isNotEmpty() }.orEmpty()
         Column(Modifier.weight(1f).fillMaxWidth().verticalScroll(rememberScrollState()), Arrangement.spacedBy(14.dp, Alignment.CenterVertically), Alignment.CenterHorizontally) {
-            Face(name, 132.dp)
-            Words(name, type.displaySmall, modifier = Modifier.padding(horizontal = 24.dp), align = TextAlign.Center)
-            Standing(state)
-            Facts(state, onVerify)
+            if (pictures.isEmpty()) Face(state.friend?.name.orEmpty(), 132.dp) else Seen(pictures, state.friend?.name.orEmpty())
+            About(state, onVerify)
         }
-        Controls(state, act, onAnswer, onDone)
+        Spacer(Modifier.height(16.dp))
+        Controls(state, onChoose, onDone)
     }
+}
+
+/** Their screen, or their camera; the camera lies in a corner of the screen. */
+@Composable
+private fun Seen(pictures: List<VideoSource>, name: String) = Box(
+    Modifier.fillMaxWidth().padding(horizontal = 16.dp).aspectRatio(1f).clip(MaterialTheme.shapes.large).background(colors.well)
+        .semantics { contentDescription = name; role = Role.Image },
+) {
+    LocalStage.current(pictures.first(), Modifier.fillMaxSize())
+    if (pictures.size > 1) LocalStage.current(pictures.last(), Modifier.align(Alignment.BottomEnd).padding(12.dp).size(120.dp).clip(MaterialTheme.shapes.medium))
 }
 
 @Composable
-private fun Standing(state: CallScreenState) {
+private fun About(state: CallScreenState, onVerify: (UserId) -> Unit) {
+    Words(state.friend?.name.orEmpty(), type.displaySmall, modifier = Modifier.padding(horizontal = 24.dp).semantics { heading() }, align = TextAlign.Center)
     val said = wordsOf(state.view.state, state.view.direction)?.let { stringResource(it) } ?: clock(state.talkedS)
-    Words(said, type.titleMedium, colors.faint, Modifier.semantics { liveRegion = LiveRegionMode.Polite }, align = TextAlign.Center)
+    Words(said, type.titleMedium, colors.faint, Modifier.padding(horizontal = 24.dp).semantics { liveRegion = LiveRegionMode.Polite }, align = TextAlign.Center)
     if (state.leftS > 0) Words(stringResource(R.string.seconds_left, state.leftS), type.headlineSmall, colors.ember.ground, align = TextAlign.Center)
-    if (state.view.theirMicrophone == MicrophoneState.OFF && state.view.state is CallState.Connected) {
-        Badge(stringResource(R.string.they_are_muted), colors.glow, R.drawable.mic_off)
-    }
+    Facts(state, onVerify)
 }
 
-/** How it travels, whether it is really them, how good it is. */
+/** How it travels, how it sounds, whether it is really them. */
 @Composable
 private fun Facts(state: CallScreenState, onVerify: (UserId) -> Unit) = FlowRow(
     Modifier.padding(horizontal = 24.dp), Arrangement.spacedBy(8.dp, Alignment.CenterHorizontally), Arrangement.spacedBy(8.dp), Alignment.CenterVertically,
 ) {
+    if (state.view.theirMicrophone == MicrophoneState.OFF && state.choices.isNotEmpty()) Badge(stringResource(R.string.they_are_muted), colors.glow, R.drawable.mic_off)
     state.view.route?.let { Badge(stringResource(wordsOf(it)), if (it is Route.Direct) colors.tint else colors.glow, R.drawable.waves) }
-    state.roundTripMs?.let { Badge(stringResource(R.string.quality, it, state.lostPercent), Ink(colors.well, colors.ink)) }
+    state.quality?.let { Badge(stringResource(wordsOf(it)), if (it == CallQuality.POOR) colors.danger else Ink(colors.well, colors.ink)) }
     val friend = state.friend ?: return@FlowRow
     if (friend.verified) Badge(stringResource(R.string.verified), icon = R.drawable.shield)
     else Quiet(stringResource(R.string.verify), { onVerify(friend.user) }, icon = R.drawable.shield)
 }
 
 @Composable
-private fun Controls(state: CallScreenState, act: Act<CallLogic>, onAnswer: () -> Unit, onDone: () -> Unit) {
-    val ringing = state.view.state is CallState.Ringing && state.view.direction == CallDirection.INCOMING
-    Row(Modifier.fillMaxWidth().padding(horizontal = 20.dp), Arrangement.SpaceEvenly) {
-        if (state.view.state is CallState.Ended) return@Row Press(stringResource(R.string.done), onDone, Modifier.weight(1f))
-        if (ringing) {
-            Round(R.drawable.hang_up, stringResource(R.string.decline), colors.danger) { act { decline() } }
-            Round(R.drawable.phone, stringResource(R.string.answer), colors.pine, onAnswer)
-            return@Row
+private fun Controls(state: CallScreenState, onChoose: (CallChoice) -> Unit, onDone: () -> Unit) = Row(Modifier.fillMaxWidth().padding(horizontal = 12.dp), Arrangement.SpaceEvenly) {
+    if (state.choices.isEmpty()) Press(stringResource(R.string.done), onDone, Modifier.weight(1f).padding(horizontal = 12.dp))
+    state.choices.forEach { choice ->
+        val (icon, label) = faceOf(choice, state.view.microphone, state.view.shows)
+        val (text, ink) = stringResource(label) to inkOf(choice, state.view)
+        Column(Modifier.weight(1f), Arrangement.spacedBy(8.dp), Alignment.CenterHorizontally) {
+            Box(Modifier.size(68.dp).clip(CircleShape).background(ink.ground).clickable(role = Role.Button) { onChoose(choice) }.semantics { contentDescription = text }, Alignment.Center) {
+                Icon(painterResource(icon), null, Modifier.size(28.dp), ink.on)
+            }
+            Words(text, type.labelMedium, colors.faint, Modifier.clearAndSetSemantics { }, align = TextAlign.Center)
         }
-        val muted = state.view.microphone == MicrophoneState.OFF
-        Switching(if (muted) R.drawable.mic_off else R.drawable.mic, stringResource(R.string.mute), muted) { act { mute(it) } }
-        Round(R.drawable.hang_up, stringResource(R.string.hang_up), colors.danger) { act { hangUp() } }
     }
 }
 
-@Composable
-private fun Round(icon: Int, label: String, ink: Ink, onClick: () -> Unit) =
-    Under(label) { Box(Modifier.size(72.dp).clip(CircleShape).background(ink.ground).clickable(role = Role.Button, onClick = onClick).semantics { contentDescription = label }, Alignment.Center) { Icon(painterResource(icon), null, Modifier.size(30.dp), ink.on) } }
-
-@Composable
-private fun Switching(icon: Int, label: String, on: Boolean, onChange: (Boolean) -> Unit) = Under(label) {
-    val ink = if (on) Ink(colors.ink, colors.paper) else Ink(colors.well, colors.ink)
-    Box(
-        Modifier.size(72.dp).clip(CircleShape).background(ink.ground).toggleable(on, role = Role.Switch, onValueChange = onChange).semantics { contentDescription = label },
-        Alignment.Center,
-    ) { Icon(painterResource(icon), null, Modifier.size(28.dp), ink.on) }
+/** The sign and the words of what may be done about a call, as things are. */
+fun faceOf(choice: CallChoice, microphone: MicrophoneState, shows: Shows? = null): Pair<Int, Int> = when (choice) {
+    CallChoice.ANSWER -> R.drawable.phone to R.string.answer
+    CallChoice.DECLINE -> R.drawable.hang_up to R.string.decline
+    CallChoice.HANG_UP -> R.drawable.hang_up to R.string.hang_up
+    CallChoice.MICROPHONE -> if (microphone == MicrophoneState.ON) R.drawable.mic to R.string.mute else R.drawable.mic_off to R.string.unmute
+    CallChoice.CAMERA -> R.drawable.camera to if (shows?.camera == true) R.string.call_camera_off else R.string.call_camera
+    CallChoice.SCREEN -> R.drawable.screen to if (shows?.screen != null) R.string.call_screen_off else R.string.call_screen
 }
 
 @Composable
-private fun Under(label: String, button: @Composable ColumnScope.() -> Unit) = Column(Modifier.width(104.dp), Arrangement.spacedBy(8.dp), Alignment.CenterHorizontally) {
-    button()
-    Words(label, type.labelMedium, colors.faint, align = TextAlign.Center)
+private fun inkOf(choice: CallChoice, view: CallView): Ink {
+    val changed = when (choice) {
+        CallChoice.ANSWER -> return colors.pine
+        CallChoice.DECLINE, CallChoice.HANG_UP -> return colors.danger
+        CallChoice.MICROPHONE -> view.microphone == MicrophoneState.OFF
+        CallChoice.CAMERA -> view.shows.camera
+        CallChoice.SCREEN -> view.shows.screen != null
+    }
+    return if (changed) Ink(colors.ink, colors.paper) else Ink(colors.well, colors.ink)
 }
 
 /** The call as a bar, while something else is looked at. */

@@ -118,7 +118,7 @@ fun AddScreen(state: FriendsState, notice: ErrorCode?, act: Act<FriendsLogic>, o
             Card {
                 Words(stringResource(R.string.your_code), type.titleMedium)
                 Words(stringResource(R.string.your_code_text), type.bodyMedium, colors.faint)
-                Qr(link.toByteArray(), stringResource(R.string.your_code), Modifier.align(Alignment.CenterHorizontally))
+                Qr(link, stringResource(R.string.your_code), Modifier.align(Alignment.CenterHorizontally))
                 Quiet(stringResource(R.string.share_link), { onShare(link) }, Modifier.fillMaxWidth(), R.drawable.share)
             }
         }
@@ -147,7 +147,7 @@ fun VerifyScreen(state: VerifyState, notice: ErrorCode?, act: Act<VerifyLogic>, 
                 type.titleLarge.copy(fontFamily = FontFamily.Monospace, lineHeight = type.titleLarge.lineHeight * 1.25), align = TextAlign.Center,
                 modifier = Modifier.fillMaxWidth().padding(vertical = 8.dp),
             )
-            state.code?.let { Qr(it.toByteArray(), stringResource(R.string.safety_number), Modifier.align(Alignment.CenterHorizontally)) }
+            state.code?.let { Qr(it, stringResource(R.string.safety_number), Modifier.align(Alignment.CenterHorizontally)) }
             state.compared?.let { Compared(it) }
             Press(stringResource(R.string.scan_theirs), onScan, Modifier.fillMaxWidth(), icon = R.drawable.camera)
             if (friend.verified) {

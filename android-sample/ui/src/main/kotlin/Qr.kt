@@ -16,10 +16,10 @@ import androidx.compose.ui.semantics.*
 import androidx.compose.ui.unit.dp
 import org.sidetone.sample.logic.encode
 
-/** Bytes for another phone's camera: dark on white in both themes, as readers expect. */
+/** A text for another phone's camera: dark on white in both themes, as readers expect. */
 @Composable
-fun Qr(bytes: ByteArray, label: String, modifier: Modifier = Modifier) {
-    val code = remember(bytes.asList()) { encode(bytes) }
+fun Qr(text: String, label: String, modifier: Modifier = Modifier) {
+    val code = remember(text) { encode(text) }
     val mark = modifier.clip(RoundedCornerShape(20.dp)).background(Color.White).padding(18.dp).size(208.dp)
     Canvas(mark.semantics { contentDescription = label; role = Role.Image }) {
         val side = size.width / code.width

@@ -21,7 +21,7 @@ import org.sidetone.sample.R
 import org.sidetone.Theme
 
 /** Where a scanned code goes: the camera is the platform's. */
-typealias Scanner = (onCode: (ByteArray) -> Unit) -> Unit
+typealias Scanner = (onCode: (String) -> Unit) -> Unit
 
 /** The whole app. */
 @Composable
@@ -57,7 +57,7 @@ private fun HomeScreen(home: Home, scan: Scanner, onServer: (String) -> Unit) {
     val act = remember(home) { home.acts() }
     val call = state.call
     if (call != null && !state.callIsSmall) {
-        return CallScreen(shown(call), told(call) ?: told(home), call.acts(), { act { answer() } }, { act { shrink(true) } }, { act { shrink(true); verify(it) } }, { act { forgetCall() } })
+        return CallScreen(shown(call), told(call) ?: told(home), call.acts(), { act { choose(it) } }, { act { shrink(true) } }, { act { shrink(true); verify(it) } }, { act { forgetCall() } })
     }
     Column(Modifier.fillMaxSize()) {
         call?.let { CallBar(shown(it)) { act { shrink(false) } } }
@@ -74,7 +74,7 @@ private fun At(state: HomeState, home: Home, act: Act<Home>, scan: Scanner, onSe
     when (val place = state.place) {
         is Place.Tabs -> Tabbed(state.tab, home, act, onServer)
         is Place.Add -> home.friends.acts().let { friends ->
-            AddScreen(shown(home.friends), told(home.friends), friends, back, { scan { friends { add(it.decodeToString()) } } }, home.device::share)
+            AddScreen(shown(home.friends), told(home.friends), friends, back, { scan { friends { add(it) } } }, home.device::share)
         }
         is Place.Chatting -> ChatScreen(shown(place.logic), told(place.logic), place.logic.acts(), back, { act { call(it) } }, { act { verify(it) } })
         is Place.Verifying -> place.logic.acts().let { verify -> VerifyScreen(shown(place.logic), told(place.logic), verify, back) { scan { verify { scanned(it) } } } }

@@ -71,7 +71,14 @@ private fun Preferring(kept: Preferences, act: Act<SettingsLogic>) {
         Choice(routes, kept.routes) { act { prefer(it) } }
         Words(stringResource(R.string.routes_text), type.bodySmall, colors.faint)
         HorizontalDivider(color = colors.line)
-        Toggle(stringResource(R.string.addresses), kept.addresses == AddressRule.DIRECT, { act { prefer(if (it) AddressRule.DIRECT else AddressRule.RELAY_UNTIL_ACCEPTED) } }, stringResource(R.string.addresses_text))
+        Words(stringResource(R.string.addresses), type.titleMedium)
+        val addresses = listOf(
+            AddressRule.DIRECT to R.string.address_direct, AddressRule.RELAY_UNTIL_ACCEPTED to R.string.address_accepted,
+            AddressRule.RELAY_UNTIL_VERIFIED to R.string.address_verified, AddressRule.NEVER to R.string.address_never,
+        )
+        Choice(addresses.map { (rule, label) -> rule to stringResource(label) }, kept.addresses) { act { prefer(it) } }
+        Words(stringResource(R.string.addresses_text), type.bodySmall, colors.faint)
+        HorizontalDivider(color = colors.line)
         Toggle(stringResource(R.string.read_receipts), kept.receipts == ReceiptRule.SEND, { act { prefer(if (it) ReceiptRule.SEND else ReceiptRule.KEEP) } }, stringResource(R.string.read_receipts_text))
     }
 }

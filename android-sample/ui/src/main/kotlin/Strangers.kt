@@ -10,6 +10,7 @@ import androidx.compose.runtime.*
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.draw.clip
 import androidx.compose.ui.Modifier
+import androidx.compose.ui.res.pluralStringResource
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.text.style.TextAlign
 import androidx.compose.ui.unit.dp
@@ -28,10 +29,12 @@ fun StrangersScreen(state: StrangersState, notice: ErrorCode?, act: Act<Stranger
 
 @Composable
 private fun Lobby(state: StrangersState, notice: ErrorCode?, act: Act<StrangersLogic>) = Page(stringResource(R.string.strangers)) {
+    LaunchedEffect(Unit) { act { count() } }
     Notice(notice) { act { dismiss() } }
     state.failure?.let { Banner(stringResource(wordsOf(it)), R.drawable.dice) }
     state.parting?.let { Burned(it, act) }
     Card {
+        state.active?.let { Badge(pluralStringResource(R.plurals.strangers_active, it.toInt(), it.toInt()), icon = R.drawable.people) }
         Words(stringResource(R.string.lobby_text), type.bodyMedium, colors.faint)
         Field(state.nickname, { text -> act { type(text) } }, stringResource(R.string.nickname))
         Field(state.interests, { text -> act { interests(text) } }, stringResource(R.string.interests))
@@ -128,11 +131,11 @@ private fun With(state: StrangersState, stranger: Stranger, notice: ErrorCode?, 
 
 @Composable
 private fun Calling(call: StrangerCall, act: Act<StrangersLogic>) {
-    val ringing = call.state is CallState.Ringing && call.direction == CallDirection.INCOMING
-    val muted = call.microphone == MicrophoneState.OFF
     Banner(wordsOf(call.state, call.direction)?.let { stringResource(it) } ?: stringResource(R.string.you_talk), R.drawable.phone, colors.tint) {
-        if (ringing) Action(R.drawable.check, stringResource(R.string.answer), { act { answer() } }, tint = colors.tint.on)
-        else Action(if (muted) R.drawable.mic_off else R.drawable.mic, stringResource(R.string.mute), { act { mute(!muted) } }, tint = colors.tint.on)
-        Action(R.drawable.hang_up, stringResource(R.string.hang_up), { act { if (ringing) decline() else hangUp() } }, tint = colors.danger.ground)
+        call.choices.forEach { choice ->
+            val (icon, label) = faceOf(choice, call.microphone)
+            val ends = choice == CallChoice.DECLINE || choice == CallChoice.HANG_UP
+            Action(icon, stringResource(label), { act { choose(choice) } }, tint = if (ends) colors.danger.ground else colors.tint.on)
+        }
     }
 }

@@ -60,6 +60,12 @@ fun wordsOf(end: CallEnd): Int = when (end) {
     is CallEnd.SignedOut -> R.string.end_signed_out
 }
 
+fun wordsOf(quality: CallQuality): Int = when (quality) {
+    CallQuality.GOOD -> R.string.call_quality_good
+    CallQuality.FAIR -> R.string.call_quality_fair
+    CallQuality.POOR -> R.string.call_quality_poor
+}
+
 fun wordsOf(route: Route): Int = if (route is Route.Direct) R.string.route_direct else R.string.route_relayed
 
 fun wordsOf(state: MessageState): Int? = when (state) {

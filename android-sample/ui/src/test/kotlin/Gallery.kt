@@ -13,7 +13,7 @@ private val key = PublicKey("ab".repeat(32))
 private val me = AccountView(UserId(id(99)), "Deniz", key, true)
 
 private fun friend(number: Int, name: String, online: Boolean = true, verified: Boolean = false, unread: UInt = 0u, changed: Boolean = false, standing: Standing = Standing.FRIEND) =
-    Friend(UserId(id(number)), name, standing, online, verified, key, if (changed) PublicKey("cd".repeat(32)) else null, unread)
+    Friend(UserId(id(number)), name, standing, online, verified, key, if (changed) PublicKey("cd".repeat(32)) else null, unread, null)
 
 private val ayse = friend(1, "Ayşe", verified = true, unread = 2u)
 private val ben = friend(2, "Ben", verified = true)
@@ -73,8 +73,13 @@ private val troubled = ChatState(
     ),
 )
 
-private fun call(state: CallState, direction: CallDirection = CallDirection.OUTGOING, route: Route? = null, muted: Boolean = false, them: Friend = ayse, talked: Int = 0, left: Int = 0, theirs: MicrophoneState = MicrophoneState.ON) =
-    CallScreenState(CallView(CallId(id(1)), them.user, direction, state, route, if (muted) MicrophoneState.OFF else MicrophoneState.ON, theirs), them, talked, left, route?.let { 28 }, 0)
+private val dark = Shows(false, null)
+
+private fun call(state: CallState, direction: CallDirection = CallDirection.OUTGOING, route: Route? = null, muted: Boolean = false, them: Friend = ayse, talked: Int = 0, left: Int = 0, theirs: MicrophoneState = MicrophoneState.ON, shows: Shows = dark, ours: Shows = dark, quality: CallQuality? = route?.let { CallQuality.GOOD }): CallScreenState {
+    val all = Wants(UShort.MAX_VALUE, UShort.MAX_VALUE)
+    val view = CallView(CallId(id(1)), them.user, direction, state, route, if (muted) MicrophoneState.OFF else MicrophoneState.ON, theirs, ours, shows, all)
+    return CallScreenState(view, them, view.choices, talked, left, quality)
+}
 
 private fun member(number: Int, name: String, presence: MemberPresence = MemberPresence.Here(Route.Direct(RouteReach.LAN)), hand: Boolean = false, microphone: MicrophoneState = MicrophoneState.ON) =
     RoomMember(MemberId(id(number)), name, key, false, false, presence, hand, microphone)
@@ -86,9 +91,9 @@ private fun room(floor: Floor?, vararg members: RoomMember, hand: Boolean = fals
     phrase = "ember-lotus-quartz-river-tandem-violet", link = "sidetone:room/…",
 )
 
-private val crew = arrayOf(member(1, "Ayşe"), member(2, "Ben", MemberPresence.Here(Route.Relayed(RelayOwner.US)), hand = true), member(3, "Ida", MemberPresence.Reaching), member(4, "Tomás", MemberPresence.Waiting))
+private val crew = arrayOf(member(1, "Ayşe"), member(2, "Ben", MemberPresence.Here(Route.Relayed(RelayOwner.US, RelayProtocol.UDP)), hand = true), member(3, "Ida", MemberPresence.Reaching), member(4, "Tomás", MemberPresence.Waiting))
 
-private fun stranger(call: StrangerCall? = null) = Stranger(MatchId(id(1)), "lighthouse", "en", listOf("sailing", "radio"), Route.Relayed(RelayOwner.BOTH), false, true, false, false, "otter-pebble-mint-canoe", call, 3u)
+private fun stranger(call: StrangerCall? = null) = Stranger(MatchId(id(1)), "lighthouse", "en", listOf("sailing", "radio"), Route.Relayed(RelayOwner.BOTH, RelayProtocol.UDP), false, true, false, false, "otter-pebble-mint-canoe", call, 3u)
 
 private fun said(number: Int, text: String, theirs: Boolean) = StrangerMessage(number.toULong(), theirs, NINE, StrangerContent.Text(text), 0u, true)
 
@@ -109,6 +114,9 @@ private val settings = SettingsState(
 
 private val number = List(12) { "%05d".format((it + 3) * 7_919 % 100_000) }.joinToString(" ")
 
+/** What two phones scan: as long as a real one. */
+private val code = "U1QB".repeat(22)
+
 private fun tab(tab: Tab, screen: @Composable () -> Unit): @Composable () -> Unit = { Framed(tab, screen = screen) }
 
 /** Every screen in every state that a person can see. */
@@ -124,8 +132,8 @@ val gallery: List<Shot> = listOf(
     Shot("friends-in-call") { Framed(Tab.FRIENDS, call(CallState.Connected, talked = 754)) { FriendsScreen(friends.copy(requests = emptyList()), {}, {}, {}, {}, {}) } },
     Shot("add") { AddScreen(friends.copy(asked = "Lena"), null, {}, {}, {}, {}) },
     Shot("add-error") { AddScreen(friends.copy(typed = "lenna"), ErrorCode.NO_SUCH_PERSON, {}, {}, {}, {}) },
-    Shot("verify") { VerifyScreen(VerifyState(cagri, number, List(40) { it.toByte() }), null, {}, {}, {}) },
-    Shot("verify-match") { VerifyScreen(VerifyState(ayse, number, List(40) { it.toByte() }, Comparison.MATCH), null, {}, {}, {}) },
+    Shot("verify") { VerifyScreen(VerifyState(cagri, number, code), null, {}, {}, {}) },
+    Shot("verify-match") { VerifyScreen(VerifyState(ayse, number, code, Comparison.MATCH), null, {}, {}, {}) },
     Shot("key-changed") { VerifyScreen(VerifyState(ida, number, null, Comparison.THEIRS_DIFFERS), null, {}, {}, {}) },
     Shot("chat") { ChatScreen(chat, null, {}, {}, {}, {}) },
     Shot("chat-loading") { ChatScreen(ChatState(friend = ayse), null, {}, {}, {}, {}) },
@@ -135,7 +143,10 @@ val gallery: List<Shot> = listOf(
     Shot("call-ringing") { CallScreen(call(CallState.Ringing), null, {}, {}, {}, {}, {}) },
     Shot("call-incoming") { CallScreen(call(CallState.Ringing, CallDirection.INCOMING, them = ben), null, {}, {}, {}, {}, {}) },
     Shot("call") { CallScreen(call(CallState.Connected, route = Route.Direct(RouteReach.INTERNET), talked = 754), null, {}, {}, {}, {}, {}) },
-    Shot("call-relayed") { CallScreen(call(CallState.Connected, route = Route.Relayed(RelayOwner.THEM), muted = true, them = cagri, talked = 61, theirs = MicrophoneState.OFF), null, {}, {}, {}, {}, {}) },
+    Shot("call-relayed") { CallScreen(call(CallState.Connected, route = Route.Relayed(RelayOwner.THEM, RelayProtocol.UDP), muted = true, them = cagri, talked = 61, theirs = MicrophoneState.OFF), null, {}, {}, {}, {}, {}) },
+    Shot("call-poor") { CallScreen(call(CallState.Connected, route = Route.Relayed(RelayOwner.US, RelayProtocol.TCP), talked = 61, quality = CallQuality.POOR), null, {}, {}, {}, {}, {}) },
+    Shot("call-video") { CallScreen(call(CallState.Connected, route = Route.Direct(RouteReach.LAN), talked = 754, shows = Shows(true, null), ours = Shows(true, null)), null, {}, {}, {}, {}, {}) },
+    Shot("call-screen") { CallScreen(call(CallState.Connected, route = Route.Direct(RouteReach.LAN), talked = 754, shows = Shows(true, ScreenContent.TEXT)), null, {}, {}, {}, {}, {}) },
     Shot("call-reconnecting") { CallScreen(call(CallState.Reconnecting(23_000u), left = 23, talked = 754), null, {}, {}, {}, {}, {}) },
     Shot("call-ended") { CallScreen(call(CallState.Ended(CallEnd.PeerBusy), them = ben), null, {}, {}, {}, {}, {}) },
     Shot("rooms", tab(Tab.ROOMS) { RoomsScreen(RoomsState(recent = listOf(RecentRoom(RoomId(id(1)), "Harbour radio", "Deniz", NINE, true, RoomMemory.RECENT))), null, {}) }),
@@ -146,7 +157,7 @@ val gallery: List<Shot> = listOf(
     Shot("room-queued", tab(Tab.ROOMS) { RoomScreen(room(Floor.Queued(2u), *crew, online = false), null, {}) }),
     Shot("room-alone", tab(Tab.ROOMS) { RoomScreen(room(Floor.Idle), null, {}) }),
     Shot("room-open", tab(Tab.ROOMS) { RoomScreen(room(null, *crew, hand = true).copy(muteAsked = MemberId(id(1))), null, {}) }),
-    Shot("strangers", tab(Tab.STRANGERS) { StrangersScreen(StrangersState(nickname = "harbour"), null, {}) }),
+    Shot("strangers", tab(Tab.STRANGERS) { StrangersScreen(StrangersState(nickname = "harbour", active = 128u), null, {}) }),
     Shot("strangers-searching", tab(Tab.STRANGERS) { StrangersScreen(StrangersState(StrangerView.Searching(true)), null, {}) }),
     Shot("strangers-found", tab(Tab.STRANGERS) { StrangersScreen(StrangersState(StrangerView.Found(MatchId(id(1)), listOf("sailing", "radio"), false, 20_000u)), null, {}) }),
     Shot("stranger", tab(Tab.STRANGERS) { StrangersScreen(meeting, null, {}) }),

@@ -4,6 +4,7 @@ import androidx.compose.ui.geometry.Size
 import androidx.compose.ui.test.*
 import androidx.compose.ui.unit.Density
 import kotlinx.coroutines.*
+import kotlinx.coroutines.flow.emptyFlow
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Test
 import org.sidetone.*
@@ -26,6 +27,14 @@ private class Plain(override var server: String) : Device {
     override fun open(path: String, mime: String) = Unit
 
     override fun share(text: String) = Unit
+
+    override fun setCamera(on: Boolean, lines: Int) = Unit
+
+    override suspend fun shareScreen() = true
+
+    override fun stopScreen() = Unit
+
+    override val screenEnds = emptyFlow<Unit>()
 
     override fun exportFolder() = "nowhere"
 }
@@ -89,6 +98,10 @@ class LiveTest {
             see("delivered")
             touch("Call ben")
             see("direct")
+            touch("Camera")
+            touch("Camera off")
+            touch("Mute")
+            touch("Unmute")
             touch("Hang up")
             touch("Done")
             see("Message")

@@ -32,6 +32,6 @@ class WordsTest {
     @Test
     fun `quotes and gaps are what Android makes of them`() {
         assertEquals("2 unread messages", Words.of("en").text(R.plurals.unread, arrayOf(2), "other"))
-        assertEquals("28 ms · 1 % lost", Words.of("en").text(R.string.quality, arrayOf(28, 1)))
+        assertEquals("23 s left", Words.of("en").text(R.string.seconds_left, arrayOf(23)))
     }
 }

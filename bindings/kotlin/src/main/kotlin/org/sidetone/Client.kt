@@ -180,11 +180,11 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** The sixty digits that two friends compare. */
     public suspend fun safetyNumber(user: UserId): String? = ask { raw.safetyNumber(user) }
 
-    /** The same as bytes of a QR code. */
-    public suspend fun safetyCode(user: UserId): ByteArray? = ask { raw.safetyCode(user) }
+    /** The same as the text of a QR code. */
+    public suspend fun safetyCode(user: UserId): String? = ask { raw.safetyCode(user) }
 
     /** Compares a friend's scanned code with ours; if they match, the friend is verified. */
-    public suspend fun scan(user: UserId, scanned: ByteArray): Comparison = ask { raw.scan(user, scanned) }
+    public suspend fun scan(user: UserId, scanned: String): Comparison = ask { raw.scan(user, scanned) }
 
     /** Every conversation, the one with the newest entry first. */
     public suspend fun chats(): List<ChatView> = ask { raw.chats() }

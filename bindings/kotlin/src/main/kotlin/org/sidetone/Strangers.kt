@@ -50,6 +50,9 @@ public class Strangers internal constructor(private val client: Client) {
         // It was cancelled, or the client is closed.
     }
 
+    /** How many wait or talk now, as the server counts them. */
+    public suspend fun active(): ULong = client.ask { client.core().activeStrangers() }
+
     /** Takes the stranger that was found, where the entry said to ask. */
     public suspend fun accept() {
         val found = (latest.value as? StrangerView.Found)?.found ?: throw nobody()

@@ -10,6 +10,7 @@ import org.junit.jupiter.api.AfterAll
 import org.junit.jupiter.api.AfterEach
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.BeforeAll
 import org.junit.jupiter.api.Test
@@ -138,6 +139,26 @@ class CallTest {
         val most = 5 * began.elapsedNow().inWholeMilliseconds / 1_000
         assertTrue(told <= most, "$told events, at most $most")
         hers.hangUp()
+    }
+
+    @Test
+    fun `a call's screen is told what to offer and how it sounds`() = check {
+        val hers = duo.anna.call(duo.benId)
+        val his = duo.rings(hers)
+        assertEquals(listOf(CallChoice.DECLINE, CallChoice.ANSWER) to listOf(CallChoice.HANG_UP), his.view.value.choices to hers.view.value.choices)
+        his.answer()
+        assertTrue(hers.connected() && his.connected())
+        assertEquals(listOf(CallChoice.MICROPHONE, CallChoice.CAMERA, CallChoice.SCREEN, CallChoice.HANG_UP), hers.view.value.choices)
+        val before = duo.anna.diagnostics()
+        assertNull(before.quality(before, duo.benId))
+        Card(duo.anna.sound, Recording.voice("ben")).use {
+            Card(duo.ben.sound, Recording.voice("ben")).use {
+                while (duo.anna.diagnostics().quality(before, duo.benId) == null) delay(20.milliseconds)
+            }
+        }
+        hers.hangUp()
+        hers.ended()
+        assertEquals(emptyList<CallChoice>(), hers.view.value.choices)
     }
 
     @Test

@@ -38,6 +38,7 @@ class StrangersTest {
         val stranger = anna.strangers.stranger!!
         assertEquals(listOf("Ben", "en", listOf("chess")), listOf(stranger.nickname, stranger.language, stranger.common))
         assertTrue(stranger.route is Route.Relayed && !stranger.ourAddressShown && !stranger.theirAddressShown)
+        assertTrue(anna.strangers.active() >= 2uL)
         anna.strangers.say("hello")
         val note = VoiceNote()
         val second = ByteBuffer.allocateDirect(96_000).apply { repeat(96_000) { put((it * 7).toByte()) }; flip() }

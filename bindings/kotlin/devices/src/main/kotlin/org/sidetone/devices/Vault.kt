@@ -1,4 +1,4 @@
-package org.sidetone.sample.platform
+package org.sidetone.devices
 
 import android.security.keystore.KeyGenParameterSpec
 import android.security.keystore.KeyProperties
@@ -8,6 +8,7 @@ import java.io.File
 import java.security.GeneralSecurityException
 import java.security.KeyStore
 import java.security.SecureRandom
+import javax.crypto.AEADBadTagException
 import javax.crypto.Cipher
 import javax.crypto.KeyGenerator
 import javax.crypto.SecretKey
@@ -52,7 +53,7 @@ class Vault(private val file: File, private val seal: Seal = KeystoreSeal()) : K
         val key = ByteArray(32).also(SecureRandom()::nextBytes)
         val fresh = File(file.path + ".new").apply { writeBytes(seal.encrypt(key)) }
         // Whole or not at all: half a key would be none.
-        check(fresh.renameTo(file)) { "the key cannot be kept" }
+        if (!fresh.renameTo(file)) throw VaultProblem.Failed()
         return key
     }
 }
@@ -69,6 +70,7 @@ private class KeystoreSeal : Vault.Seal {
     }
 
     override fun decrypt(sealed: ByteArray): ByteArray {
+        if (sealed.size <= NONCE) throw AEADBadTagException("too short")
         val nonce = GCMParameterSpec(TAG_BITS, sealed, 0, NONCE)
         val cipher = Cipher.getInstance(FORM).apply { init(Cipher.DECRYPT_MODE, key(), nonce) }
         return cipher.doFinal(sealed, NONCE, sealed.size - NONCE)

@@ -1,4 +1,4 @@
-package org.sidetone.sample.platform
+package org.sidetone.devices
 
 import org.junit.jupiter.api.Assertions.*
 import org.junit.jupiter.api.Test

@@ -1,4 +1,4 @@
-package org.sidetone.sample.platform
+package org.sidetone.devices
 
 import android.content.Context
 import android.net.ConnectivityManager

@@ -1,4 +1,4 @@
-package org.sidetone.sample.platform
+package org.sidetone.devices
 
 import android.annotation.SuppressLint
 import android.annotation.TargetApi
