@@ -74,7 +74,7 @@ pub enum LinkPeer {
 }
 
 /// The sound of a call in numbers. A frame is 20 ms.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, uniffi::Record)]
 pub struct SoundFigures {
     /// Frames of ours that left.
     pub frames_sent: u64,

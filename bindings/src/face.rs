@@ -114,12 +114,10 @@ mod tests {
     #[test]
     fn quality_falls_with_what_is_missing_and_with_the_wait() {
         let figures = |frames_heard, frames_lost, frames_recovered| SoundFigures {
-            frames_sent: 0,
             frames_heard,
-            frames_refused: 0,
-            frames_late: 0,
             frames_lost,
             frames_recovered,
+            ..SoundFigures::default()
         };
         let since = |now: SoundFigures, round_trip_ms| quality(&figures(100, 50, 0), &now, round_trip_ms);
         assert_eq!(since(figures(100, 50, 0), 900), None, "nothing was heard");
