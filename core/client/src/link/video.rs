@@ -294,17 +294,6 @@ pub(super) async fn carry(shared: &Shared, tracks: mpsc::Receiver<Remote>, pictu
         () = show(shared, pictures) => {}
         () = watch(tracks, pictures) => {}
         () = follow(shared, pictures) => {}
-        () = keep_time(shared, pictures) => {}
-    }
-}
-
-/// Pictures go between the beats of sound.
-async fn keep_time(shared: &Shared, pictures: &Pictures) {
-    loop {
-        shared.pulse.beaten().await;
-        let now_us = pictures.inner.now_us();
-        pictures.inner.state().uplink.beat(now_us);
-        pictures.inner.out.notify_one();
     }
 }
 

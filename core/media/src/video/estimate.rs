@@ -25,9 +25,6 @@ pub trait Estimator: Send {
 
     /// The path is another one, or nothing was sent for long: what was learned of it may not hold any more.
     fn moved(&mut self) {}
-
-    /// Somebody speaks on the link, or does no more: then no queue is made to see what the path bears.
-    fn set_voice(&mut self, _speaks: bool) {}
 }
 
 impl<E: Estimator + ?Sized> Estimator for Box<E> {
@@ -41,10 +38,6 @@ impl<E: Estimator + ?Sized> Estimator for Box<E> {
 
     fn moved(&mut self) {
         (**self).moved();
-    }
-
-    fn set_voice(&mut self, speaks: bool) {
-        (**self).set_voice(speaks);
     }
 }
 
@@ -74,13 +67,6 @@ const PACKET_BITS: f64 = 9_600.0;
 const EVEN_US: u64 = 8_000;
 /// How long it must have been so.
 const LONGER_US: u64 = 2_000_000;
-/// Packets that left within so long of each other leave the narrowest place one right behind the other.
-const TOGETHER_US: u64 = 1_500;
-/// Gaps between such packets that are looked at, and how many say something.
-const GAPS: usize = 64;
-const FEW_GAPS: usize = 16;
-/// What pictures take beside a voice of what the gaps say that the path bears: by the next beat the path is empty again.
-const BESIDE: f64 = 0.85;
 
 /// Keeps the queue of the narrowest place of a path short, and the path full.
 ///
@@ -109,9 +95,6 @@ pub struct DelayEstimator {
     drained: Option<f64>,
     /// Since when there is a queue, and its bounds since then.
     queued: Option<(u64, u64, u64)>,
-    /// Of packets that left together: how long after the one before each came, and its bits.
-    gaps: VecDeque<(i64, u64)>,
-    voice: bool,
 }
 
 impl Default for DelayEstimator {
@@ -136,8 +119,6 @@ impl DelayEstimator {
             lowered_us: 0,
             drained: None,
             queued: None,
-            gaps: VecDeque::new(),
-            voice: false,
         }
     }
 
@@ -173,27 +154,6 @@ impl DelayEstimator {
         while self.went.front().is_some_and(|(at, ..)| at + 2 * RATE_US < newest) {
             self.went.pop_front();
         }
-    }
-
-    /// Notes how far apart packets came that left together: that is what the narrowest place takes for each.
-    fn space(&mut self, fates: &[Fate]) {
-        for pair in fates.windows(2) {
-            let [one, next] = pair else { continue };
-            let (Some(came), Some(then)) = (one.arrived_us, next.arrived_us) else { continue };
-            let together = next.sent_us.saturating_sub(one.sent_us) <= TOGETHER_US;
-            if next.number == one.number + 1 && together {
-                let gap = then.cast_signed().saturating_sub(came.cast_signed());
-                self.gaps.push_back((gap.clamp(-1_000_000, 1_000_000), u64::from(next.bytes) * 8));
-            }
-        }
-        self.gaps.drain(..self.gaps.len().saturating_sub(GAPS));
-    }
-
-    /// What the path bears by the gaps, in bits a second; none if they say nothing.
-    fn bears(&self) -> Option<f64> {
-        let gaps: i64 = self.gaps.iter().map(|(gap, _)| gap).sum();
-        let bits: u64 = self.gaps.iter().map(|(_, bits)| bits).sum();
-        (self.gaps.len() >= FEW_GAPS && gaps > 0).then(|| bits as f64 * 1e6 / gaps as f64)
     }
 
     /// What was delivered lately, in bits a second; none before there is enough to say.
@@ -246,7 +206,6 @@ impl Estimator for DelayEstimator {
     fn reported(&mut self, now_us: u64, fates: &[Fate]) {
         let Some(mut queue_us) = self.queue_us(now_us, fates) else { return };
         self.count(fates);
-        self.space(fates);
         // On a thin path one packet alone is a queue.
         let packet_us =
             self.delivered().map_or(0, |delivered| (2.0 * PACKET_BITS * 1e6 / delivered) as u64).min(LONG_US);
@@ -279,9 +238,6 @@ impl Estimator for DelayEstimator {
         } else if queue_us <= free_us && loss <= 0.04 {
             self.raise(since_us);
         }
-        if let Some(bears) = self.bears().filter(|_| self.voice) {
-            self.rate = self.rate.min(BESIDE * bears);
-        }
         self.rate = self.rate.clamp(LEAST_BPS, MOST_BPS);
     }
 
@@ -290,10 +246,6 @@ impl Estimator for DelayEstimator {
     }
 
     fn moved(&mut self) {
-        *self = Self { rate: self.rate.min(FIRST_BPS), voice: self.voice, ..Self::new() };
-    }
-
-    fn set_voice(&mut self, speaks: bool) {
-        self.voice = speaks;
+        *self = Self { rate: self.rate.min(FIRST_BPS), ..Self::new() };
     }
 }

@@ -229,15 +229,10 @@ impl Sender {
         self.target_bps.saturating_mul(HASTE.0) / HASTE.1
     }
 
-    /// How many bytes the packet that leaves next has on the wire.
-    pub fn next_bytes(&self) -> Option<u64> {
-        let repeat = self.repeats.front().and_then(|sequence| self.history.get(&self.number(*sequence)));
-        Some(size(&repeat.map(|sent| &sent.packet).or(self.queue.front())?.payload))
-    }
-
     /// When [`Sender::poll`] has something; none while nothing waits.
     pub fn deadline_us(&self) -> Option<u64> {
-        let bytes = self.next_bytes()?;
+        let repeat = self.repeats.front().and_then(|sequence| self.history.get(&self.number(*sequence)));
+        let bytes = size(&repeat.map(|sent| &sent.packet).or(self.queue.front())?.payload);
         let short = bytes.saturating_sub(self.budget);
         let wait_us = (short * 8_000_000).div_ceil(self.pace_bps().max(1));
         Some(self.refilled_us.unwrap_or(0).saturating_add(wait_us))

@@ -19,13 +19,6 @@ const WINDOW_US: u64 = 10_000_000;
 const SILENCE_US: u64 = 500_000;
 /// What was learned of a path on which nothing was sent for so long may not hold any more.
 const RESTED_US: u64 = 10_000_000;
-/// The beat of sound, and when one that did not come is taken for one that does not.
-const BEAT_US: u64 = 20_000;
-const LATE_US: u64 = 25_000;
-/// For how long a beat counts as somebody speaking: silence is told every 400 ms.
-const SPEAKS_US: u64 = 1_500_000;
-/// What may go between two beats beyond the target's part of them, in parts of seventeen: half packets are none.
-const BETWEEN: (u64, u64) = (20, 17);
 /// The first byte of a packet that carries nothing but its own weight.
 pub(super) const FILLER: u8 = 0x40;
 /// Its length: what the largest packets have.
@@ -78,21 +71,6 @@ pub struct Uplink<E> {
     /// What is sent of nothing while there is no picture to send, to see what the path bears.
     filler_bps: u64,
     filler_us: u64,
-    beat: Option<Beat>,
-}
-
-/// The beat of the sound beside the pictures: what of them goes out right after a packet of sound has left the narrowest place
-/// before the next one comes there, and the voice waits for nothing.
-#[derive(Debug, Clone, Copy)]
-struct Beat {
-    /// When sound last went out.
-    sound_us: u64,
-    /// The last beat, with sound or without.
-    last_us: u64,
-    /// Bytes that may leave before the next.
-    room: u64,
-    /// When what left will have passed the narrowest place.
-    busy_us: u64,
 }
 
 impl<E: Estimator> Uplink<E> {
@@ -114,49 +92,7 @@ impl<E: Estimator> Uplink<E> {
             limit_bps: u64::MAX,
             filler_bps: 0,
             filler_us: 0,
-            beat: None,
         }
-    }
-
-    /// A packet of sound leaves: what may go before the next one can leave now.
-    pub fn beat(&mut self, now_us: u64) {
-        if self.beat.is_none() {
-            self.estimator.set_voice(true);
-        }
-        let room = self.room(self.beat.map_or(0, |beat| beat.room));
-        let busy_us = self.beat.map_or(0, |beat| beat.busy_us);
-        self.beat = Some(Beat { sound_us: now_us, last_us: now_us, room, busy_us });
-    }
-
-    /// What may leave between two beats, with what was left of the one before.
-    fn room(&self, left: u64) -> u64 {
-        let part = self.target_bps().saturating_mul(BEAT_US) / 8_000_000;
-        let packet = (FILLER_BYTES + OVERHEAD) as u64;
-        (left + part).min((part * BETWEEN.0 / BETWEEN.1).max(packet))
-    }
-
-    /// Whether a packet of so many bytes has to wait for the next beat.
-    fn waits_for_beat(&mut self, now_us: u64, bytes: u64) -> bool {
-        let Some(beat) = self.beat else { return false };
-        if beat.sound_us + SPEAKS_US <= now_us {
-            self.beat = None;
-            self.estimator.set_voice(false);
-            return false;
-        }
-        let mut beat = beat;
-        if beat.last_us + LATE_US <= now_us {
-            (beat.last_us, beat.room) = (now_us, self.room(beat.room));
-        }
-        self.beat = Some(beat);
-        let takes_us = self.passes_us(bytes);
-        // What takes longer than a beat goes right after one.
-        let alone = takes_us >= BEAT_US && now_us <= beat.last_us + BEAT_US / 8 && beat.busy_us <= now_us;
-        beat.room < bytes || !alone && beat.busy_us.max(now_us) + takes_us > beat.last_us + BEAT_US
-    }
-
-    /// How long so many bytes take through the narrowest place: pictures take but a part of what it bears.
-    fn passes_us(&self, bytes: u64) -> u64 {
-        bytes * 8_000_000 * BETWEEN.1 / (self.target_bps().max(1) * BETWEEN.0)
     }
 
     /// Whether a track is sent: two share what the path bears.
@@ -247,11 +183,7 @@ impl<E: Estimator> Uplink<E> {
         if self.is_full(now_us) {
             return None;
         }
-        let next = Track::ALL.into_iter().rev().find_map(|track| self.tracks[track as usize].next_bytes());
-        let waits = next.is_some();
-        if self.waits_for_beat(now_us, next.unwrap_or((FILLER_BYTES + OVERHEAD) as u64)) {
-            return None;
-        }
+        let waits = self.tracks.iter().any(|track| track.deadline_us().is_some());
         if waits && self.tried_us > 0 && self.tried_us + RESTED_US <= now_us {
             self.tried_us = now_us;
             self.moved();
@@ -288,11 +220,6 @@ impl<E: Estimator> Uplink<E> {
             self.heard_us = Some(now_us);
         }
         self.open += u64::from(bytes);
-        let takes_us = self.passes_us(u64::from(bytes));
-        if let Some(beat) = &mut self.beat {
-            beat.room = beat.room.saturating_sub(u64::from(bytes));
-            beat.busy_us = beat.busy_us.max(now_us) + takes_us;
-        }
         self.trim();
         self.tried_us = now_us;
         let sequence = self.next as u16;
@@ -375,12 +302,6 @@ impl<E: Estimator> Uplink<E> {
     pub fn deadline_us(&self, now_us: u64) -> Option<u64> {
         let pictures_us = self.tracks.iter().filter_map(Sender::deadline_us).min();
         let due_us = pictures_us.or_else(|| self.filler_due_us())?;
-        let next = self.tracks.iter().rev().find_map(Sender::next_bytes).unwrap_or((FILLER_BYTES + OVERHEAD) as u64);
-        let late = |beat: Beat| {
-            let full = beat.busy_us.max(now_us) + self.passes_us(next) > beat.last_us + BEAT_US;
-            (full || beat.room < next).then_some(beat.last_us + LATE_US)
-        };
-        let due_us = due_us.max(self.beat.and_then(late).unwrap_or(0));
         if !self.is_full(now_us) {
             return Some(due_us);
         }

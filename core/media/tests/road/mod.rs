@@ -105,8 +105,6 @@ pub struct Leg {
     /// Whether somebody speaks, and how long each packet took.
     pub speaks: bool,
     pub voice: Vec<u64>,
-    /// Whether the pictures do not hear of it.
-    pub deaf: bool,
 }
 
 impl Leg {
@@ -126,7 +124,6 @@ impl Leg {
             targets: Vec::new(),
             speaks: false,
             voice: Vec::new(),
-            deaf: false,
         }
     }
 
@@ -136,9 +133,6 @@ impl Leg {
         if self.speaks && now.is_multiple_of(VOICE_US) {
             let came = self.forth.carry(now, VOICE_BYTES, &mut self.dice);
             self.voice.extend(came.map(|came| came - now));
-            if !self.deaf {
-                self.uplink.beat(now);
-            }
         }
         while let Some(packet) = self.uplink.poll(now) {
             let bytes = packet.payload.len() + OVERHEAD;
