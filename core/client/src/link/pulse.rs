@@ -62,11 +62,6 @@ impl Pulse {
         at > 0 && self.now().saturating_sub(at) < as_us(LASTS)
     }
 
-    /// Waits for the next beat, for as long as there is none.
-    pub(super) async fn beaten(&self) {
-        self.beaten.notified().await;
-    }
-
     /// Waits until sound or pictures go out.
     pub(super) async fn stirred(&self) {
         self.stirred.notified().await;
