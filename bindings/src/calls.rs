@@ -43,6 +43,15 @@ pub enum CallDirection {
     Incoming,
 }
 
+/// Whether what the other side says is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum HearingState {
+    /// It is.
+    On,
+    /// It is not, and nobody is told.
+    Off,
+}
+
 /// How a call stands.
 #[derive(Debug, Clone, PartialEq, Eq, uniffi::Enum)]
 pub enum CallState {

@@ -33,6 +33,7 @@ mod pictures;
 mod policy;
 mod port;
 mod preferences;
+mod push;
 mod receipt;
 mod room;
 mod rooms;
@@ -43,7 +44,7 @@ mod vault;
 
 pub use account::{AccountView, AddressRule, ReceiptRule};
 pub use calls::{
-    AudioIntent, CallDirection, CallEnd, CallState, CallView, MicrophoneState, RelayOwner, RelayProtocol, Route,
+    AudioIntent, CallDirection, CallEnd, CallState, CallView, HearingState, MicrophoneState, RelayOwner, RelayProtocol, Route,
     RouteReach, audio_intent,
 };
 pub use chat::{ChatView, FileKind, Hit, Message, MessageContent, MessageState, Reaction, StorageRule};
@@ -75,6 +76,7 @@ pub use port::{
     sidetone_media_room_push,
 };
 pub use preferences::{Preferences, Theme};
+pub use push::PushAddress;
 pub use receipt::{KeptCount, KeyCount, PrivacyReceipt, ReceiptPeer, RouteSpan, Traffic};
 pub use room::{
     Floor, FloorPriority, FloorRefusal, MemberLevel, MemberPresence, RecentRoom, RoomEnd, RoomEvent, RoomGuest,

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use sidetone::{Consent, MicrophoneState as Microphone, StrangerContent as Content};
+use sidetone::{Consent, Hearing, MicrophoneState as Microphone, StrangerContent as Content};
 
-use crate::calls::MicrophoneState;
+use crate::calls::{HearingState, MicrophoneState};
 use crate::client::RawClient;
 use crate::error::{ErrorCode, SidetoneError};
 use crate::id::{CallId, MatchId};
@@ -112,6 +112,12 @@ impl RawClient {
         Ok(told.into_iter().map(StrangerMessage::from).collect())
     }
 
+    /// Looks no more at something the stranger sent: it is erased here at once, or with its last byte if it is still coming.
+    /// They are not told.
+    pub async fn hide_stranger_message(&self, id: MatchId, number: u64) -> Result<(), SidetoneError> {
+        Ok(self.inner().strangers().hide(id.inner()?, number).await?)
+    }
+
     /// An image that is here whole, decoded.
     pub async fn stranger_image(&self, id: MatchId, number: u64) -> Result<StrangerImage, SidetoneError> {
         let image = self.inner().strangers().image(id.inner()?, number).await?;
@@ -159,5 +165,14 @@ impl RawClient {
             MicrophoneState::Off => Microphone::Off,
         };
         Ok(self.inner().strangers().set_microphone(call.inner()?, state).await?)
+    }
+
+    /// Plays what the stranger says, or not: they are not told.
+    pub async fn set_stranger_hearing(&self, call: CallId, state: HearingState) -> Result<(), SidetoneError> {
+        let hearing = match state {
+            HearingState::On => Hearing::On,
+            HearingState::Off => Hearing::Off,
+        };
+        Ok(self.inner().strangers().set_hearing(call.inner()?, hearing).await?)
     }
 }

@@ -8,5 +8,6 @@ pub mod coturn;
 pub mod doors;
 pub mod guests;
 pub mod puppet;
+pub mod push;
 pub mod real;
 pub mod world;

@@ -1,14 +1,11 @@
 //! Promises on the real path: two clients and the real server, on loopback.
 
-use std::net::Ipv4Addr;
-use std::sync::Arc;
 use std::time::Duration;
 
+use proving::push::PushService;
 use proving::real::{Card, Duo, Place, until};
 use sidetone::{CallState, Error, Event, MessageState, PushAddress, Route, RoutePolicy, WebPush, What};
-use sidetone_server::turn::PeerRange;
-use sidetone_server::{Config, PushConfig, Server};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use sidetone_server::{Config, Server};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -161,52 +158,23 @@ async fn who_closes_the_app_is_away_at_once() {
     duo.part().await;
 }
 
-/// A push service on loopback, which takes whatever comes; gives where it is, its root, and the first line of each request.
-async fn push_service() -> (std::net::SocketAddr, Vec<u8>, tokio::sync::mpsc::UnboundedReceiver<String>) {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
-    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
-    let config = rustls::ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![made.cert.der().clone()], key))
-        .expect("a certificate");
-    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
-    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.expect("a port");
-    let addr = listener.local_addr().expect("bound");
-    let (tell, asked) = tokio::sync::mpsc::unbounded_channel();
-    tokio::spawn(async move {
-        while let Ok((stream, _)) = listener.accept().await {
-            let Ok(mut stream) = acceptor.accept(stream).await else { continue };
-            let mut read = vec![0; 4_096];
-            let count = stream.read(&mut read).await.unwrap_or(0);
-            let text = String::from_utf8_lossy(&read[..count]).into_owned();
-            let _ = stream.write_all(b"HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await;
-            let _ = tell.send(text.lines().next().unwrap_or_default().to_owned());
-        }
-    });
-    (addr, made.cert.der().to_vec(), asked)
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn a_phone_that_sleeps_is_woken_by_a_call_and_it_rings() {
-    let (service, root, mut asked) = push_service().await;
-    let mut push = PushConfig::new("mailto:operator@example.org".into());
-    push.roots.push(root);
-    push.test_hosts.push(PeerRange::new(Ipv4Addr::LOCALHOST.into(), 8));
-    let server =
-        Server::start(Config { push: Some(push), ..Config::in_memory() }).await.expect("loopback has free ports");
+    let service = PushService::start().await;
+    let config = Config { push: Some(service.config()), ..Config::in_memory() };
+    let server = Server::start(config).await.expect("loopback has free ports");
     let url = format!("ws://{}", server.addr);
     let duo = Duo::meet_at(Place { server, url, roots: Vec::new(), policy: RoutePolicy::Any }, ["ada", "ben"]).await;
     let ben = &duo.phones[1];
     // Any point does for a key: here nobody opens what comes.
     let key = ben.push_key().await.expect("the server wakes phones").into();
-    let endpoint = format!("https://localhost:{}/wake", service.port());
-    let address = WebPush { endpoint, key, auth: vec![1; 16].into() };
+    let address = WebPush { endpoint: service.endpoint(), key, auth: vec![1; 16].into() };
     ben.set_push(Some(PushAddress::Web(address))).await.expect("an address");
     ben.on_background().await.expect("open");
     let asleep = async { while ben.next_event().await != Some(Event::Connected(false)) {} };
     tokio::time::timeout(PATIENCE, asleep).await.expect("it leaves the server");
     let call = duo.phones[0].call(duo.friend[0]).await.expect("a friend");
-    let line = tokio::time::timeout(PATIENCE, asked.recv()).await.expect("it is woken").expect("a request");
+    let line = tokio::time::timeout(PATIENCE, service.next()).await.expect("it is woken").expect("a request");
     assert_eq!(line, "POST /wake HTTP/1.1");
     assert!(ben.calls().await.expect("open").is_empty(), "the control: it sleeps");
     ben.handle_push();

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 
+use proving::push::PushService;
 use sidetone_server::{Config, Limits, Rate, Running, Server};
 use tokio::runtime::Runtime;
 
@@ -26,6 +27,7 @@ impl TestProblem {
 #[derive(uniffi::Object)]
 pub struct TestServer {
     url: String,
+    push: PushService,
     /// Taken by whoever stops it.
     running: Mutex<Option<(Runtime, Running)>>,
     ice: Arc<Ice>,
@@ -48,14 +50,26 @@ impl TestServer {
         let often = Rate { burst: 10_000, every_ms: 1 };
         let mut config = Config::in_memory();
         config.limits = Limits { connects: often, registrations: often, logins: often, ..Limits::default() };
+        let push = runtime.block_on(PushService::start());
+        config.push = Some(push.config());
         let running = runtime.block_on(Server::start(config)).map_err(TestProblem::new)?;
         let (url, running) = (format!("ws://{}", running.addr), Mutex::new(Some((runtime, running))));
-        Ok(Arc::new(Self { url, running, ice: Arc::default() }))
+        Ok(Arc::new(Self { url, push, running, ice: Arc::default() }))
     }
 
     /// What a client is opened with.
     pub fn url(&self) -> String {
         self.url.clone()
+    }
+
+    /// Where a phone has itself woken by Web Push: a push service that belongs to this server and hands nothing on.
+    pub fn push_endpoint(&self) -> String {
+        self.push.endpoint()
+    }
+
+    /// Waits until the next phone would be woken; false once the server has stopped.
+    pub async fn next_wake_up(&self) -> bool {
+        self.push.next().await.is_some()
     }
 
     /// From now on it takes what phones say and answers nothing; again is harmless.

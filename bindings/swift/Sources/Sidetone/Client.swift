@@ -137,6 +137,15 @@ public final class Client: Sendable {
         try await raw.setAddressesFor(user: user, rule: rule)
     }
 
+    /// By what push services know the server (RFC 8292): what a phone names when it subscribes to Web Push.
+    public func pushKey() async throws -> Data { try await raw.pushKey() }
+
+    /// Where this phone is woken when a friend calls; nil for nowhere. To be told each time the client is opened.
+    public func setPush(_ address: PushAddress?) async throws { try await raw.setPush(address: address) }
+
+    /// A wake-up came: the client connects at once, and what it is about shows as it would have anyway.
+    public func handlePush() { raw.handlePush() }
+
     /// Chooses whether friends learn what was read.
     public func setReceipts(_ rule: ReceiptRule) async throws { try await raw.setReceipts(rule: rule) }
 

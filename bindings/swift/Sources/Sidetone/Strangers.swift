@@ -91,6 +91,11 @@ public struct Strangers: Sendable {
         return try await client.raw.strangerMessages(id: stranger.id, from: number)
     }
 
+    /// Looks no more at something the stranger sent: it is erased here, and they are not told.
+    public func hide(_ number: UInt64) async throws {
+        try await client.raw.hideStrangerMessage(id: id(), number: number)
+    }
+
     /// An image that is here whole, decoded by the library.
     public func image(_ number: UInt64) async throws -> StrangerImage {
         try await client.raw.strangerImage(id: id(), number: number)
@@ -115,6 +120,11 @@ public struct Strangers: Sendable {
     /// Lets the stranger hear us, or not.
     public func setMicrophone(_ state: MicrophoneState) async throws {
         try await client.raw.setStrangerMicrophone(call: callId(), state: state)
+    }
+
+    /// Plays what the stranger says, or not: they are not told.
+    public func setHearing(_ state: HearingState) async throws {
+        try await client.raw.setStrangerHearing(call: callId(), state: state)
     }
 
     /// Shows the stranger the camera, or no longer; frames go through `Client.video`.

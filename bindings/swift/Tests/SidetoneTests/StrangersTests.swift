@@ -41,6 +41,9 @@ final class StrangersTests: XCTestCase {
         same((0..<96_000).map { UInt8(truncatingIfNeeded: $0 * 7) }.withUnsafeBytes(note.push), 96_000)
         try await ben.strangers.sendNote(note)
         try await ben.until { try await ben.strangers.messages().contains { $0.content == .text(text: "hello") } }
+        try await ben.strangers.hide(ben.strangers.messages().first { $0.theirs }!.number)
+        let shown = try await ben.strangers.messages()
+        XCTAssertFalse(shown.contains(where: \.theirs))
         try await anna.until { try await anna.strangers.messages().contains { $0.theirs && $0.whole } }
         let sound = try await anna.strangers.messages().first { $0.theirs }!
         same(Data(try await anna.strangers.note(sound.number).prefix(4)), Data("OggS".utf8))
@@ -85,6 +88,7 @@ final class StrangersTests: XCTestCase {
         let playing = Task { await film.play(anna.video) }
         try await film.check(ben.video.frames, 5)
         playing.cancel()
+        for state in [HearingState.off, .on] { try await ben.strangers.setHearing(state) }
         let (herCard, hisCard) = (Card(anna.sound, try .voice("anna")), Card(ben.sound, try .voice("ben")))
         try await hisCard.listen(herCard)
         same([herCard.close(), hisCard.close()], [[], []])

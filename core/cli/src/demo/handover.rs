@@ -163,10 +163,12 @@ impl Stage {
             calls.iter().any(|view| view.call == call && view.state == CallState::Connected)
         };
         figures.same_call = on(self.phones[0].calls().await?) && on(self.phones[1].calls().await?);
-        let ended = || async {
-            let view = self.phones[0].transfer(self.friend[0], transfer).await?;
-            Ok(view.is_some_and(|view| view.state == TransferState::Ended(TransferEnd::Received)))
-        };
+        let view = async || self.phones[0].transfer(self.friend[0], transfer).await;
+        let begun = async || Ok(view().await?.is_some_and(|view| view.done > 0));
+        self.until("some of the file is there", begun).await?;
+        self.phones[0].hang_up(call).await?;
+        let ended =
+            async || Ok(view().await?.is_some_and(|view| view.state == TransferState::Ended(TransferEnd::Received)));
         figures.file_arrived = self.until("the file is there", ended).await.is_ok();
         self.phones[1].send_text(self.friend[1], "home again").await?;
         let there = || async {
@@ -257,11 +259,7 @@ impl Stage {
         Ok(call)
     }
 
-    async fn until<F: Future<Output = Result<bool, Trouble>>>(
-        &self,
-        what: &str,
-        holds: impl Fn() -> F,
-    ) -> Result<(), Trouble> {
+    async fn until(&self, what: &str, holds: impl AsyncFn() -> Result<bool, Trouble>) -> Result<(), Trouble> {
         let began = Instant::now();
         while !holds().await? {
             if began.elapsed() > PATIENCE {

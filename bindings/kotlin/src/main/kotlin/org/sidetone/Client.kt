@@ -145,6 +145,15 @@ public class Client private constructor(private val raw: RawClient, dispatcher: 
     /** Chooses whether one friend may learn this phone's addresses; null for what counts for others. */
     public suspend fun setAddressesFor(user: UserId, rule: AddressRule?): Unit = ask { raw.setAddressesFor(user, rule) }
 
+    /** By what push services know the server (RFC 8292): what a phone names when it subscribes to UnifiedPush. */
+    public suspend fun pushKey(): ByteArray = ask { raw.pushKey() }
+
+    /** Where this phone is woken when a friend calls; null for nowhere. To be told each time the client is opened. */
+    public suspend fun setPush(address: PushAddress?): Unit = ask { raw.setPush(address) }
+
+    /** A wake-up came: the client connects at once, and what it is about shows as it would have anyway. */
+    public fun handlePush(): Unit = ask { raw.handlePush() }
+
     /** Chooses whether friends learn what was read. */
     public suspend fun setReceipts(rule: ReceiptRule): Unit = ask { raw.setReceipts(rule) }
 

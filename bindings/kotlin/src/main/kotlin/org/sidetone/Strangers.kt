@@ -97,6 +97,9 @@ public class Strangers internal constructor(private val client: Client) {
     public suspend fun messages(from: ULong = 0u): List<StrangerMessage> =
         stranger?.let { client.ask { client.core().strangerMessages(it.id, from) } }.orEmpty()
 
+    /** Looks no more at something the stranger sent: it is erased here, and they are not told. */
+    public suspend fun hide(number: ULong): Unit = with { client.core().hideStrangerMessage(it, number) }
+
     /** An image that is here whole, decoded by the library. */
     public suspend fun image(number: ULong): StrangerImage = with { client.core().strangerImage(it, number) }
 
@@ -117,6 +120,9 @@ public class Strangers internal constructor(private val client: Client) {
 
     /** Lets the stranger hear us, or not. */
     public suspend fun setMicrophone(state: MicrophoneState): Unit = inCall { client.core().setStrangerMicrophone(it, state) }
+
+    /** Plays what the stranger says, or not: they are not told. */
+    public suspend fun setHearing(state: HearingState): Unit = inCall { client.core().setStrangerHearing(it, state) }
 
     /** Shows the stranger the camera, or no longer; frames go through [Client.video]. */
     public suspend fun setCamera(on: Boolean): Unit = inCall { client.core().showCamera(it, on) }

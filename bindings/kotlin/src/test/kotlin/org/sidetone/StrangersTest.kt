@@ -46,6 +46,8 @@ class StrangersTest {
         ben.strangers.sendNote(note)
         note.close()
         ben.until { ben.strangers.messages().any { it.content == StrangerContent.Text("hello") } }
+        ben.strangers.hide(ben.strangers.messages().first { it.theirs }.number)
+        assertTrue(ben.strangers.messages().none { it.theirs })
         anna.until { anna.strangers.messages().any { it.theirs && it.whole && it.content is StrangerContent.VoiceNote } }
         val sound = anna.strangers.messages().first { it.theirs }
         assertEquals("OggS", String(anna.strangers.note(sound.number).copyOf(4)))
@@ -86,6 +88,7 @@ class StrangersTest {
         val playing = launch { film.play(anna.video) }
         film.check(ben.video.frames, 5)
         playing.cancelAndJoin()
+        for (state in listOf(HearingState.OFF, HearingState.ON)) ben.strangers.setHearing(state)
         Card(anna.sound, Recording.voice("anna")).use { herCard ->
             Card(ben.sound, Recording.voice("ben")).use { hisCard -> hisCard.listen(herCard) }
         }
