@@ -62,6 +62,8 @@ pub enum ErrorCode {
     Closed = 26,
     /// This build of the library cannot do it, because it was made without calls or video: a mistake in the app.
     NotBuilt = 27,
+    /// Not an address at which a push service could wake a phone: a mistake in the app, or in what gave it.
+    NotAPushAddress = 28,
     /// No such message, or not one with which this can be done.
     NoSuchMessage = 40,
     /// Messages stay for a second to a year, or for ever.
@@ -260,7 +262,7 @@ impl SidetoneError {
 
 impl ErrorCode {
     /// Every code there is, in the order of their numbers.
-    pub(crate) const ALL: [Self; 86] = [
+    pub(crate) const ALL: [Self; 87] = [
         Self::Unknown,
         Self::Offline,
         Self::SignedOut,
@@ -289,6 +291,7 @@ impl ErrorCode {
         Self::Storage,
         Self::Closed,
         Self::NotBuilt,
+        Self::NotAPushAddress,
         Self::NoSuchMessage,
         Self::StayRange,
         Self::Reactions,

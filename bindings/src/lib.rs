@@ -44,8 +44,8 @@ mod vault;
 
 pub use account::{AccountView, AddressRule, ReceiptRule};
 pub use calls::{
-    AudioIntent, CallDirection, CallEnd, CallState, CallView, HearingState, MicrophoneState, RelayOwner, RelayProtocol, Route,
-    RouteReach, audio_intent,
+    AudioIntent, CallDirection, CallEnd, CallState, CallView, HearingState, MicrophoneState, RelayOwner, RelayProtocol,
+    Route, RouteReach, audio_intent,
 };
 pub use chat::{ChatView, FileKind, Hit, Message, MessageContent, MessageState, Reaction, StorageRule};
 pub use client::{ClientOptions, RawClient, RouteRule, SoundHandle, version};

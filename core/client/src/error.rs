@@ -141,6 +141,9 @@ pub enum Error {
     /// This build of the library cannot do it: a mistake in the app, which links a library without calls or video.
     #[error("this build of the library cannot do it")]
     NotBuilt,
+    /// Not an address at which a push service could wake a phone: a mistake in the app, or in what gave it.
+    #[error("not an address of a push service")]
+    NotAPushAddress,
     /// No such transfer, or one that is over: nothing to do.
     #[error("no such transfer")]
     NoSuchTransfer,
@@ -298,6 +301,7 @@ impl Error {
             Self::Storage(_) => 25,
             Self::Closed => 26,
             Self::NotBuilt => 27,
+            Self::NotAPushAddress => 28,
             Self::NoSuchMessage => 40,
             Self::StayRange => 41,
             Self::Reactions => 42,

@@ -70,6 +70,9 @@ pub struct Figures {
     pub lip_sync_ms: [u64; 2],
     /// Bits a second that arrived in frames, after the first five seconds.
     pub kbps: u64,
+    /// How much of the path's rate was used from then on by all that went the same way, with its headers, in percent; none on a
+    /// path without a rate or with several.
+    pub used_percent: Option<f64>,
     /// What the path was thought to bear at the end.
     pub target_kbps: u64,
     /// Luma PSNR of what was seen against what was filmed, in dB: of the encoding at the rate that was chosen.
@@ -98,10 +101,10 @@ pub async fn run(args: &Args) -> Result<bool, Trouble> {
     std::fs::create_dir_all(&args.out).map_err(|error| Trouble::file(&args.out, &error))?;
     let clip = Clip { coding: args.coding, width: 640, height: 360, seconds: args.seconds };
     let footage = args.film.clone().map_or(Footage::Test, Footage::File);
-    say("ffmpeg encodes the film at seven rates");
+    say("ffmpeg encodes the film at nine rates");
     clip.encode(&footage, &dir.path().join("film")).await?;
-    play(&args.path, args.seconds, dir.path()).await?;
-    let played = judge(&args.path, &clip, &footage, dir.path()).await?;
+    let road = play(&args.path, args.seconds, dir.path()).await?;
+    let played = judge(&args.path, &road, &clip, &footage, dir.path()).await?;
     let report = args.out.join("report.html");
     std::fs::write(&report, page::page(&played)).map_err(|error| Trouble::file(&report, &error))?;
     if let Some(path) = &args.json {
@@ -111,7 +114,7 @@ pub async fn run(args: &Args) -> Result<bool, Trouble> {
     let figures = &played.figures;
     say(format_args!(
         "{} frames left, {} were seen, {} bit for bit; {} freezes ({} ms); {} / {} ms from camera to decoder; {} ms from \
-         their sound; {} kbit/s; {:.1} dB",
+         their sound; {} kbit/s, {} % of the path; {:.1} dB",
         figures.frames[0],
         figures.frames[1],
         figures.exact,
@@ -121,6 +124,7 @@ pub async fn run(args: &Args) -> Result<bool, Trouble> {
         figures.delay_ms[1],
         figures.lip_sync_ms[1],
         figures.kbps,
+        figures.used_percent.map_or_else(|| "?".to_owned(), |percent| format!("{percent:.1}")),
         figures.psnr_db
     ));
     say(format_args!("the report: {}", report.display()));
@@ -130,12 +134,23 @@ pub async fn run(args: &Args) -> Result<bool, Trouble> {
     Ok(figures.held)
 }
 
+/// What a look at the path from the first end to the second saw.
+#[derive(Debug, Clone, Copy)]
+struct Look {
+    /// When, in milliseconds since the road was built.
+    at_ms: u64,
+    /// How long packets waited in the tenth of a second before, in milliseconds.
+    waited_ms: u64,
+    /// Bytes that came out by then, with their IP headers.
+    bytes: u64,
+}
+
 /// Two networks, the path between them, and how long packets wait for their turn on it.
 struct Road {
     networks: [Namespace; 2],
     wire: Arc<Wire>,
     joined: Instant,
-    waits: Arc<Mutex<Vec<(u64, u64)>>>,
+    looks: Arc<Mutex<Vec<Look>>>,
     watching: tokio::task::JoinHandle<()>,
 }
 
@@ -144,23 +159,38 @@ impl Road {
         let networks = [Namespace::new().map_err(Trouble::system)?, Namespace::new().map_err(Trouble::system)?];
         let shape = path.parse().map_err(Trouble::system)?;
         let wire = Arc::new(Wire::join(&networks[0], &networks[1], &shape, 7).map_err(Trouble::system)?);
-        let (joined, waits) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
-        let (looked, kept) = (Arc::clone(&wire), Arc::clone(&waits));
+        let (joined, looks) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
+        let (looked, kept) = (Arc::clone(&wire), Arc::clone(&looks));
         let watching = tokio::spawn(async move {
             let mut pace = tokio::time::interval(Duration::from_millis(100));
             loop {
                 pace.tick().await;
                 let millis = |time: Duration| u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
-                let now = (millis(joined.elapsed()), millis(looked.waited()[0]));
+                let (at_ms, waited_ms) = (millis(joined.elapsed()), millis(looked.waited()[0]));
+                let now = Look { at_ms, waited_ms, bytes: looked.counts()[0].bytes };
                 kept.lock().unwrap_or_else(PoisonError::into_inner).push(now);
             }
         });
-        Ok(Self { networks, wire, joined, waits, watching })
+        Ok(Self { networks, wire, joined, looks, watching })
     }
 
-    /// When, since the road was built, and how long packets waited in the tenth of a second before, both in milliseconds.
-    fn waits(&self) -> Vec<(u64, u64)> {
-        self.waits.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    fn looks(&self) -> Vec<Look> {
+        self.looks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// When it was built, by the clock of films, in microseconds.
+    fn built_us(&self) -> u64 {
+        sidetone::clock::micros().saturating_sub(u64::try_from(self.joined.elapsed().as_micros()).unwrap_or(0))
+    }
+
+    /// Bits a second that came out between two times of the clock of films.
+    fn bps(&self, from_us: u64, to_us: u64) -> Option<f64> {
+        let built_us = self.built_us();
+        let looks = self.looks();
+        let within = |look: &&Look| (from_us..=to_us).contains(&(built_us + look.at_ms * 1_000));
+        let (first, last) = (looks.iter().find(within)?, looks.iter().rfind(within)?);
+        let ms = last.at_ms.checked_sub(first.at_ms).filter(|ms| *ms > 0)?;
+        Some((last.bytes - first.bytes) as f64 * 8e3 / ms as f64)
     }
 }
 
@@ -218,7 +248,7 @@ fn at(mut values: Vec<u64>, permille: usize) -> u64 {
     values.get(values.len().saturating_sub(1) * permille / 1_000).copied().unwrap_or(0)
 }
 
-async fn judge(path: &str, clip: &Clip, footage: &Footage, dir: &Path) -> Result<Played, Trouble> {
+async fn judge(path: &str, road: &Road, clip: &Clip, footage: &Footage, dir: &Path) -> Result<Played, Trouble> {
     let shown: Vec<Shown> = lines(&dir.join("shown.jsonl"))?;
     let seen: Vec<Seen> = lines(&dir.join("seen/seen.jsonl"))?;
     let by_capture: BTreeMap<u64, &Shown> = shown.iter().map(|shown| (shown.at_us, shown)).collect();
@@ -244,6 +274,11 @@ async fn judge(path: &str, clip: &Clip, footage: &Footage, dir: &Path) -> Result
     let later: Vec<&Seen> = seen.iter().filter(|seen| seen.at_us >= began).collect();
     let span_us = later.last().map_or(0, |last| last.at_us.saturating_sub(began)).max(1);
     figures.kbps = later.iter().map(|seen| seen.bytes as u64 * 8_000).sum::<u64>() / span_us;
+    let shape: lab::Shape = path.parse().map_err(Trouble::system)?;
+    figures.used_percent = shape.rate.filter(|_| shape.steps.is_empty()).and_then(|rate| {
+        let ended = later.last().map_or(began, |last| last.at_us);
+        Some(100.0 * road.bps(began, ended)? / rate as f64)
+    });
     figures.target_kbps = shown.last().map_or(0, |shown| shown.target_bps / 1_000);
     let (psnr_db, pairs) = compare(clip, footage, &known, dir).await?;
     figures.psnr_db = psnr_db;
@@ -254,6 +289,7 @@ async fn judge(path: &str, clip: &Clip, footage: &Footage, dir: &Path) -> Result
         (figures.freezes as f64 <= minutes.max(1.0), "more than one freeze a minute"),
         (figures.delay_ms[1] <= 200, "95 % of the frames took longer than 200 ms"),
         (figures.lip_sync_ms[1] <= 45, "pictures were further than 45 ms from their sound"),
+        (figures.used_percent.is_none_or(|percent| percent >= 85.0), "less than 85 % of the path was used"),
         (psnr_db > 25.0, "what was seen is not what was filmed"),
     ];
     figures.broken = promises.iter().filter(|(held, _)| !held).map(|(_, what)| (*what).to_owned()).collect();

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 
-use super::{Args, Figures, Played, Road, at, judge, play};
+use super::{Args, Figures, Look, Played, Road, at, judge, play};
 use crate::film::{Clip, Footage};
 use crate::say;
 use crate::trouble::Trouble;
@@ -35,6 +35,8 @@ struct Row {
     freezes_a_minute: f64,
     /// Bits of pictures a second that came.
     kbps: u64,
+    /// Bits a second that came out of the path on the same way, sound, headers and repairs with them.
+    wire_kbps: u64,
     /// From capture to decoder at 95 %; for Chromium from the first packet to the decoder, averaged over fifths of a second.
     delay_p95_ms: u64,
     /// How long packets waited at 95 %.
@@ -93,9 +95,9 @@ pub async fn run(args: &Args, peers: &Path) -> Result<bool, Trouble> {
 }
 
 fn line(row: &Row) -> String {
-    let Row { who, frames_a_second, freezes_a_minute, kbps, delay_p95_ms, queue_p95_ms, .. } = row;
+    let Row { who, frames_a_second, freezes_a_minute, kbps, wire_kbps, delay_p95_ms, queue_p95_ms, .. } = row;
     let mut line = format!(
-        "{who:>8}: {frames_a_second:.1} frames a second, {freezes_a_minute:.1} freezes a minute, {kbps} kbit/s, p95 of a \
+        "{who:>8}: {frames_a_second:.1} frames a second, {freezes_a_minute:.1} freezes a minute, {kbps} kbit/s ({wire_kbps} with all that goes along), p95 of a \
          frame {delay_p95_ms} ms, p95 of the queue {queue_p95_ms} ms"
     );
     if let (Some(drained), Some(longest), Some(narrow), Some(wide)) =
@@ -110,14 +112,18 @@ fn line(row: &Row) -> String {
 
 /// What waits tells of a path.
 fn queued(row: &mut Row, road: &Road, path: &str) {
-    let waits = road.waits();
-    let after = |from: u64| waits.iter().filter(move |(at, _)| *at >= from);
-    row.queue_p95_ms = at(after(WARM_MS).map(|(_, ms)| *ms).collect(), 950);
+    let looks = road.looks();
+    let warm: Vec<&Look> = looks.iter().filter(|look| look.at_ms >= WARM_MS).collect();
+    row.queue_p95_ms = at(warm.iter().map(|look| look.waited_ms).collect(), 950);
+    if let (Some(first), Some(last)) = (warm.first(), warm.last()) {
+        row.wire_kbps = (last.bytes - first.bytes) * 8 / (last.at_ms - first.at_ms).max(1);
+    }
     if path == STEPS {
-        let narrow = || waits.iter().filter(|(at, _)| NARROW_MS.contains(at));
-        let last_long = narrow().filter(|(_, ms)| *ms > 300).map(|(at, _)| at - NARROW_MS.start).max();
-        row.drained_ms = Some(last_long.unwrap_or(0));
-        row.longest_ms = narrow().filter(|(at, _)| *at >= NARROW_MS.start + 2_000).map(|(_, ms)| *ms).max();
+        let narrow = || looks.iter().filter(|look| NARROW_MS.contains(&look.at_ms));
+        let long = narrow().filter(|look| look.waited_ms > 300);
+        row.drained_ms = Some(long.map(|look| look.at_ms - NARROW_MS.start).max().unwrap_or(0));
+        let later = narrow().filter(|look| look.at_ms >= NARROW_MS.start + 2_000);
+        row.longest_ms = later.map(|look| look.waited_ms).max();
     }
 }
 
@@ -130,15 +136,14 @@ async fn ours(args: &Args, path: &str) -> Result<Row, Trouble> {
     clip.encode(&footage, &dir.path().join("film")).await?;
     let road = play(path, seconds, dir.path()).await?;
     let Played { figures: Figures { delay_ms, exact, frames, .. }, seen, .. } =
-        judge(path, &clip, &footage, dir.path()).await?;
+        judge(path, &road, &clip, &footage, dir.path()).await?;
     if exact != frames[1] {
         say("NOT HELD: a frame came otherwise than it went");
     }
     let mut row = Row { who: "ours", delay_p95_ms: delay_ms[1], ..Row::default() };
     queued(&mut row, &road, path);
     // The clock of the film and that of the road are the same machine's.
-    let now_us = sidetone::clock::micros();
-    let joined_us = now_us.saturating_sub(u64::try_from(road.joined.elapsed().as_micros()).unwrap_or(0));
+    let joined_us = road.built_us();
     let came: Vec<(u64, u64)> =
         seen.iter().map(|seen| (seen.at_us.saturating_sub(joined_us) / 1_000, seen.bytes as u64)).collect();
     let warm: Vec<(u64, u64)> = came.iter().copied().filter(|(at, _)| *at >= WARM_MS).collect();

@@ -34,10 +34,11 @@ class PushTest {
         for (address in listOf(
             PushAddress.Web("http://localhost/wake", key, ByteArray(16)),
             PushAddress.Web("https://localhost/wake", key, ByteArray(15)),
+            PushAddress.Web("https:///wake", key, ByteArray(16)),
             PushAddress.Apple("no token"),
             PushAddress.Firebase(""),
         )) {
-            assertEquals(ErrorCode.MALFORMED, failure { phone.setPush(address) }, "$address")
+            assertEquals(ErrorCode.NOT_A_PUSH_ADDRESS, failure { phone.setPush(address) }, "$address")
         }
         phone.setPush(PushAddress.Firebase("a-token"))
         phone.setPush(null)
