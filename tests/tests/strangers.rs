@@ -6,7 +6,7 @@ use sidetone_engine::stranger::{
     Accept, Attachment, AttachmentKind, Consent, Entry, Exposure, Leaving, Reason, SearchEnd, StrangerCommand,
     StrangerContent, StrangerEnd, StrangerEvent, StrangerView,
 };
-use sidetone_engine::{Answer, CallState, Command, CommandError, Event, Route};
+use sidetone_engine::{Answer, CallState, Command, CommandError, Event, Hearing, Route};
 use sidetone_wire::account::Code;
 use sidetone_wire::frame::Event as Told;
 use sidetone_wire::id::MatchId;
@@ -413,6 +413,11 @@ fn a_call_with_a_stranger_rings_connects_moves_and_ends_with_them() {
     }
     world.run(10_000);
     assert!(both(&world) && matches!(world.stranger(0).and_then(|one| one.route), Some(Route::Direct(_))));
+    // Nobody here has an account.
+    for hearing in [Hearing::Off, Hearing::On] {
+        assert_eq!(world.ask(0, Command::SetHearing(call, hearing)), Ok(Answer::Done));
+        assert_eq!(world.stranger(0).and_then(|one| one.call).map(|call| call.hearing), Some(hearing));
+    }
     world.leave_stranger(1, Leaving::End);
     assert!(world.phones[1].media.is_none());
     assert!(world.run_until(5_000, |world| world.phones[0].media.is_none() && !world.strangers_ended(0).is_empty()));

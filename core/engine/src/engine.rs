@@ -503,6 +503,7 @@ impl Engine {
             }
             Command::ShowScreen(call, screen) => self.calls.show(ask, call, |now| now.screen = screen, cx),
             Command::Want(call, wants) => self.calls.want(ask, call, wants, cx),
+            Command::SetHearing(call, hearing) => self.calls.set_hearing(ask, call, hearing, cx),
             _ if self.account.user().is_none() => cx.answer(ask, Err(CommandError::SignedOut)),
             Command::SignOut => self.account.leave(ask, Request::Logout(Empty::default()), cx),
             Command::DeleteAccount => self.account.delete(ask, cx),
@@ -551,7 +552,6 @@ impl Engine {
             Command::DeclineCall(call) => self.calls.decline(ask, call, cx),
             Command::HangUp(call) => self.calls.hang_up(ask, call, cx),
             Command::SetMicrophone(call, microphone) => self.calls.set_microphone(ask, call, microphone, cx),
-            Command::SetHearing(call, hearing) => self.calls.set_hearing(ask, call, hearing, cx),
             other => self.files(ask, other, cx),
         }
     }
