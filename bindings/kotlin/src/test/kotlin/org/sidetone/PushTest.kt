@@ -34,7 +34,7 @@ class PushTest {
         for (address in listOf(
             PushAddress.Web("http://localhost/wake", key, ByteArray(16)),
             PushAddress.Web("https://localhost/wake", key, ByteArray(15)),
-            PushAddress.Web("https:///wake", key, ByteArray(16)),
+            PushAddress.Web("https://", key, ByteArray(16)),
             PushAddress.Apple("no token"),
             PushAddress.Firebase(""),
         )) {
