@@ -29,6 +29,7 @@ mod bulk;
 mod certificate;
 pub mod description;
 mod echo;
+mod footing;
 mod ledger;
 mod life;
 mod media;
@@ -60,6 +61,7 @@ pub use video::{VideoPort, VideoStats};
 pub(crate) use video::Cable;
 
 use description::{Kind, Protocol};
+use footing::Footing;
 use life::{Life, Order};
 use pace::Pace;
 use pulse::Pulse;
@@ -390,6 +392,7 @@ pub struct Link {
     video: VideoPort,
     bulk: BulkPort,
     pace: Arc<Pace>,
+    footing: Footing,
     policy: RoutePolicy,
     stop: Option<oneshot::Sender<()>>,
     task: Option<JoinHandle<()>>,
@@ -414,10 +417,12 @@ impl Link {
         let policy = settings.policy;
         let (built, ready) = oneshot::channel();
         let task_pace = Arc::clone(&pace);
+        let footing = Footing::new(settings.bind.clone());
+        let ground = footing.clone();
         // On its own task from the start, so that giving up on opening frees what was opened.
         let task = tokio::spawn(async move {
             let pulse = Arc::new(Pulse::new());
-            match peer::Peer::build(&settings, Arc::clone(&task_pace), Arc::clone(&pulse)).await {
+            match peer::Peer::build(&settings, ground, Arc::clone(&task_pace), Arc::clone(&pulse)).await {
                 Ok(peer) => {
                     // Nobody waiting any more is noticed by `stopped`.
                     let _ = built.send(Ok(()));
@@ -429,7 +434,7 @@ impl Link {
             }
         });
         ready.await.map_err(|_| LinkError::Setup("the task ended".into()))??;
-        Ok(Self { orders, outgoing, media, video, bulk, pace, policy, stop: Some(stop), task: Some(task) })
+        Ok(Self { orders, outgoing, media, video, bulk, pace, footing, policy, stop: Some(stop), task: Some(task) })
     }
 
     /// Takes the peer's description; one that is older than what is in force is ignored.
@@ -485,6 +490,11 @@ impl Link {
     #[must_use]
     pub fn bulk(&self) -> BulkPort {
         self.bulk.clone()
+    }
+
+    /// The local addresses that the link uses from its next search for a path on, whichever end begins that.
+    pub fn set_bind(&self, bind: Bind) {
+        self.footing.set(bind);
     }
 
     /// Looks for new addresses and a new path, as after a change of network; tells a new [`News::Local`].

@@ -107,6 +107,8 @@ pub mod reach {
 pub struct Socket {
     nudge: Arc<Notify>,
     resting: watch::Sender<bool>,
+    /// The addresses of the network that the phone is in, as far as they are known.
+    here: watch::Sender<Vec<IpAddr>>,
     stop: Option<oneshot::Sender<()>>,
     task: JoinHandle<()>,
 }
@@ -123,15 +125,17 @@ impl Socket {
         let nudge = Arc::new(Notify::new());
         let (stop, stopped) = oneshot::channel();
         let (resting, rest) = watch::channel(false);
+        let (here, addresses) = watch::channel(Vec::new());
         let backoff = Backoff::new(seed);
-        let keeper = Keeper { server, pace, counts, news, nudge: Arc::clone(&nudge), resting: rest, backoff };
+        let keeper =
+            Keeper { server, pace, counts, news, nudge: Arc::clone(&nudge), resting: rest, here: addresses, backoff };
         let task = tokio::spawn(async move {
             tokio::select! {
                 _ = stopped => {}
                 () = keeper.run() => {}
             }
         });
-        Self { nudge, resting, stop: Some(stop), task }
+        Self { nudge, resting, here, stop: Some(stop), task }
     }
 
     /// Leaves the server until [`Socket::rouse`]; the session is to be resumed.
@@ -147,6 +151,14 @@ impl Socket {
     /// The network or the app's place changed: a waiting socket tries at once, an open one proves that it lives.
     pub fn nudge(&self) {
         self.nudge.notify_one();
+    }
+
+    /// The phone is in a network in which it has these addresses, none if they are not known: a socket that goes out from
+    /// another one is made anew, since what is left of the network before may be gone at any moment; else as
+    /// [`Socket::nudge`].
+    pub fn enter(&self, addresses: Vec<IpAddr>) {
+        self.here.send_replace(addresses);
+        self.nudge();
     }
 
     /// Closes it and returns when it is gone.
@@ -170,13 +182,14 @@ struct Keeper {
     news: mpsc::Sender<SocketNews>,
     nudge: Arc<Notify>,
     resting: watch::Receiver<bool>,
+    here: watch::Receiver<Vec<IpAddr>>,
     backoff: Backoff,
 }
 
 /// Why a socket is no more.
 enum End {
     Lost,
-    /// Its address is not this device's any more.
+    /// Its address is not this device's any more, or of another network than the one it is in.
     Severed,
     Refused(Refusal),
     /// The driver is gone.
@@ -188,7 +201,13 @@ impl Keeper {
         loop {
             // Who can end a rest ends this task as well.
             let _ = self.resting.wait_for(|resting| !*resting).await;
-            let end = match timeout(PATIENCE, connect(&self.server, &self.counts)).await {
+            let connecting = timeout(PATIENCE, connect(&self.server, &self.counts));
+            let connected = tokio::select! {
+                connected = connecting => connected,
+                // It was begun in the network before, whose answer may never come.
+                () = self.nudge.notified() => continue,
+            };
+            let end = match connected {
                 Ok(Ok(socket)) => self.live(socket).await,
                 Ok(Err(error)) => {
                     tracing::debug!(kind = error.step(), "no connection to the server");
@@ -239,8 +258,9 @@ impl Keeper {
         mut outgoing: mpsc::Receiver<Frame>,
     ) -> End {
         let (mut heard, mut said) = (Instant::now(), Instant::now());
-        let mut probed: Option<Instant> = None;
+        let (mut probed, mut greeted): (Option<Instant>, _) = (None, false);
         let mut resting = self.resting.clone();
+        let born_in = self.here.borrow().clone();
         let mut farewell = None;
         let mut goodbye = None;
         loop {
@@ -265,16 +285,21 @@ impl Keeper {
                 },
                 () = sleep_until(said + self.pace.rest) => Frame::Ping(Empty::default()),
                 () = self.nudge.notified() => {
-                    if local.is_some_and(is_gone) {
+                    if local.is_some_and(|local| is_gone(local) || self.is_elsewhere(local, &born_in)) {
                         return End::Severed;
                     }
-                    probed = Some(Instant::now());
+                    // Who asks often is not to wait the longer for it.
+                    probed.get_or_insert_with(Instant::now);
+                    // The server hears no other word before the greeting, which it answers as well.
+                    if !greeted {
+                        continue;
+                    }
                     Frame::Ping(Empty::default())
                 }
                 () = rest(&mut resting) => break,
                 () = sleep_until(silent) => break,
             };
-            said = Instant::now();
+            (said, greeted) = (Instant::now(), true);
             let Ok(bytes) = frame.to_bytes() else { continue };
             if !matches!(timeout(PATIENCE, socket.send(Message::binary(bytes))).await, Ok(Ok(()))) {
                 break;
@@ -283,6 +308,14 @@ impl Keeper {
         // Only who leaves for good says so: any other session is to be resumed.
         let _ = timeout(FAREWELL, socket.close(goodbye)).await;
         farewell.map_or(End::Lost, End::Refused)
+    }
+
+    /// Whether the phone came into another network than the one in which a socket was made, and the socket's address is
+    /// none that it has there. An address that the app did not choose may be of none that the system tells of: once for
+    /// each network is enough.
+    fn is_elsewhere(&self, local: IpAddr, born_in: &[IpAddr]) -> bool {
+        let here = self.here.borrow();
+        self.server.local.is_none() && !here.is_empty() && *here != born_in && !here.contains(&local.to_canonical())
     }
 
     /// Passes a frame on; gives the refusal if it is the last one.

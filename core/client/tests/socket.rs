@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
 use sidetone::socket::backoff::{Backoff, LEAST, MOST};
-use sidetone::socket::{FRAMES, Pace, Plain, Server, Socket, SocketCounts, SocketNews};
+use sidetone::socket::{FRAMES, Pace, Plain, Server, Socket, SocketCounts, SocketNews, reach};
 use sidetone_wire::account::{Code, Empty, Refusal};
 use sidetone_wire::frame::{Announcement, Event, Frame, Told};
 use sidetone_wire::id::Seq;
@@ -182,10 +182,64 @@ async fn a_changed_network_ends_the_wait_and_tests_an_open_socket() {
     assert!(matches!(phone.next().await, SocketNews::Closed));
     phone.socket.nudge();
     let mut there = accept(&listener).await;
-    let _frames = phone.opened().await;
+    let frames = phone.opened().await;
+    frames.send(word("hello")).await.unwrap();
+    assert_eq!(frame(&mut there).await, Some(word("hello")));
     phone.socket.nudge();
     assert_eq!(frame(&mut there).await, Some(ping()), "an open socket is asked whether it lives");
     assert!(matches!(phone.next().await, SocketNews::Closed), "and given up when it does not answer");
+}
+
+#[tokio::test]
+async fn a_network_that_changes_while_the_phone_connects_is_gone_out_by_at_once() {
+    let (listener, server) = listen().await;
+    let phone = Phone::start(server);
+    // As in a network that is gone: nothing more comes on it.
+    let _silent = timeout(PATIENCE, listener.accept()).await.expect("a connection in time").unwrap();
+    phone.socket.nudge();
+    let _there = accept(&listener).await;
+    assert_ne!(phone.counts.reach.load(Relaxed), reach::UNREACHABLE, "the first was waited for");
+}
+
+#[tokio::test]
+async fn a_socket_of_the_network_before_is_made_anew_once() {
+    let (listener, server) = listen().await;
+    let mut phone = Phone::start(server);
+    let mut there = accept(&listener).await;
+    let _frames = phone.opened().await;
+    let elsewhere = vec!["192.0.2.1".parse().unwrap()];
+    phone.socket.enter(elsewhere.clone());
+    assert_eq!(frame(&mut there).await, None, "it is left without a question");
+    let mut there = accept(&listener).await;
+    assert!(matches!(phone.next().await, SocketNews::Closed));
+    let frames = phone.opened().await;
+    frames.send(word("hello")).await.unwrap();
+    assert_eq!(frame(&mut there).await, Some(word("hello")));
+    phone.socket.enter(elsewhere);
+    assert_eq!(
+        frame(&mut there).await,
+        Some(ping()),
+        "the same network again, or one that has the address, is no other"
+    );
+    there.send(bytes(&Frame::Pong(Empty::default()))).await.unwrap();
+    phone.socket.enter(vec!["127.0.0.1".parse().unwrap()]);
+    assert_eq!(frame(&mut there).await, Some(ping()));
+}
+
+#[tokio::test]
+async fn a_network_that_changes_once_more_does_not_speak_before_the_greeting() {
+    let (listener, server) = listen().await;
+    let mut phone = Phone::start(server);
+    let mut there = accept(&listener).await;
+    let frames = phone.opened().await;
+    phone.socket.nudge();
+    for _ in 0..20 {
+        tokio::task::yield_now().await;
+    }
+    frames.send(word("hello")).await.unwrap();
+    assert_eq!(frame(&mut there).await, Some(word("hello")));
+    phone.socket.nudge();
+    assert_eq!(frame(&mut there).await, Some(ping()), "the control: after it, it asks");
 }
 
 #[tokio::test]

@@ -139,6 +139,8 @@ impl Links {
             self.closing.spawn(link.close());
             return Ok(());
         };
+        // The phone may have come into another network meanwhile.
+        link.set_bind(self.here.clone());
         match std::mem::replace(&mut slot.stage, Stage::Open(link)) {
             Stage::Opening(orders, _) => orders.into_iter().try_for_each(|order| self.tell(id, order)),
             Stage::Open(_) => Ok(()),
@@ -180,13 +182,18 @@ impl Links {
         }
     }
 
-    /// The phone is in this network: links that are made from now on go out from its addresses, where they are known and
-    /// the app did not choose others.
+    /// The phone is in this network: links that are made from now on, and those that look for another path, go out from its
+    /// addresses, where they are known and the app did not choose others.
     pub fn enter(&mut self, network: &Network) {
         self.here = match (&self.bind, network.addresses.as_slice()) {
             (Bind::Everywhere, [_, ..]) => Bind::Only(network.addresses.clone()),
             _ => self.bind.clone(),
         };
+        for slot in self.slots.values() {
+            if let Stage::Open(link) = &slot.stage {
+                link.set_bind(self.here.clone());
+            }
+        }
     }
 
     /// Whether a link goes out from an address that is not this phone's any more.

@@ -75,7 +75,7 @@ impl Driver {
     /// engine.
     pub(super) fn network(&mut self, network: Network) -> Result<(), StoreError> {
         if let Some(socket) = &self.socket {
-            socket.nudge();
+            socket.enter(network.addresses.clone());
         }
         self.inside.links.enter(&network);
         let severed = self.inside.links.severed();

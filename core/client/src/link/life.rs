@@ -434,6 +434,7 @@ impl<'a> Talk<'a> {
             connection.set_local_description(answer).await?;
             self.generation = remote.generation();
             if self.generation > 0 {
+                self.shared.pace.leave_from(None);
                 self.gather();
                 self.shared.tell(News::Local(own)).await?;
             }
@@ -503,11 +504,14 @@ impl<'a> Talk<'a> {
             self.again = true;
             return Ok(());
         };
+        self.shared.pace.hurry();
         let connection = &self.shared.peer.connection;
         connection.restart_ice().await?;
         let offer = connection.create_offer(None).await?;
         let own = own(&offer.sdp, next)?;
         connection.set_local_description(offer).await?;
+        // The old address is given up with its sockets: that it is gone is no news any more.
+        self.shared.pace.leave_from(None);
         self.gather();
         self.generation = next;
         self.stage = Stage::AwaitAnswer;

@@ -205,7 +205,7 @@ impl Pace {
         as_ms(self.epoch.elapsed())
     }
 
-    fn hurries(&self) -> bool {
+    pub(super) fn hurries(&self) -> bool {
         self.now() < self.hurry_until.load(Ordering::Relaxed)
     }
 

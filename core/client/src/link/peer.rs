@@ -1,6 +1,6 @@
 //! The library's peer connection, set up as a link needs it, and what it reports.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,7 @@ use webrtc::peer_connection::{
 
 use super::certificate::Certificate;
 use super::description::{Candidate, Description, Kind, Protocol};
+use super::footing::Footing;
 use super::pace::{Pace, Paced};
 use super::pieces::RECEIVE_BYTES;
 use super::pulse::Pulse;
@@ -31,8 +32,8 @@ use super::records::WINDOW_BYTES;
 use super::socket::Way;
 use super::tunnel::Tunnels;
 use super::{
-    Bind, IDLE_INTERRUPTED_AFTER, IDLE_LOST_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError,
-    RECORD_BYTES, Reach, RelayedBy, Role, Route, RoutePolicy, Settings, Transport, Watch, template, window,
+    IDLE_INTERRUPTED_AFTER, IDLE_LOST_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError, RECORD_BYTES,
+    Reach, RelayedBy, Role, Route, RoutePolicy, Settings, Transport, Watch, template, window,
 };
 
 /// The stream number of the records' channel, agreed in advance: no round trip is spent on opening it. Further
@@ -86,7 +87,12 @@ pub(super) struct Peer {
 
 impl Peer {
     /// Binds the sockets; gathers nothing yet.
-    pub(super) async fn build(settings: &Settings, pace: Arc<Pace>, pulse: Arc<Pulse>) -> Result<Self, LinkError> {
+    pub(super) async fn build(
+        settings: &Settings,
+        footing: Footing,
+        pace: Arc<Pace>,
+        pulse: Arc<Pulse>,
+    ) -> Result<Self, LinkError> {
         let (facts_in, facts) = mpsc::channel(FACTS);
         let (ice_in, ice) = watch::channel(RTCIceConnectionState::New);
         let ended = Arc::new(Notify::new());
@@ -116,7 +122,7 @@ impl Peer {
             // themselves.
             .with_interceptor_registry(Registry::new())
             .with_handler(Arc::new(reporter))
-            .with_udp_addrs(addresses(&settings.bind))
+            .with_udp_addrs(vec![footing])
             // Twice the largest window, so that what steers never waits behind records or files.
             .with_data_channel_send_buffer_limit(2 * window::MOST)
             .build()
@@ -339,15 +345,6 @@ fn url_host(host: &str) -> Option<String> {
     }
     let letters = |b: u8| b.is_ascii_alphanumeric() || b == b'.' || b == b'-';
     (!host.is_empty() && host.len() <= 253 && host.bytes().all(letters)).then(|| host.into())
-}
-
-fn addresses(bind: &Bind) -> Vec<SocketAddr> {
-    let everywhere = [IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)];
-    let ips = match bind {
-        Bind::Everywhere => everywhere.as_slice(),
-        Bind::Only(ips) => ips,
-    };
-    ips.iter().map(|ip| SocketAddr::new(*ip, 0)).collect()
 }
 
 /// An address no router of the internet knows is near.

@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use webrtc::data_channel::DataChannelEvent;
 use webrtc::peer_connection::StatsSelector;
 
+use super::super::footing::Footing;
 use super::super::{Bind, Link, RoutePolicy, Trust, Watch};
 use super::*;
 
@@ -23,7 +24,8 @@ async fn hostile() -> (Link, mpsc::Receiver<News>, Peer) {
     let link = Link::open(settings(Role::Offer), tell).await.unwrap();
     let pace = Arc::new(Pace::new());
     pace.hurry();
-    let mut peer = Peer::build(&settings(Role::Answer), pace, Arc::new(Pulse::new())).await.unwrap();
+    let (settings, pulse) = (settings(Role::Answer), Arc::new(Pulse::new()));
+    let mut peer = Peer::build(&settings, Footing::new(settings.bind.clone()), pace, pulse).await.unwrap();
     let Some(News::Local(local)) = news.recv().await else { panic!("no description") };
     let offer = RTCSessionDescription::offer(template::session(&local, Role::Offer, Half::Offer)).unwrap();
     peer.connection.set_remote_description(offer).await.unwrap();
@@ -102,4 +104,16 @@ async fn sound_is_sealed_with_the_strongest_cipher_there_is() {
 async fn a_peer_that_never_says_it_is_ready_is_given_up() {
     let (_link, news, _peer) = hostile().await;
     assert_eq!(ends(news).await, DownReason::Unauthenticated);
+}
+
+#[tokio::test]
+async fn a_link_that_looks_for_another_path_hurries_and_misses_its_old_address_no_more() {
+    let (link, mut news, peer) = hostile().await;
+    peer.channel.send_text("ready").await.unwrap();
+    while !matches!(news.recv().await, Some(News::Up { .. })) {}
+    assert!(!link.pace.hurries() && link.pace.from().is_some(), "the control");
+    link.restart_ice().unwrap();
+    while !matches!(news.recv().await, Some(News::Local(_))) {}
+    assert!(link.pace.hurries(), "nobody waits for a long nap to end");
+    assert_eq!(link.pace.from(), None, "or it would look for another path once more");
 }
