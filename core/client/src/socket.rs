@@ -157,7 +157,11 @@ impl Socket {
     /// another one is made anew, since what is left of the network before may be gone at any moment; else as
     /// [`Socket::nudge`].
     pub fn enter(&self, addresses: Vec<IpAddr>) {
-        self.here.send_replace(addresses);
+        self.here.send_if_modified(|here| {
+            let moved = *here != addresses;
+            *here = addresses;
+            moved
+        });
         self.nudge();
     }
 
@@ -201,11 +205,12 @@ impl Keeper {
         loop {
             // Who can end a rest ends this task as well.
             let _ = self.resting.wait_for(|resting| !*resting).await;
+            self.here.mark_unchanged();
             let connecting = timeout(PATIENCE, connect(&self.server, &self.counts));
             let connected = tokio::select! {
                 connected = connecting => connected,
-                // It was begun in the network before, whose answer may never come.
-                () = self.nudge.notified() => continue,
+                // It was begun in the network before, whose answer may never come. Who can end this ends this task as well.
+                Ok(()) = self.here.changed() => continue,
             };
             let end = match connected {
                 Ok(Ok(socket)) => self.live(socket).await,

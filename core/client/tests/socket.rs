@@ -196,7 +196,7 @@ async fn a_network_that_changes_while_the_phone_connects_is_gone_out_by_at_once(
     let phone = Phone::start(server);
     // As in a network that is gone: nothing more comes on it.
     let _silent = timeout(PATIENCE, listener.accept()).await.expect("a connection in time").unwrap();
-    phone.socket.nudge();
+    phone.socket.enter(vec!["127.0.0.1".parse().unwrap()]);
     let _there = accept(&listener).await;
     assert_ne!(phone.counts.reach.load(Relaxed), reach::UNREACHABLE, "the first was waited for");
 }
