@@ -21,8 +21,5 @@ fn a_call_a_file_and_texts_go_on_from_network_to_network() {
     }
     // How long the gaps are is said in an optimised build on a machine that does nothing else: here only that there are some.
     assert_eq!((figures["overlap"]["rounds"].as_u64(), figures["gone"]["rounds"].as_u64()), (Some(2), Some(2)));
-    assert!(
-        figures["gone"]["most_ms"].as_u64() > Some(0) && figures["overlap"]["most_ms"].as_u64() > Some(0),
-        "{figures:#}"
-    );
+    assert!(figures["gone"]["most_ms"].as_u64() > figures["overlap"]["median_ms"].as_u64(), "{figures:#}");
 }
