@@ -41,6 +41,8 @@ use tally::{Count, Tally};
 
 /// How long another process may take to let go of the file.
 const BUSY: Duration = Duration::from_secs(2);
+/// How many rows are marked at once.
+const TAGS: usize = 64;
 /// The most messages in one page.
 const PAGE: usize = 500;
 
@@ -167,18 +169,28 @@ impl Store {
     /// [`StoreError::Damaged`] if a row is not what was written at its place, or these are not all of them.
     pub fn restore_rows(&self) -> Result<Vec<Kept>, StoreError> {
         let mut kept = Vec::new();
-        self.restore_each(|row| kept.push(row))?;
+        for table in Self::restored() {
+            kept.extend(self.table(table)?);
+        }
         Ok(kept)
     }
 
-    /// The same, row by row: whether they are all there is known at the end.
+    /// The same, row by row and sealed, for [`Store::opener`]: whether they are all there is known at the end.
     ///
     /// # Errors
     ///
-    /// As [`Store::restore_rows`]; what was handed over by then is worth nothing.
-    pub fn restore_each(&self, mut take: impl FnMut(Kept)) -> Result<(), StoreError> {
-        let mut restored = Table::ALL.iter().copied().filter(|table| table.is_restored());
-        restored.try_for_each(|table| self.each(table, &mut take))
+    /// [`StoreError::Damaged`] if these are not all of them; what was handed over by then is worth nothing.
+    pub fn restore_each(&self, mut take: impl FnMut(Mark, &[u8])) -> Result<(), StoreError> {
+        Self::restored().try_for_each(|table| self.each(table, &mut take))
+    }
+
+    /// What opens rows, also on another thread.
+    pub fn opener(&self) -> Opener<'_> {
+        Opener { vault: &self.vault, text: Zeroizing::default() }
+    }
+
+    fn restored() -> impl Iterator<Item = Table> {
+        Table::ALL.iter().copied().filter(|table| table.is_restored())
     }
 
     /// Every row of a table, whose positions rise within each owner.
@@ -187,21 +199,31 @@ impl Store {
     ///
     /// [`StoreError::Damaged`] if a row is not what was written at its place, or these are not all of them.
     pub fn table(&self, table: Table) -> Result<Vec<Kept>, StoreError> {
-        let mut kept = Vec::new();
-        self.each(table, |row| kept.push(row))?;
-        Ok(kept)
+        let (mut kept, mut opener) = (Vec::new(), self.opener());
+        let mut refused = None;
+        self.each(table, |mark, sealed| match opener.open(mark, sealed) {
+            Ok((place, value)) => kept.push((place, Zeroizing::new(value.to_vec()))),
+            Err(error) => refused = Some(error),
+        })?;
+        refused.map_or(Ok(kept), Err)
     }
 
-    fn each(&self, table: Table, mut take: impl FnMut(Kept)) -> Result<(), StoreError> {
+    fn each(&self, table: Table, mut take: impl FnMut(Mark, &[u8])) -> Result<(), StoreError> {
         let sql = "SELECT kind, owner, position, sealed FROM kept WHERE kind = ?1 ORDER BY owner, position";
         let mut statement = self.connection()?.prepare_cached(sql)?;
         let mut rows = statement.query([table as u8])?;
         let mut count = Count::default();
+        let mut tags = Vec::with_capacity(TAGS);
         while let Some(row) = rows.next()? {
             let sealed = row.get_ref(3)?.as_blob().map_err(|_| StoreError::Damaged)?;
-            take(Spot::read(row)?.open_row(&self.vault, sealed, VERSION)?);
-            count.add(self.vault.mark(sealed));
+            take(Mark(Spot::read(row)?), sealed);
+            tags.push(Vault::tag(sealed));
+            if tags.len() == TAGS {
+                count.add_all(TAGS, self.vault.marks(&mut tags));
+                tags.clear();
+            }
         }
+        count.add_all(tags.len(), self.vault.marks(&mut tags));
         if count != self.tally.of(table as u8) {
             return Err(StoreError::Damaged);
         }
@@ -387,9 +409,27 @@ pub struct Batch {
     pub next: Option<Mark>,
 }
 
-/// A place in the order of all rows ([`Store::rows_after`]).
+/// A place in the order of all rows ([`Store::rows_after`], [`Store::restore_each`]).
 #[derive(Debug, Clone, Copy)]
 pub struct Mark(Spot);
+
+/// Opens rows one after the other ([`Store::opener`]).
+pub struct Opener<'a> {
+    vault: &'a Vault,
+    text: Zeroizing<Vec<u8>>,
+}
+
+impl Opener<'_> {
+    /// The place and the value of a sealed row.
+    ///
+    /// # Errors
+    ///
+    /// [`StoreError::Damaged`] if it is not what was written at its place.
+    pub fn open(&mut self, Mark(spot): Mark, sealed: &[u8]) -> Result<(Place, &[u8]), StoreError> {
+        let (owner, value) = spot.open_into(self.vault, sealed, VERSION, &mut self.text)?;
+        Ok((spot.place(owner).ok_or(StoreError::Damaged)?, value))
+    }
+}
 
 fn connect(location: Location<'_>, quota: Option<u64>) -> Result<Connection, StoreError> {
     let connection = schema::connect(location)?;

@@ -147,16 +147,32 @@ impl Vault {
         open(&self.values, &place.aad()?, sealed)
     }
 
+    /// The same into a buffer, over what it holds: many rows are opened without asking for memory each time. On an error it
+    /// holds nothing of use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::open`].
+    pub fn open_into(&self, place: Place<'_>, sealed: &[u8], text: &mut Zeroizing<Vec<u8>>) -> Result<(), VaultError> {
+        open_into(&self.values, &place.aad()?, sealed, text)
+    }
+
     /// A number for a sealed value, which only who holds the key can foretell. Two values, or two places, never share one in
     /// practice: the xor over a set of rows, kept secret, tells that set from every other that was ever sealed
     /// (MSet-XOR-Hash of Clarke and others, ASIACRYPT 2003, with the tag as the element and AES as the keyed function).
     pub fn mark(&self, sealed: &[u8]) -> u128 {
-        let mut block = Block::default();
-        if let Some(tag) = sealed.last_chunk::<TAG_LEN>() {
-            block.copy_from_slice(tag);
-        }
-        self.marks.encrypt_block(&mut block);
-        u128::from_be_bytes(block.into())
+        self.marks(&mut [Self::tag(sealed)])
+    }
+
+    /// What the marks of many sealed values make together, by exclusive or. Of each its tag is given, which is overwritten.
+    pub fn marks(&self, tags: &mut [[u8; TAG_LEN]]) -> u128 {
+        self.marks.encrypt_blocks(Block::cast_slice_from_core_mut(tags));
+        tags.iter().fold(0, |all, tag| all ^ u128::from_be_bytes(*tag))
+    }
+
+    /// What of a sealed value goes into its mark.
+    pub fn tag(sealed: &[u8]) -> [u8; TAG_LEN] {
+        sealed.last_chunk().copied().unwrap_or_default()
     }
 
     /// A keyed hash to look a value up by: equal for equal values of one column, and telling nothing else.
@@ -224,13 +240,13 @@ impl Xaes {
                 None => prefix = prefix << 8 | u128::from(*byte),
             }
         }
+        // M = 0x00 || counter || "X" || 0x00 || the first half of the nonce.
+        let message = |counter: u128| counter << 112 | u128::from(b'X') << 104 | prefix;
+        let mut halves = [1, 2].map(|counter| Block::from((message(counter) ^ *self.subkey).to_be_bytes()));
+        self.cipher.encrypt_blocks(&mut halves);
         let mut key = Zeroizing::new([0; KEY_LEN]);
-        for (half, counter) in key.chunks_exact_mut(16).zip([1_u128, 2]) {
-            // M = 0x00 || counter || "X" || 0x00 || the first half of the nonce.
-            let message = counter << 112 | u128::from(b'X') << 104 | prefix;
-            let mut block = Block::from((message ^ *self.subkey).to_be_bytes());
-            self.cipher.encrypt_block(&mut block);
-            half.copy_from_slice(&block);
+        for (half, block) in key.chunks_exact_mut(16).zip(&mut halves) {
+            half.copy_from_slice(block);
             block.as_mut_slice().zeroize();
         }
         (aead::Key::aes256(&key), rest)
@@ -257,13 +273,23 @@ fn seal(cipher: &Xaes, nonce: [u8; NONCE_LEN], aad: &[u8], value: &[u8]) -> Resu
 }
 
 fn open(cipher: &Xaes, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
+    let mut text = Zeroizing::default();
+    open_into(cipher, aad, sealed, &mut text)?;
+    Ok(text)
+}
+
+fn open_into(cipher: &Xaes, aad: &[u8], sealed: &[u8], text: &mut Zeroizing<Vec<u8>>) -> Result<(), VaultError> {
     let rest = sealed.strip_prefix(&[FORMAT]).ok_or(VaultError::Malformed)?;
     let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>().ok_or(VaultError::Malformed)?;
     let (body, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(VaultError::Malformed)?;
-    let mut text = Zeroizing::new(body.to_vec());
+    // A buffer that grows would leave the old one behind as it was.
+    if text.capacity() < body.len() {
+        *text = Zeroizing::new(Vec::with_capacity(body.len()));
+    }
+    text.clear();
+    text.extend_from_slice(body);
     let (key, nonce) = cipher.derive(nonce);
-    key.open(nonce, aad, &mut text, tag).map_err(|aead::Refused| VaultError::Refused)?;
-    Ok(text)
+    key.open(nonce, aad, text, tag).map_err(|aead::Refused| VaultError::Refused)
 }
 
 #[cfg(test)]

@@ -23,22 +23,21 @@ use crate::preferences::{Preference, Preferences};
 use crate::ring::Calls;
 use crate::rooms::Rooms;
 use crate::roster::Roster;
-use crate::row::{
-    AccountRow, ChatRow, DraftRow, FadeRow, FriendRow, OutgoingRow, Place, PreferencesRow, RoomRow, Row, RowError,
-    Table,
-};
+use crate::row::{ChatRow, Place, RowError};
 use crate::strangers::Strangers;
 use crate::time::{Now, Time};
 use crate::transfer::Transfers;
-use crate::transfer::row::{FilePolicy, TransferRow};
+use crate::transfer::row::FilePolicy;
 use crate::transfer::view::TransferView;
 use crate::view;
 use crate::{Config, Cost};
 
 mod gathered;
 mod met;
+mod restoring;
 mod ways;
 
+pub use restoring::Restoring;
 use ways::lent;
 
 /// One phone's decisions.
@@ -88,34 +87,11 @@ impl Engine {
         config: Config,
         rows: impl IntoIterator<Item = (Place, Zeroizing<Vec<u8>>)>,
     ) -> Result<Self, RowError> {
-        let mut engine = Self::new(config);
+        let mut restoring = Restoring::new(config);
         for (place, value) in rows {
-            match place.table {
-                Table::Account => {
-                    let row = AccountRow::read(&value)?;
-                    engine.preferences.restore_from_account(&row);
-                    engine.account.restore(row);
-                }
-                Table::Friend => engine.roster.restore(place.owner, FriendRow::read(&value)?),
-                Table::Chat => engine.chats.restore(place.owner, ChatRow::read(&value)?),
-                Table::Outgoing => {
-                    let row = OutgoingRow::read(&value)?;
-                    engine.chats.restore_outgoing(place.owner, ItemSeq(place.position), row);
-                }
-                Table::Preferences => engine.preferences = Preferences::of(PreferencesRow::read(&value)?),
-                Table::Room => engine.rooms.restore(place.owner, RoomRow::read(&value)?),
-                Table::Fade => engine.chats.restore_fade(place.owner, place.position, FadeRow::read(&value)?),
-                Table::Draft => engine.chats.restore_draft(place.owner, DraftRow::read(&value)?),
-                Table::Transfer => engine.transfers.restore(place.owner, TransferRow::read(&value)?),
-                Table::FilePolicy => {
-                    let policy = FilePolicy::read(&value)?;
-                    engine.transfers.restore_limit(policy.limit);
-                    engine.preferences.accept_below = policy.accept_below;
-                }
-                Table::Message | Table::Content | Table::Reaction | Table::Past | Table::Preview => {}
-            }
+            restoring.row(place, &value)?;
         }
-        Ok(engine)
+        Ok(restoring.done())
     }
 
     /// Takes one fact and adds what is to be done about it. `now.time` never goes back.

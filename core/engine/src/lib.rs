@@ -40,7 +40,7 @@ pub use call::{CallState, CallView, Content, Direction, EndReason, Shows, Wants}
 pub use effect::{
     AccountEvent, Answer, CommandError, Effect, Event, Keys, MediaOrder, Order, Role, Scope, SenderKey, Ways,
 };
-pub use engine::Engine;
+pub use engine::{Engine, Restoring};
 pub use input::{
     Addresses, Ask, Camera, ChatCommand, Command, Down, Hearing, Input, LinkId, Microphone, News, Password, PeerId,
     Protocol, Reach, Receipts, Relay, Route, Storage, Verified,

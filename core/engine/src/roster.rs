@@ -19,7 +19,8 @@ use crate::view::{Friend, Standing};
 const NAME_BYTES: usize = 4 * *NAME_CHARS.end();
 
 pub(crate) struct Roster {
-    people: BTreeMap<UserId, Entry>,
+    /// Boxed: ten thousand are sorted and moved when an account opens.
+    people: BTreeMap<UserId, Box<Entry>>,
     /// Those of them who are online.
     online: BTreeSet<UserId>,
     /// Who was named so far while the whole roster is read.
@@ -38,6 +39,17 @@ struct Entry {
 }
 
 impl Entry {
+    fn of(row: FriendRow) -> Self {
+        let standing = match row.standing {
+            1 => Standing::AskedUs,
+            2 => Standing::AskedByUs,
+            3 => Standing::Friend,
+            4 => Standing::Blocked,
+            _ => Standing::Former,
+        };
+        Self { key: PublicKey::kept(row.identity.0), row, standing, online: false }
+    }
+
     /// The key, if this person is a friend under the pinned one.
     fn trusted(&self) -> Option<PublicKey> {
         let trusted = self.standing == Standing::Friend && self.row.changed.is_none();
@@ -50,16 +62,8 @@ impl Roster {
         Self { people: BTreeMap::new(), online: BTreeSet::new(), reading: None, page: 0, run: 0 }
     }
 
-    pub fn restore(&mut self, user: UserId, row: FriendRow) {
-        let standing = match row.standing {
-            1 => Standing::AskedUs,
-            2 => Standing::AskedByUs,
-            3 => Standing::Friend,
-            4 => Standing::Blocked,
-            _ => Standing::Former,
-        };
-        let key = PublicKey::kept(row.identity.0);
-        self.people.insert(user, Entry { row, key, standing, online: false });
+    pub fn restore(&mut self, rows: impl IntoIterator<Item = (UserId, FriendRow)>) {
+        self.people = rows.into_iter().map(|(user, row)| (user, Box::new(Entry::of(row)))).collect();
     }
 
     /// The key of a friend under whom nothing changed.
@@ -95,7 +99,7 @@ impl Roster {
     }
 
     pub fn friend(&self, user: UserId, unread: u32) -> Option<Friend> {
-        let Entry { row, key, standing, online } = self.people.get(&user)?;
+        let Entry { row, key, standing, online } = &**self.people.get(&user)?;
         let changed_key = row.changed.map(|key| PublicKey::kept(key.0));
         Some(Friend {
             user,
@@ -163,11 +167,13 @@ impl Roster {
             Relation::Unknown => return,
         };
         let Some(key) = self.checked(&person) else { return };
-        let entry = self.people.entry(person.user).or_insert_with(|| Entry {
-            row: new_row(&person.name, person.identity),
-            key,
-            standing: Standing::Former,
-            online: false,
+        let entry = self.people.entry(person.user).or_insert_with(|| {
+            Box::new(Entry {
+                row: new_row(&person.name, person.identity),
+                key,
+                standing: Standing::Former,
+                online: false,
+            })
         });
         let before = (entry.row.clone(), entry.standing, entry.online);
         let trusted = entry.trusted().is_some();

@@ -1,10 +1,13 @@
 //! What an engine keeps: rows of CBOR that a store seals and gives back, unread, when the engine is restored.
 
+use cbor4ii::core::dec::Read;
+use cbor4ii::core::utils::SliceReader;
+use cbor4ii::serde::Deserializer;
 use serde::{Serialize, de::DeserializeOwned};
 use serde_indexed::{DeserializeIndexed, SerializeIndexed};
+use sidetone_wire::encode;
 use sidetone_wire::id::{DeviceId, IdentityKey, ItemSeq, LaneId, Secret, UnixMs, UserId};
 use sidetone_wire::record::Body;
-use sidetone_wire::{decode, encode};
 
 mod entry;
 mod room;
@@ -127,10 +130,16 @@ pub trait Row: Serialize + DeserializeOwned {
     /// Which.
     const TABLE: Table;
 
-    /// Reads a row.
+    /// Reads a row. Ten thousand of them are read before anything is seen of an account, which is why it is not left to the
+    /// decoder that reads what peers say: this one takes a fifth of the time.
     fn read(bytes: &[u8]) -> Result<Self, RowError> {
-        let table = Self::TABLE;
-        decode(bytes, usize::MAX).map_err(|error| RowError { table, reason: error.to_string() })
+        let refused = |reason: &dyn std::fmt::Display| RowError { table: Self::TABLE, reason: reason.to_string() };
+        let mut reader = Deserializer::new(SliceReader::new(bytes));
+        let row = Self::deserialize(&mut reader).map_err(|error| refused(&error))?;
+        match reader.into_inner().fill(1).map_err(|error| refused(&error))?.as_ref() {
+            [] => Ok(row),
+            _ => Err(refused(&"followed by other bytes")),
+        }
     }
 
     /// The change that writes this row.

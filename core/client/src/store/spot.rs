@@ -47,11 +47,24 @@ impl Spot {
 
     /// The owner and the value, if both belong here.
     pub fn open(&self, vault: &Vault, sealed: &[u8], version: u16) -> Result<(UserId, Zeroizing<Vec<u8>>), StoreError> {
-        let place = vault::Place { table: "kept", column: "sealed", row: &self.name(), version };
-        let mut text = vault.open(place, sealed).map_err(|_| StoreError::Damaged)?;
-        let owner = UserId(*text.first_chunk().ok_or(StoreError::Damaged)?);
+        let mut text = Zeroizing::default();
+        let owner = self.open_into(vault, sealed, version, &mut text)?.0;
         text.drain(..owner.0.len());
         Ok((owner, text))
+    }
+
+    /// The same into a buffer, over what it holds.
+    pub fn open_into<'a>(
+        &self,
+        vault: &Vault,
+        sealed: &[u8],
+        version: u16,
+        text: &'a mut Zeroizing<Vec<u8>>,
+    ) -> Result<(UserId, &'a [u8]), StoreError> {
+        let place = vault::Place { table: "kept", column: "sealed", row: &self.name(), version };
+        vault.open_into(place, sealed, text).map_err(|_| StoreError::Damaged)?;
+        let (owner, value) = text.split_first_chunk().ok_or(StoreError::Damaged)?;
+        Ok((UserId(*owner), value))
     }
 
     /// The row of a known table.

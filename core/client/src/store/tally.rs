@@ -33,6 +33,12 @@ impl Count {
         self.mark ^= mark;
     }
 
+    /// So many more.
+    pub fn add_all(&mut self, rows: usize, marks: u128) {
+        self.rows = self.rows.wrapping_add(rows as u64);
+        self.mark ^= marks;
+    }
+
     fn remove(&mut self, mark: u128) {
         self.rows = self.rows.wrapping_sub(1);
         self.mark ^= mark;
