@@ -122,18 +122,20 @@ impl Pairing {
         Ok(None)
     }
 
-    /// The peer said its last word on the old link; gives what waits.
-    pub fn they_moved(&mut self, now: Time) -> Vec<Vec<u8>> {
+    /// The peer said its last word on the old link; gives what waits. `Err` if it speaks on a link that was given up here, where it
+    /// is heard no more.
+    pub fn they_moved(&mut self, now: Time) -> Result<Vec<Vec<u8>>, ()> {
         match &mut self.detour {
+            Detour::None => return Err(()),
             Detour::Opening { they_moved, .. } => *they_moved = true,
             Detour::Moving { old, early, .. } => {
                 let early = std::mem::take(early);
                 self.detour = Detour::Leaving { old: *old, until: now.after(LINGER_MS) };
-                return early;
+                return Ok(early);
             }
-            Detour::None | Detour::Leaving { .. } => {}
+            Detour::Leaving { .. } => {}
         }
-        Vec::new()
+        Ok(Vec::new())
     }
 
     /// Frees the link beside the one in use.

@@ -41,9 +41,10 @@ impl Peers {
         match (word, wish.detour) {
             (PathWord::Moved(_), _) => {
                 let now = cx.now.time;
-                let early = self.pairing(who).map(|pairing| pairing.they_moved(now)).unwrap_or_default();
-                for bytes in early {
-                    self.open_record(who, &bytes, cx);
+                match self.pairing(who).map(|pairing| pairing.they_moved(now)) {
+                    Some(Ok(early)) => early.iter().for_each(|bytes| self.open_record(who, bytes, cx)),
+                    Some(Err(())) => self.lose(who, cx),
+                    None => {}
                 }
             }
             (PathWord::End(description), Some(ways)) => {
