@@ -126,7 +126,8 @@ impl Pairing {
     /// is heard no more.
     pub fn they_moved(&mut self, now: Time) -> Result<Vec<Vec<u8>>, ()> {
         match &mut self.detour {
-            Detour::None => return Err(()),
+            // Of the one that is made now it has said nothing yet: it means one before.
+            Detour::None | Detour::Opening { certificate: None, .. } => return Err(()),
             Detour::Opening { they_moved, .. } => *they_moved = true,
             Detour::Moving { old, early, .. } => {
                 let early = std::mem::take(early);
