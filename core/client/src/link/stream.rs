@@ -30,12 +30,16 @@ const LEAST_PER_BEAT: f64 = 100.0;
 const MOST_PER_BEAT: f64 = 500_000.0;
 /// How long packets may wait on the path, on average: half of this beat's packets wait longer, up to twice as long.
 const MOST_WAIT: Duration = Duration::from_millis(4);
-/// How often it is judged how much goes out, at most, and how long after a reduction it stays.
-const JUDGE_EVERY: Duration = Duration::from_millis(300);
+/// How often more goes out, and how long after a reduction none does.
+const GROW_EVERY: Duration = Duration::from_millis(300);
 const STAY_AFTER: Duration = Duration::from_secs(1);
 const STAY_MOST: Duration = Duration::from_secs(16);
-/// After so many reductions that changed nothing, packets wait for something else than what goes out here.
+/// How long a reduction takes to show.
+const HEED_AFTER: Duration = Duration::from_secs(1);
+/// After so many reductions that changed nothing it is tried whether packets wait for something else than what goes out here:
+/// for this long only a quarter of it does.
 const IN_VAIN: u8 = 2;
+const TRIAL: Duration = Duration::from_secs(2);
 /// They may wait so long for it: on a path whose queue others keep longer, next to nothing goes out.
 const ORDINARY_MOST: Duration = Duration::from_millis(30);
 
@@ -119,76 +123,116 @@ pub(super) struct Measure {
     per_beat: f64,
     /// What may go out and did not yet.
     saved: f64,
-    judge_at: Instant,
+    grow_at: Instant,
     stay: Duration,
+    /// Until when waits say nothing of what goes out now.
+    heed_at: Instant,
+    /// What went out before the last reduction.
+    top: f64,
     /// How long packets wait whatever goes out: for a processor that is busy, or a radio.
     ordinary: Duration,
     /// How long they waited at the last reduction, and how many changed nothing.
     before: Option<Duration>,
     in_vain: u8,
+    trial: Option<Trial>,
+}
+
+/// A quarter goes out until then, instead of what went out before, when packets waited so long.
+struct Trial {
+    until: Instant,
+    per_beat: f64,
+    waits: Duration,
 }
 
 impl Measure {
     pub(super) fn new() -> Self {
+        let now = Instant::now();
         Self {
             per_beat: 1200.0,
             saved: 0.0,
-            judge_at: Instant::now() + JUDGE_EVERY,
+            grow_at: now + GROW_EVERY,
             stay: STAY_AFTER,
+            heed_at: now,
+            top: 0.0,
             ordinary: Duration::ZERO,
             before: None,
             in_vain: 0,
+            trial: None,
         }
     }
 
     /// A beat: gives how many bytes may follow it, in whole packets.
     pub(super) fn beat(&mut self, now: Instant, waits: Duration, packet: usize, ceiling: Option<u64>) -> usize {
         let length = packet as f64;
-        if now >= self.judge_at {
-            self.judge(now, waits, length);
-        }
+        self.judge(now, waits, length);
         let ceiling = ceiling.map_or(f64::INFINITY, |bytes| bytes as f64 * BEAT.as_secs_f64());
         let gain = self.per_beat.min(ceiling);
-        self.saved = (self.saved + gain).min(gain.max(length));
+        // What is left of a packet is kept: what goes out grows by less than a packet per beat.
+        self.saved = (self.saved + gain).min(gain + length);
         let packets = (self.saved / length).floor();
         self.saved -= packets * length;
         packets as usize * packet
     }
 
-    /// What packets waited for at every rate is not ours: heeding it would starve a file for nothing. What they do not wait
-    /// for any more is forgotten.
-    fn learn(&mut self, waits: Duration) {
-        if waits <= self.ordinary + MOST_WAIT {
-            (self.before, self.in_vain) = (None, 0);
-            self.ordinary -= self.ordinary.saturating_sub(waits) / 4;
-            return;
-        }
-        // A third less went out since: a queue of our making would have become shorter by more than that.
-        let alike = self.before.is_some_and(|before| waits * 8 >= before * 7);
-        self.in_vain = if alike { self.in_vain + 1 } else { 0 };
-        self.before = Some(waits);
-        if self.in_vain >= IN_VAIN {
-            (self.before, self.in_vain) = (None, 0);
-            self.ordinary = waits.min(ORDINARY_MOST);
-            self.stay = STAY_AFTER;
+    /// What a path cannot carry is seen within a few packets and heeded at once; what more it carries is found slowly.
+    fn judge(&mut self, now: Instant, waits: Duration, packet: f64) {
+        if self.trial.is_some() {
+            if let Some(trial) = self.trial.take_if(|trial| now >= trial.until) {
+                self.tried(now, waits, &trial);
+            }
+        } else if waits <= self.ordinary + MOST_WAIT {
+            if now >= self.grow_at {
+                self.grow(now, waits, packet);
+            }
+        } else if now >= self.heed_at {
+            self.reduce(now, waits);
         }
     }
 
-    fn judge(&mut self, now: Instant, waits: Duration, packet: f64) {
-        self.learn(waits);
-        let waits = waits.saturating_sub(self.ordinary);
-        if waits > MOST_WAIT {
-            self.per_beat = (self.per_beat * 0.7).max(LEAST_PER_BEAT);
-            self.judge_at = now + self.stay;
-            self.stay = (self.stay * 2).min(STAY_MOST);
-            return;
-        }
-        let more = if waits < MOST_WAIT / 4 { (self.per_beat / 8.0).max(packet / 4.0) } else { packet / 4.0 };
-        self.per_beat = (self.per_beat + more).min(MOST_PER_BEAT);
-        self.judge_at = now + JUDGE_EVERY;
-        if self.stay > STAY_AFTER && waits < MOST_WAIT / 4 {
+    fn grow(&mut self, now: Instant, waits: Duration, packet: f64) {
+        (self.before, self.in_vain) = (None, 0);
+        // What they do not wait for any more is forgotten.
+        self.ordinary -= self.ordinary.saturating_sub(waits) / 4;
+        let hardly = waits.saturating_sub(self.ordinary) < MOST_WAIT / 4;
+        let near = self.per_beat > 0.65 * self.top && self.per_beat < 1.2 * self.top;
+        self.per_beat += match (near, hardly) {
+            (true, _) => packet / 16.0,
+            (false, true) => (self.per_beat / 8.0).max(packet / 4.0),
+            (false, false) => packet / 4.0,
+        };
+        self.per_beat = self.per_beat.min(MOST_PER_BEAT);
+        self.grow_at = now + GROW_EVERY;
+        if self.stay > STAY_AFTER && hardly {
             self.stay -= self.stay / 16;
         }
+    }
+
+    /// What packets wait for at every rate is not ours: heeding it would starve a file for nothing. A third less went out since
+    /// the last time: a queue of our making would have become shorter by more than that, unless what is measured lags behind.
+    fn reduce(&mut self, now: Instant, waits: Duration) {
+        let alike = self.before.is_some_and(|before| waits * 8 >= before * 7);
+        self.in_vain = if alike { self.in_vain + 1 } else { 0 };
+        self.before = Some(waits);
+        // Where next to nothing goes out already there is nothing to try, nor on a wire that carries no more than that.
+        if self.in_vain >= IN_VAIN && self.per_beat >= 4.0 * LEAST_PER_BEAT {
+            self.trial = Some(Trial { until: now + TRIAL, per_beat: self.per_beat, waits });
+            self.per_beat /= 4.0;
+            return;
+        }
+        self.top = self.per_beat;
+        self.per_beat = (self.per_beat * 0.7).max(LEAST_PER_BEAT);
+        (self.heed_at, self.grow_at) = (now + HEED_AFTER, now + self.stay);
+        self.stay = (self.stay * 2).min(STAY_MOST);
+    }
+
+    /// By the end of the trial a queue of our making is gone, and what packets still wait is ordinary.
+    fn tried(&mut self, now: Instant, waits: Duration, trial: &Trial) {
+        (self.before, self.in_vain) = (None, 0);
+        (self.heed_at, self.grow_at) = (now + HEED_AFTER, now + GROW_EVERY);
+        self.ordinary = waits.min(ORDINARY_MOST);
+        let ours = waits * 2 < trial.waits;
+        self.per_beat = if ours { trial.per_beat / 2.0 } else { trial.per_beat };
+        self.stay = STAY_AFTER;
     }
 }
 
@@ -225,7 +269,7 @@ mod tests {
         let mut measure = Measure::new();
         let full = beats(&mut measure, 120, |_| Duration::from_millis(50), None);
         assert!((1..=10_000).contains(&full), "{full}");
-        measure.judge_at = Instant::now();
+        measure.grow_at = Instant::now();
         let free = beats(&mut measure, 60, |_| Duration::ZERO, None);
         assert!(free > 5_000_000, "{free}");
     }
@@ -261,6 +305,28 @@ mod tests {
         let mean = waited / (50 * 30);
         assert!(mean < MOST_WAIT, "{mean:?}");
         assert!(sent > 30 * 125_000 / 3, "{sent} in half a minute");
+    }
+
+    #[test]
+    fn a_queue_of_our_making_is_found_though_what_is_measured_lags() {
+        // 1 Mbit/s, of which sound takes a tenth; what a connection knows of the waits is an average over eight packets.
+        let begun = Instant::now() + Duration::from_secs(1000);
+        let (mut measure, mut queue, mut known, mut waited) = (Measure::new(), 0.0_f64, 0.0_f64, Vec::new());
+        let (carries, mut sent) = (2_500.0, 0);
+        for number in 0..50 * 120 {
+            let room = measure.beat(begun + number * BEAT, Duration::from_secs_f64(known), PACKET, None);
+            for packet in 0..room / PACKET {
+                let sample = 0.02 * (queue + (packet * PACKET) as f64) / carries;
+                known += (sample - known) / 8.0;
+            }
+            queue = (queue + room as f64 + 250.0 - carries).max(0.0);
+            sent += room;
+            waited.push(queue / carries * 20.0);
+        }
+        waited.sort_by(f64::total_cmp);
+        let p99 = waited[waited.len() * 99 / 100];
+        assert!(p99 < 5.0, "{p99} ms");
+        assert!(sent > 120 * 50_000, "{sent} in two minutes");
     }
 
     #[test]
