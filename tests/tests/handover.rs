@@ -235,6 +235,27 @@ fn networks_that_come_and_go_faster_than_links_do_no_harm() {
     }
 }
 
+#[test]
+fn a_second_link_that_one_end_gives_up_while_the_other_takes_it_costs_a_moment() {
+    let mut longest = Vec::new();
+    for seed in seeds(100) {
+        for walker in 0..2 {
+            let mut world = World::friends(seed);
+            world.talk(0, 1);
+            world.reach_another_network(walker, mobile());
+            let both = |world: &World| (0..2).all(|phone| world.links.of(phone).len() == 2);
+            assert!(world.run_until(5_000, both), "seed {seed}");
+            let pause = world.dice.within(0, 200);
+            world.run(pause);
+            world.reach_another_network(1 - walker, Network::of(NetworkKind::Other));
+            longest.extend(world.gaps(15_000));
+            assert!(connected(&world) && world.is_heard(0) && world.is_heard(1), "seed {seed}: {:?}", states(&world));
+        }
+    }
+    let most = longest.into_iter().max().expect("some");
+    assert!((1..=3_000).contains(&most), "{most} ms: there is such a moment, and it is short");
+}
+
 /// Whether the second phone was told an address of the first that no relay lent.
 fn is_shown(world: &World) -> bool {
     world.links.tried.iter().any(|(phone, address)| *phone == 1 && !is_lent(address))
