@@ -3,7 +3,8 @@
 //! BBR takes acknowledgements that come in bunches for bandwidth, as they do when a processor is busy, and then keeps the
 //! queue of a slow wire overflowing. So a second look at what is really delivered, over whole round trips, bounds it once
 //! packets both wait and are lost in numbers. And while it looks for the bandwidth it has nearly three times in flight of what
-//! it found, a round trip late: more than many a queue takes. Until it has found it, twice of what is delivered is enough.
+//! it found, a round trip late: more than many a queue takes. Twice of what is delivered, and what a processor that is busy
+//! holds back, is always enough.
 
 use std::any::Any;
 use std::sync::Arc;
@@ -195,11 +196,12 @@ impl Bound {
 
 /// How often what is delivered must not have grown by a quarter before that is taken for what the path carries.
 const FLAT: u8 = 3;
+/// What is left of what the path carried once, after each look that showed less.
+const FADE: f64 = 0.99;
 
-/// What may be under way until it is known what the path carries.
+/// What may be under way at most: it only grows until it is known what the path carries.
 #[derive(Clone)]
 struct Start {
-    /// [`u64::MAX`] once it is known.
     bytes: u64,
     since: Instant,
     delivered: u64,
@@ -208,12 +210,14 @@ struct Start {
     /// The most that was delivered in a second of one look.
     best: f64,
     flat: u8,
+    /// Whether it is known what the path carries.
+    found: bool,
 }
 
 impl Start {
     fn new(now: Instant) -> Self {
         let (rtt, shortest) = (Duration::ZERO, Duration::ZERO);
-        Self { bytes: 2 * FIRST_WINDOW, since: now, delivered: 0, rtt, shortest, best: 0.0, flat: 0 }
+        Self { bytes: 2 * FIRST_WINDOW, since: now, delivered: 0, rtt, shortest, best: 0.0, flat: 0, found: false }
     }
 
     fn acked(&mut self, bytes: u64, rtt: Duration, shortest: Duration) {
@@ -221,21 +225,28 @@ impl Start {
         (self.rtt, self.shortest) = (rtt, shortest);
     }
 
-    /// After each round trip: twice of what is delivered in one, and what a processor that is busy holds back. It is over when
-    /// no more is delivered than before, and no more is wished for than this.
+    /// After each round trip: twice of what is delivered in one, and what a processor that is busy holds back. What the path
+    /// carries is known when no more is delivered than before, and no more is wished for than this; from then on longer looks
+    /// follow it.
     fn judge(&mut self, now: Instant, wished: u64, idle: bool) {
         let took = now.saturating_duration_since(self.since);
-        if self.bytes == u64::MAX || took < self.rtt || took.is_zero() {
+        let least = if self.found { self.rtt.max(LOOK) } else { self.rtt };
+        if took < least || took.is_zero() {
             return;
         }
         // Of a sender that has nothing to send nothing can be learned.
         if !idle {
             let rate = self.delivered as f64 / took.as_secs_f64();
-            let grew = rate >= 1.25 * self.best;
-            (self.best, self.flat) = if grew { (rate, 0) } else { (self.best, self.flat.saturating_add(1)) };
-            self.bytes = self.bytes.max((rate * (2 * self.shortest + QUEUE).as_secs_f64()) as u64);
-            if self.flat >= FLAT && wished <= self.bytes {
-                self.bytes = u64::MAX;
+            if !self.found {
+                let grew = rate >= 1.25 * self.best;
+                (self.best, self.flat) = if grew { (rate, 0) } else { (self.best, self.flat.saturating_add(1)) };
+            }
+            if self.found {
+                self.best = rate.max(self.best * FADE);
+                self.bytes = (self.best * (2 * self.shortest + QUEUE).as_secs_f64()) as u64;
+            } else {
+                self.bytes = self.bytes.max((rate * (2 * self.shortest + QUEUE).as_secs_f64()) as u64);
+                self.found = self.flat >= FLAT && wished <= self.bytes;
             }
         }
         (self.since, self.delivered) = (now, 0);
@@ -289,7 +300,18 @@ mod tests {
             wished = (wished * 2).min(290_000);
         }
         assert!((200_000..fits + queue).contains(&most), "{most}");
-        assert!(wished > start.bytes || start.bytes == u64::MAX);
+        assert!(wished > start.bytes || start.found);
+        // Once it is known, it is followed also where the path carries less from some moment on.
+        start.found = true;
+        for (rate, looks) in [(2.5e6, 40), (0.5e6, 400)] {
+            for _ in 0..looks {
+                start.acked((rate * LOOK.as_secs_f64()) as u64, 40 * MS, 40 * MS);
+                now += LOOK;
+                start.judge(now, wished, false);
+            }
+            let most = (rate * (2 * 40 * MS + QUEUE).as_secs_f64()) as u64;
+            assert!((most..=most * 11 / 10).contains(&start.bytes), "{} of {most}", start.bytes);
+        }
         // A pause teaches nothing.
         let mut idle = Start::new(now);
         for number in 1..20 {
