@@ -25,6 +25,7 @@ class MainActivity : ComponentActivity() {
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
         enableEdgeToEdge()
+        if (state == null) follow(intent)
         setContent {
             CompositionLocalProvider(
                 LocalPictures provides { BitmapFactory.decodeByteArray(it, 0, it.size)?.asImageBitmap() },
@@ -33,6 +34,15 @@ class MainActivity : ComponentActivity() {
                 Root(app.sample, app.scanner)
             }
         }
+    }
+
+    override fun onNewIntent(intent: Intent) {
+        super.onNewIntent(intent)
+        follow(intent)
+    }
+
+    private fun follow(intent: Intent) {
+        intent.dataString?.let(app::open)
     }
 
     @Deprecated("The framework's own way asks for no more libraries.")

@@ -20,6 +20,8 @@ data class StrangersState(
     val typing: Boolean = false,
     val parting: Parting? = null,
     val failure: SearchFailure? = null,
+    /** The call in which what the stranger says is not played. */
+    val unheard: CallId? = null,
     /** How many are there now. */
     val active: ULong? = null,
 ) {
@@ -78,9 +80,23 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
     }
 
     suspend fun say() {
-        strangers.say(state.value.draft.trim())
+        val text = state.value.draft.trim()
+        if (text.isEmpty()) return
+        strangers.say(text)
         change { copy(draft = "") }
         read()
+    }
+
+    /** Looks no more at something that the stranger sent. */
+    suspend fun hide(number: ULong) {
+        strangers.hide(number)
+        read()
+    }
+
+    /** Plays what the stranger says, or not; they are not told. */
+    suspend fun hear(call: CallId, on: Boolean) {
+        strangers.setHearing(if (on) HearingState.ON else HearingState.OFF)
+        change { copy(unheard = if (on) null else call) }
     }
 
     suspend fun compareWords() = strangers.compareWords()

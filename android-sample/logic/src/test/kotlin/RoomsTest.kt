@@ -1,5 +1,7 @@
 package org.sidetone.sample.logic
 
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.launch
 import org.junit.jupiter.api.Assertions.*
 import org.junit.jupiter.api.Test
 import org.sidetone.*
@@ -45,6 +47,23 @@ class RoomsTest {
         anna.home.rooms.join()
         assertEquals(ErrorCode.NOT_A_SPOKEN_CODE, anna.home.rooms.notice.value)
         assertEquals("not a code at all" to false, anna.home.rooms.state.value.let { it.typed to it.busy })
+        anna.close()
+    }
+
+    @Test
+    fun `who lets go of the button while the phone still asks for the microphone does not speak`() = check {
+        val anna = Person.registered()
+        anna.home.rooms.create()
+        val room = anna.home.rooms.state.value.room!!
+        val answer = CompletableDeferred<Unit>().also { anna.desk.answer = it }
+        val pressing = launch { room.press() }
+        anna.desk.asks.until { it }
+        room.release()
+        answer.complete(Unit)
+        pressing.join()
+        assertEquals(Floor.Idle, room.state.value.view.floor)
+        room.press()
+        room.state.until { it.view.floor is Floor.Speaking }
         anna.close()
     }
 
