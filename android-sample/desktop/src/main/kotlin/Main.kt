@@ -4,6 +4,10 @@ import androidx.compose.runtime.CompositionLocalProvider
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.graphics.toComposeImageBitmap
 import androidx.compose.ui.res.LocalLanguage
+import androidx.compose.ui.text.ExperimentalTextApi
+import androidx.compose.ui.text.font.FontFamily
+import androidx.compose.ui.text.font.FontWeight
+import androidx.compose.ui.text.platform.SystemFont
 import androidx.compose.ui.unit.DpSize
 import androidx.compose.ui.unit.dp
 import androidx.compose.ui.window.Window
@@ -49,13 +53,17 @@ fun main(arguments: Array<String>) {
             CompositionLocalProvider(
                 LocalLanguage provides language,
                 LocalPictures provides { bytes -> runCatching { Image.makeFromEncoded(bytes).toComposeImageBitmap() }.getOrNull() },
-            ) { Root(sample, desk::scan) }
+            ) { Root(sample, desk::scan, letters) }
         }
     }
 }
 
 private fun options(desk: Desktop) =
     ClientOptions(desk.server, desk.store.file, desk.store.downloads, bind = if ("127.0.0.1" in desk.server) listOf("127.0.0.1") else emptyList())
+
+/** A phone's letters, where the machine has them. */
+@OptIn(ExperimentalTextApi::class)
+private val letters = FontFamily(listOf(FontWeight.Normal, FontWeight.Medium, FontWeight.Bold).map { SystemFont("Roboto", it) })
 
 /** What is followed ends before the client does. */
 private suspend fun leave(sample: Sample) {
