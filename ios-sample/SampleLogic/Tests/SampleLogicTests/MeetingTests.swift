@@ -40,6 +40,8 @@ final class MeetingTests: XCTestCase, @unchecked Sendable {
         let room = anna.home.rooms.room!
         anna.desk.asking = { await room.hold(false) }
         await room.hold(true)
+        await room.raiseHand(true)
+        try await until { room.view.hand }
         same(room.words, Phrase(.floorIdle))
         anna.desk.asking = nil
         anna.desk.forbidden = [.microphone]

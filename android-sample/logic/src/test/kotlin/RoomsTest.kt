@@ -61,7 +61,8 @@ class RoomsTest {
         room.release()
         answer.complete(Unit)
         pressing.join()
-        assertEquals(Floor.Idle, room.state.value.view.floor)
+        room.raiseHand(true)
+        assertEquals(Floor.Idle, room.state.until { it.view.hand }.view.floor)
         room.press()
         room.state.until { it.view.floor is Floor.Speaking }
         anna.close()
@@ -74,7 +75,8 @@ class RoomsTest {
         val room = anna.home.rooms.state.value.room!!
         anna.desk.forbidden = setOf(Permission.MICROPHONE)
         room.press()
-        assertEquals(Floor.Idle, room.state.value.view.floor)
+        room.raiseHand(true)
+        assertEquals(Floor.Idle, room.state.until { it.view.hand }.view.floor)
         anna.close()
     }
 }
