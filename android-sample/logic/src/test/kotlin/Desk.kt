@@ -69,7 +69,11 @@ class Desk(private val folder: File? = null) : Device {
         camera.value = on
     }
 
-    override suspend fun shareScreen() = mayShare.also { screen.value = it }
+    override suspend fun shareScreen(): Boolean {
+        screen.value = mayShare
+        answer?.await()
+        return mayShare
+    }
 
     override fun stopScreen() {
         screen.value = false
