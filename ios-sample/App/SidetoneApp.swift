@@ -23,6 +23,7 @@ struct SidetoneApp: App {
 
 struct RootScreen: View {
     @Bindable var sample: Sample
+    @State private var server = ""
 
     var body: some View {
         switch sample.stage {
@@ -31,6 +32,9 @@ struct RootScreen: View {
             VStack {
                 TroubleScreen(trouble: trouble, act: solve)
                 if let saved = sample.saved { Label(saved.text, systemImage: "checkmark") }
+                if trouble == .noServer {
+                    Form { ServerSection(server: $server) { await sample.use($0) } }.onAppear { server = sample.memory.server }
+                }
                 if trouble == .storeDamaged { Button(Word.erase.text, role: .destructive) { solve(.erase) } }
             }
             .notice(of: sample)

@@ -58,6 +58,10 @@ final class StageTests: XCTestCase, @unchecked Sendable {
         let bad = Phone(server: "no address")
         await bad.sample.start()
         same(bad.sample.stage, .blocked(.noServer))
+        await bad.sample.use(" \(Phones.url) ")
+        try await until { bad.sample.stage == .welcome }
+        same(bad.sample.memory.server, Phones.url)
+        await bad.close()
     }
 
     func testAPhoneThatIsLockedOpensAfterItsUnlocking() async throws {

@@ -137,15 +137,9 @@ class RoomLogic(outer: CoroutineScope, private val room: Room, private val devic
         change { copy(missed = this.missed - missed) }
     }
 
-    suspend fun verify(member: MemberId, verified: Boolean) = room.setVerified(member, verified)
-
-    suspend fun askToMute(member: MemberId) = room.askToMute(member)
-
     suspend fun admit(member: MemberId) = room.admit(member)
 
     suspend fun kick(member: MemberId) = room.kick(member)
-
-    suspend fun lock(locked: Boolean) = room.lock(locked)
 
     suspend fun leave() = room.leave()
 

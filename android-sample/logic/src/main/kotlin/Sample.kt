@@ -36,6 +36,9 @@ class Sample(outer: CoroutineScope, private val device: Device, private val open
     private var desk: Home? = null
     private var watching: Job? = null
 
+    /** Where everybody is met. */
+    val server: String get() = device.server
+
     /** What is behind the screens, from [Stage.Home] on. */
     val home: Home? get() = desk
 

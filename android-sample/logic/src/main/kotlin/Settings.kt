@@ -52,8 +52,6 @@ class SettingsLogic(outer: CoroutineScope, private val client: Client, private v
 
     suspend fun prefer(receipts: ReceiptRule) = client.setReceipts(receipts)
 
-    fun address(server: String) = change { copy(server = server) }
-
     fun type(passphrase: String) = change { copy(passphrase = passphrase) }
 
     /** Writes everything into a folder that the person may take along. */

@@ -50,7 +50,9 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
 
     suspend fun search() {
         change { copy(parting = null, failure = null) }
-        strangers.enter(entry())
+        val typed = state.value
+        val interests = typed.interests.split(',').map(String::trim).filter(String::isNotEmpty)
+        strangers.enter(StrangerEntry(typed.nickname.trim(), device.language, interests, typed.media, typed.adult))
     }
 
     suspend fun accept() = strangers.accept()
@@ -66,8 +68,6 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
     suspend fun block() {
         strangers.block()
     }
-
-    suspend fun again(id: MatchId) = strangers.again(id, entry())
 
     suspend fun report(id: MatchId, reason: ReportReason) {
         strangers.report(id, reason)
@@ -115,11 +115,6 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
             CallChoice.MICROPHONE -> strangers.stranger?.call?.let { strangers.setMicrophone(it.microphone.other) }
             CallChoice.CAMERA, CallChoice.SCREEN -> Unit
         }
-    }
-
-    private fun entry() = state.value.let { typed ->
-        val interests = typed.interests.split(',').map(String::trim).filter(String::isNotEmpty)
-        StrangerEntry(typed.nickname.trim(), device.language, interests, typed.media, typed.adult)
     }
 
     private suspend fun read() = strangers.messages().let { all -> change { copy(messages = all, typing = false) } }

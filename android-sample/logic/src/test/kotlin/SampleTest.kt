@@ -113,6 +113,16 @@ class SampleTest {
     }
 
     @Test
+    fun `who typed a server that is none types another one`() = check {
+        val anna = Person.started(desk = Desk().apply { server = "no address" })
+        assertEquals(Stage.Blocked(Trouble.NO_SERVER), anna.sample.state.value)
+        anna.sample.use(" ${Person.server.url()} ")
+        anna.sample.state.until { it is Stage.Welcome }
+        assertEquals(Person.server.url(), anna.sample.server)
+        anna.close()
+    }
+
+    @Test
     fun `every code of an error has a screen`() {
         assertEquals(Trouble.KEY_LOST, troubleOf(ErrorCode.VAULT_LOST))
         assertEquals(Trouble.OUTDATED, troubleOf(ErrorCode.STORE_TOO_NEW))

@@ -36,10 +36,12 @@ fun Root(sample: Sample, scan: Scanner, family: FontFamily = FontFamily.Default)
                 is Stage.Opening -> Waiting(stringResource(R.string.opening))
                 is Stage.Blocked -> {
                     val remedies = Remedies({ act { start() } }, { act { again() } }, { act { salvage() } }, { act { erase() } })
-                    TroubleScreen(at.trouble, remedies.of(at.trouble), null, at.saved, remedies.erase.takeIf { at.trouble == Trouble.STORE_DAMAGED })
+                    TroubleScreen(at.trouble, remedies.of(at.trouble), null, at.saved, remedies.erase.takeIf { at.trouble == Trouble.STORE_DAMAGED }) {
+                        if (at.trouble == Trouble.NO_SERVER) ServerCard(sample.server) { act { use(it) } }
+                    }
                     Notice(notice) { act { dismiss() } }
                 }
-                is Stage.Welcome -> WelcomeScreen(at.form, notice, { act { type(it) } }, { act { dismiss() } }, { act { signIn() } })
+                is Stage.Welcome -> WelcomeScreen(at.form, sample.server, notice, { act { type(it) } }, { act { dismiss() } }, { act { use(it) } }, { act { signIn() } })
                 is Stage.Home -> home?.let { HomeScreen(it, scan, act) }
             }
         }

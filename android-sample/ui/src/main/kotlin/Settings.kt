@@ -2,7 +2,7 @@ package org.sidetone.sample.ui
 
 import androidx.compose.foundation.layout.*
 import androidx.compose.material3.HorizontalDivider
-import androidx.compose.runtime.Composable
+import androidx.compose.runtime.*
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.res.pluralStringResource
@@ -30,11 +30,7 @@ fun SettingsScreen(state: SettingsState, notice: ErrorCode?, act: Act<SettingsLo
     }
     state.preferences?.let { Preferring(it, act) } ?: Waiting(stringResource(R.string.loading), Modifier.fillMaxWidth())
     Heading(stringResource(R.string.server))
-    Card {
-        Words(stringResource(R.string.server_text), type.bodyMedium, colors.faint)
-        Field(state.server, { text -> act { address(text) } }, stringResource(R.string.address))
-        Press(stringResource(R.string.use_server), { onServer(state.server) }, Modifier.fillMaxWidth(), Ink(colors.well, colors.ink), enabled = state.server.isNotBlank())
-    }
+    ServerCard(state.server, onServer)
     Card { Words(stringResource(if (state.woken) R.string.woken else R.string.not_woken), type.bodyMedium, colors.faint) }
     Heading(stringResource(R.string.receipts))
     Receipts(state, act)
@@ -62,6 +58,15 @@ fun SettingsScreen(state: SettingsState, notice: ErrorCode?, act: Act<SettingsLo
             Quiet(stringResource(R.string.delete_account), { act { ask(Danger.DELETE) } }, Modifier.fillMaxWidth(), danger = true)
         }
     }
+}
+
+/** Where everybody is met. */
+@Composable
+fun ServerCard(server: String, onServer: (String) -> Unit) = Card {
+    var typed by remember { mutableStateOf(server) }
+    Words(stringResource(R.string.server_text), type.bodyMedium, colors.faint)
+    Field(typed, { typed = it }, stringResource(R.string.address))
+    Press(stringResource(R.string.use_server), { onServer(typed) }, Modifier.fillMaxWidth(), Ink(colors.well, colors.ink), enabled = typed.isNotBlank())
 }
 
 @Composable

@@ -49,7 +49,7 @@ private fun adviceOn(trouble: Trouble): Advice = when (trouble) {
 
 /** What keeps a person from going on, and what to do about it. */
 @Composable
-fun TroubleScreen(trouble: Trouble, onAction: () -> Unit, onBack: (() -> Unit)? = null, saved: ExportReport? = null, onErase: (() -> Unit)? = null) {
+fun TroubleScreen(trouble: Trouble, onAction: () -> Unit, onBack: (() -> Unit)? = null, saved: ExportReport? = null, onErase: (() -> Unit)? = null, more: @Composable () -> Unit = {}) {
     val advice = adviceOn(trouble)
     Box(Modifier.fillMaxSize(), Alignment.Center) {
         Column(Modifier.fillMaxWidth().verticalScroll(rememberScrollState())) {
@@ -59,6 +59,7 @@ fun TroubleScreen(trouble: Trouble, onAction: () -> Unit, onBack: (() -> Unit)? 
                 onErase?.let { Quiet(stringResource(R.string.erase), it, Modifier.fillMaxWidth(), danger = true) }
                 onBack?.let { Quiet(stringResource(R.string.back), it, Modifier.fillMaxWidth()) }
             }
+            more()
         }
     }
 }
@@ -75,7 +76,7 @@ fun Waiting(text: String, modifier: Modifier = Modifier.fillMaxSize()) = Column(
 
 /** Nobody is signed in. */
 @Composable
-fun WelcomeScreen(form: Form, notice: ErrorCode?, onType: (Form) -> Unit, onDismiss: () -> Unit, onDone: () -> Unit) {
+fun WelcomeScreen(form: Form, server: String, notice: ErrorCode?, onType: (Form) -> Unit, onDismiss: () -> Unit, onServer: (String) -> Unit, onDone: () -> Unit) {
     Column(
         Modifier.fillMaxSize().verticalScroll(rememberScrollState()).padding(vertical = 32.dp),
         Arrangement.spacedBy(14.dp),
@@ -101,5 +102,7 @@ fun WelcomeScreen(form: Form, notice: ErrorCode?, onType: (Form) -> Unit, onDism
             Press(stringResource(label), onDone, Modifier.fillMaxWidth(), enabled = form.ready, busy = form.busy)
             Words(stringResource(R.string.welcome_promise), type.bodySmall, colors.faint)
         }
+        Heading(stringResource(R.string.server))
+        ServerCard(server, onServer)
     }
 }

@@ -133,9 +133,9 @@ private fun tab(tab: Tab, screen: @Composable () -> Unit): @Composable () -> Uni
 /** Every screen in every state that a person can see. */
 val gallery: List<Shot> = listOf(
     Shot("opening") { Waiting(androidx.compose.ui.res.stringResource(org.sidetone.sample.R.string.opening)) },
-    Shot("welcome") { WelcomeScreen(Form(), null, {}, {}, {}) },
-    Shot("welcome-error") { WelcomeScreen(Form("deniz", "deniz@example.org", "secret"), ErrorCode.NAME_TAKEN, {}, {}, {}) },
-    Shot("welcome-busy") { WelcomeScreen(Form("deniz", "", "secret", isNew = false, busy = true), null, {}, {}, {}) },
+    Shot("welcome") { WelcomeScreen(Form(), "wss://meet.example", null, {}, {}, {}, {}) },
+    Shot("welcome-error") { WelcomeScreen(Form("deniz", "deniz@example.org", "secret"), "wss://meet.example", ErrorCode.NAME_TAKEN, {}, {}, {}, {}) },
+    Shot("welcome-busy") { WelcomeScreen(Form("deniz", "", "secret", isNew = false, busy = true), "wss://meet.example", null, {}, {}, {}, {}) },
     Shot("friends", tab(Tab.FRIENDS) { FriendsScreen(friends, {}, {}, {}, {}, {}) }),
     Shot("friends-loading", tab(Tab.FRIENDS) { FriendsScreen(FriendsState(), {}, {}, {}, {}, {}) }),
     Shot("friends-empty", tab(Tab.FRIENDS) { FriendsScreen(FriendsState(loading = false, me = me), {}, {}, {}, {}, {}) }),
@@ -180,5 +180,6 @@ val gallery: List<Shot> = listOf(
     Shot("settings", tab(Tab.SETTINGS) { SettingsScreen(settings, null, {}, {}, {}) }),
     Shot("settings-receipts", tab(Tab.SETTINGS) { Page(androidx.compose.ui.res.stringResource(org.sidetone.sample.R.string.receipts)) { Receipts(settings.copy(receipts = receipts), {}) } }),
     Shot("settings-deleting", tab(Tab.SETTINGS) { SettingsScreen(settings.copy(preferences = null, asking = Danger.DELETE), ErrorCode.OFFLINE, {}, {}, {}) }),
+    Shot("trouble-address") { TroubleScreen(Trouble.NO_SERVER, {}) { ServerCard("wss://meet.exmaple") {} } },
     Shot("trouble-saved") { TroubleScreen(Trouble.STORE_DAMAGED, {}, null, settings.exported, {}) },
 ) + Trouble.entries.map { trouble -> Shot("trouble-" + trouble.name.lowercase().replace('_', '-')) { TroubleScreen(trouble, {}, {}) } }
