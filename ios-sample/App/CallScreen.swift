@@ -27,6 +27,14 @@ struct CallScreen: View {
             }
             if logic.view.theirMicrophone == .off { Label(Word.theyAreMuted.text, systemImage: "mic.slash") }
             Pictures(logic.view.theirShows)
+            if logic.view.shows.camera, let film = (UIApplication.shared.delegate as? Telephone)?.film {
+                Mirror(film)
+                    .frame(width: 84, height: 112)
+                    .clipShape(RoundedRectangle(cornerRadius: 14))
+                    .frame(maxWidth: .infinity, alignment: .trailing)
+                    .accessibilityElement()
+                    .accessibilityLabel(Word.you.text)
+            }
             Spacer()
             if logic.choices.isEmpty {
                 Button(Word.done.text) { home.forgetCall() }.buttonStyle(.borderedProminent)

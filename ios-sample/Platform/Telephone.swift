@@ -12,7 +12,8 @@ final class Telephone: NSObject, UIApplicationDelegate, Device {
     private let loudspeaker = Loudspeaker()
     private let player = NotePlayer()
     private let network = NWPathMonitor()
-    private var (film, ringer, channel): (Film?, Ringer?, Channel?) = (nil, nil, nil)
+    private(set) var film: Film?
+    private var (ringer, channel): (Ringer?, Channel?) = (nil, nil)
     private var intent = AudioIntent.idle
     private var waker: Waker?
 

@@ -106,6 +106,7 @@ class LiveTest {
             touch("Call ben")
             see("direct")
             touch("Camera")
+            see("You")
             touch("Camera off")
             touch("Mute")
             touch("Unmute")
