@@ -7,8 +7,16 @@ struct CallScreen: View {
     let home: Home
     let logic: CallLogic
 
-    var body: some View {
+    var body: some View { NavigationStack { call } }
+
+    private var call: some View {
         VStack(spacing: 16) {
+            HStack {
+                Button { home.isCallSmall = true } label: { Label(Word.shrink.text, systemImage: "chevron.down") }
+                Spacer()
+                NavigationLink { VerifyScreen(logic: home.verify(logic.call.peer)) } label: { Label(Word.verify.text, systemImage: "shield") }
+            }
+            .labelStyle(.iconOnly)
             Text(logic.name).font(.largeTitle.bold()).accessibilityAddTraits(.isHeader)
             Text(logic.words.text).font(.title3).accessibilityAddTraits(.updatesFrequently)
             if logic.leftS > 0 { Text(Phrase(.secondsLeft, .number(logic.leftS)).text).monospacedDigit() }
@@ -19,9 +27,17 @@ struct CallScreen: View {
             }
             if logic.view.theirMicrophone == .off { Label(Word.theyAreMuted.text, systemImage: "mic.slash") }
             Pictures(logic.view.theirShows)
+            if logic.view.shows.camera, let film = (UIApplication.shared.delegate as? Telephone)?.film {
+                Mirror(film)
+                    .frame(width: 84, height: 112)
+                    .clipShape(RoundedRectangle(cornerRadius: 14))
+                    .frame(maxWidth: .infinity, alignment: .trailing)
+                    .accessibilityElement()
+                    .accessibilityLabel(Word.you.text)
+            }
             Spacer()
             if logic.choices.isEmpty {
-                Button(Word.dismiss.text) { home.forgetCall() }.buttonStyle(.borderedProminent)
+                Button(Word.done.text) { home.forgetCall() }.buttonStyle(.borderedProminent)
             }
             ViewThatFits {
                 HStack(spacing: 24) { buttons }

@@ -43,6 +43,12 @@ struct ChatScreen: View {
                 .padding()
                 .background(.bar)
         }
+        .safeAreaInset(edge: .top) {
+            VStack(spacing: 0) {
+                if !home.isOnline { Notice(word: .offlineChat, icon: "wifi.slash") }
+                if logic.friend?.changedKey != nil { Notice(Phrase(.keyChangedBanner, .text(logic.name)), icon: "exclamationmark.shield") }
+            }
+        }
         .navigationTitle(logic.name)
         .toolbar {
             NavigationLink { VerifyScreen(logic: home.verify(logic.peer)) } label: {
@@ -111,6 +117,7 @@ private struct BubbleView: View {
                 Text(Date(timeIntervalSince1970: Double(message.writtenMs) / 1_000), style: .time)
                 if message.editedMs != nil { Text(Word.edited.text) }
                 if let mark = message.mark { Text(mark.text) }
+                ForEach(message.reactions, id: \.emoji) { Text($0.emoji) }
             }
             .font(.caption)
             .foregroundStyle(.secondary)
@@ -120,6 +127,7 @@ private struct BubbleView: View {
         .frame(maxWidth: .infinity, alignment: message.theirs ? .leading : .trailing)
         .accessibilityElement(children: bubble.transfer == nil ? .combine : .contain)
         .contextMenu {
+            ForEach(["👍", "❤️", "😂"], id: \.self) { emoji in Button(emoji) { go { await logic.react(message, emoji) } } }
             if !message.theirs {
                 Act(.tryAgain, "arrow.clockwise") { await logic.retry(message) }
                 Act(.takeBack, "trash") { await logic.takeBack(message) }

@@ -6,7 +6,6 @@ import SwiftUI
 struct FriendsScreen: View {
     let home: Home
     @Bindable var logic: FriendsLogic
-    @State private var isAdding = false
 
     var body: some View {
         NavigationStack {
@@ -26,8 +25,8 @@ struct FriendsScreen: View {
                 }
             }
             .navigationTitle(Word.friends.text)
-            .toolbar { Button { isAdding = true } label: { Label(Word.addFriend.text, systemImage: "person.badge.plus") } }
-            .sheet(isPresented: $isAdding) { AddScreen(logic: logic) }
+            .toolbar { Button { logic.isAdding = true } label: { Label(Word.addFriend.text, systemImage: "person.badge.plus") } }
+            .sheet(isPresented: $logic.isAdding) { AddScreen(logic: logic) }
             .notice(of: logic)
         }
     }
@@ -62,7 +61,7 @@ private struct FriendRow: View {
                         Text(friend.unread.formatted())
                             .padding(.horizontal, 8)
                             .background(Color.accentColor.opacity(0.2), in: Capsule())
-                            .accessibilityLabel(Phrase(.friendsUnread, .number(UInt64(friend.unread))).text)
+                            .accessibilityLabel(Phrase(.unread, .count(UInt64(friend.unread))).text)
                     }
                 }
                 .labelStyle(.iconOnly)
@@ -70,6 +69,9 @@ private struct FriendRow: View {
             .swipeActions {
                 Act(.friendsRemove, "person.badge.minus") { await logic.remove(friend.user) }.tint(.red)
                 Act(.friendsBlock, "hand.raised") { await logic.block(friend.user) }
+            }
+            .swipeActions(edge: .leading) {
+                Button(Phrase(.callName, .text(friend.name)).text) { go { await home.call(friend.user) } }.tint(.green)
             }
         case .askedByUs, .former:
             title(.asked).swipeActions { Act(.friendsRemove, "xmark") { await logic.remove(friend.user) } }
@@ -100,7 +102,7 @@ private struct AddScreen: View {
                         .textInputAutocapitalization(.never)
                         .autocorrectionDisabled()
                         .onSubmit { go { await logic.add() } }
-                    Act(.addFriend, "paperplane") { await logic.add() }.disabled(logic.typed.isEmpty || logic.isBusy)
+                    Act(.askFriend, "paperplane") { await logic.add() }.disabled(logic.typed.isEmpty || logic.isBusy)
                     Button { isScanning = true } label: { Label(Word.scan.text, systemImage: "qrcode.viewfinder") }
                         .disabled(!Scanner.isSupported)
                 } footer: {
@@ -140,7 +142,8 @@ struct VerifyScreen: View {
             if let friend = logic.friend {
                 if friend.changedKey != nil {
                     Section {
-                        Label(Phrase(.keyChangedText, .text(friend.name)).text, systemImage: "exclamationmark.shield")
+                        Label(Word.keyChanged.text, systemImage: "exclamationmark.shield").foregroundStyle(.red)
+                        Text(Phrase(.keyChangedText, .text(friend.name)).text)
                         Act(.acceptKey, "key") { await logic.acceptKey() }
                     }
                 }
@@ -150,7 +153,7 @@ struct VerifyScreen: View {
                     }
                     .accessibilityElement(children: .combine)
                     if let code = logic.code { Code(text: code) }
-                    Button { isScanning = true } label: { Label(Word.scan.text, systemImage: "qrcode.viewfinder") }
+                    Button { isScanning = true } label: { Label(Word.scanTheirs.text, systemImage: "qrcode.viewfinder") }
                         .disabled(!Scanner.isSupported)
                     Act(friend.verified ? .unverify : .numbersMatch, friend.verified ? "shield.slash" : "checkmark.shield") {
                         await logic.verify(!friend.verified)
@@ -162,7 +165,8 @@ struct VerifyScreen: View {
                 }
             }
         }
-        .navigationTitle(Word.verify.text)
+        .overlay { if logic.friend == nil { ProgressView(Word.loading.text) } }
+        .navigationTitle(Word.safetyNumber.text)
         .sheet(isPresented: $isScanning) {
             Scanner { text in
                 isScanning = false

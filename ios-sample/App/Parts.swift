@@ -10,14 +10,17 @@ extension Word {
 
 extension Phrase {
     /// In the language of the app.
-    var text: String { String(format: word.text, arguments: parts.map(\.text)) }
+    var text: String { String(format: word.text, locale: .current, arguments: parts.map(\.argument)) }
 }
 
 extension Phrase.Part {
+    /// Where a word bends with a number, the number goes in as one.
+    var argument: any CVarArg { if case .count(let number) = self { Int(clamping: number) } else { text } }
+
     var text: String {
         switch self {
         case .text(let text): text
-        case .number(let number): number.formatted()
+        case .number(let number), .count(let number): number.formatted()
         case .bytes(let bytes): Int64(clamping: bytes).formatted(.byteCount(style: .file))
         case .seconds(let seconds): Duration.seconds(Int64(clamping: seconds)).formatted(.time(pattern: .minuteSecond))
         }
@@ -55,6 +58,24 @@ struct TroubleScreen: View {
                 Button(word.text) { act(trouble.face.remedy) }.buttonStyle(.borderedProminent)
             }
         }
+    }
+}
+
+/// Something that holds for the whole screen.
+struct Notice: View {
+    let text: String
+    let icon: String
+
+    init(word: Word, icon: String) { (text, self.icon) = (word.text, icon) }
+
+    init(_ phrase: Phrase, icon: String) { (text, self.icon) = (phrase.text, icon) }
+
+    var body: some View {
+        Label(text, systemImage: icon)
+            .font(.footnote)
+            .padding(8)
+            .frame(maxWidth: .infinity)
+            .background(.yellow.opacity(0.3))
     }
 }
 

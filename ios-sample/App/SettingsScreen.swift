@@ -4,13 +4,15 @@ import SwiftUI
 
 struct ServerSection: View {
     @Binding var server: String
+    let use: @MainActor (String) async -> Void
 
     var body: some View {
         Section {
-            TextField(Word.server.text, text: $server)
+            TextField(Word.address.text, text: $server)
                 .keyboardType(.URL)
                 .textInputAutocapitalization(.never)
                 .autocorrectionDisabled()
+            Act(.useServer, "arrow.right") { await use(server) }.disabled(server.isEmpty)
         } header: {
             Text(Word.server.text)
         } footer: {
@@ -28,9 +30,10 @@ struct SettingsScreen: View {
     var body: some View {
         NavigationStack {
             Form {
-                if let me = logic.me { Text(me.name).font(.headline) }
-                ServerSection(server: $logic.server)
-                if let now = logic.preferences { choices(now) }
+                if let me = logic.me { LabeledContent(me.name, value: (logic.isOnline ? Word.online : .offline).text).font(.headline) }
+                if let now = logic.preferences { choices(now) } else { ProgressView(Word.loading.text) }
+                Section { Text((logic.isWoken ? Word.woken : .notWoken).text).font(.footnote).foregroundStyle(.secondary) }
+                ServerSection(server: $logic.server) { await sample.use($0) }
                 Section {
                     SecureField(Word.passphrase.text, text: $logic.passphrase)
                     Act(.exportNow, "square.and.arrow.up") {
@@ -40,13 +43,19 @@ struct SettingsScreen: View {
                     }
                     .disabled(logic.isExporting)
                     if let exported = logic.exported, let folder { ShareLink(exported.text, item: folder) }
+                } header: {
+                    Text(Word.export.text)
                 } footer: {
                     Text(Word.exportText.text)
                 }
                 Section {
-                    Act(.receipts, "hand.raised") { await logic.readReceipt() }
-                    ForEach(logic.figures, id: \.self) { Text("\($0.word.text): \($0.parts.map(\.text).formatted())") }
+                    if logic.burned > 0 { Label(Phrase(.burnedCount, .count(logic.burned)).text, systemImage: "flame") }
+                    ForEach(logic.receipts ?? []) { ReceiptView(receipt: $0) }
+                    if logic.receipts?.isEmpty == true { Text(Word.receiptsNone.text) }
+                    Act(.askServer, "hand.raised") { await logic.readReceipt() }
                     if let kept = logic.kept { Text(kept).font(.footnote.monospaced()).textSelection(.enabled) }
+                } header: {
+                    Text(Word.receipts.text)
                 } footer: {
                     Text(Word.receiptsText.text)
                 }
@@ -59,10 +68,10 @@ struct SettingsScreen: View {
             .navigationTitle(Word.settings.text)
             .notice(of: logic)
             .confirmationDialog(
-                Word.deleteText.text, isPresented: Binding(get: { danger != nil }, set: { if !$0 { danger = nil } }),
+                (danger == .wipe ? Word.wipeText : danger == .signOut ? .signOut : .deleteText).text, isPresented: Binding(get: { danger != nil }, set: { if !$0 { danger = nil } }),
                 titleVisibility: .visible, presenting: danger
             ) { word in
-                Button(word.text, role: .destructive) { go { await destroy(word) } }
+                Button((word == .deleteAccount ? Word.deleteReally : word).text, role: .destructive) { go { await destroy(word) } }
                 Button(Word.keepAccount.text, role: .cancel) {}
             }
         }
@@ -95,10 +104,30 @@ struct SettingsScreen: View {
                 Text(Word.routeDirectOnly.text).tag(RouteRule.directOnly)
                 Text(Word.routeRelayOnly.text).tag(RouteRule.relayOnly)
             }
+            Text(Word.routesText.text).font(.footnote).foregroundStyle(.secondary)
             Toggle(
                 Word.readReceipts.text,
                 isOn: Binding(
                     get: { now.receipts == .send }, set: { on in go { await logic.prefer(on ? ReceiptRule.send : .keep) } }))
+            Text(Word.readReceiptsText.text).font(.footnote).foregroundStyle(.secondary)
         }
+    }
+}
+
+/// What one acquaintance came to.
+private struct ReceiptView: View {
+    let receipt: Receipt
+
+    var body: some View {
+        VStack(alignment: .leading) {
+            LabeledContent(receipt.who.text, value: receipt.took.text).font(.headline)
+            ForEach(receipt.figures, id: \.word) { LabeledContent($0.word.text, value: unit($0)).font(.footnote) }
+        }
+        .accessibilityElement(children: .combine)
+    }
+
+    private func unit(_ figure: Phrase) -> String {
+        let amount = figure.parts[0].text
+        return figure.unit.map { String(format: $0.text, amount) } ?? amount
     }
 }

@@ -12,7 +12,7 @@ struct SidetoneApp: App {
         WindowGroup {
             RootScreen(sample: telephone.sample)
                 .task { await telephone.sample.start() }
-                .onOpenURL { url in go { await telephone.sample.home?.friends.add(url.absoluteString) } }
+                .onOpenURL { url in go { telephone.sample.home?.open(url.absoluteString) } }
         }
         .onChange(of: phase) { _, now in
             if now == .active { telephone.sample.client?.onForeground() }
@@ -23,6 +23,7 @@ struct SidetoneApp: App {
 
 struct RootScreen: View {
     @Bindable var sample: Sample
+    @State private var server = ""
 
     var body: some View {
         switch sample.stage {
@@ -30,7 +31,11 @@ struct RootScreen: View {
         case .blocked(let trouble):
             VStack {
                 TroubleScreen(trouble: trouble, act: solve)
-                if let saved = sample.saved { Button("\(saved.text) \(Word.erase.text)") { solve(.erase) } }
+                if let saved = sample.saved { Label(saved.text, systemImage: "checkmark") }
+                if trouble == .noServer {
+                    Form { ServerSection(server: $server) { await sample.use($0) } }.onAppear { server = sample.memory.server }
+                }
+                if trouble == .storeDamaged { Button(Word.erase.text, role: .destructive) { solve(.erase) } }
             }
             .notice(of: sample)
         case .welcome: WelcomeScreen(sample: sample)
@@ -41,7 +46,7 @@ struct RootScreen: View {
     private func solve(_ remedy: Remedy) {
         switch remedy {
         case .tryAgain, .wait: go { await sample.start() }
-        case .signIn, .compareNumbers: sample.again()
+        case .signIn, .typeAgain, .compareNumbers: sample.again()
         case .openSettings: break
         case .salvage: go { await sample.salvage(to: Folders.export(), Store.file, Keychain()) }
         case .erase: go { await sample.erase(Store.folder, Keychain()) }
@@ -80,8 +85,7 @@ struct WelcomeScreen: View {
                         sample.form.isNew.toggle()
                     }
                 }
-                ServerSection(server: $server).onAppear { server = sample.memory.server }
-                    .onChange(of: server) { _, now in sample.memory.server = now }
+                ServerSection(server: $server) { await sample.use($0) }.onAppear { server = sample.memory.server }
             }
             .navigationTitle(Word.appName.text)
             .notice(of: sample)
@@ -110,15 +114,17 @@ struct HomeScreen: View {
                 .tag(SampleLogic.Tab.settings)
         }
         .safeAreaInset(edge: .top) {
-            if !home.isOnline {
-                Label(Word.offlineText.text, systemImage: "wifi.slash")
-                    .font(.footnote)
-                    .padding(8)
-                    .frame(maxWidth: .infinity)
-                    .background(.yellow.opacity(0.3))
+            VStack(spacing: 0) {
+                if let call = home.call, home.isCallSmall {
+                    Button { home.isCallSmall = false } label: {
+                        Label("\(call.name) · \(call.words.text)", systemImage: "phone.fill").frame(maxWidth: .infinity)
+                    }
+                    .buttonStyle(.borderedProminent)
+                }
+                if !home.isOnline { Notice(word: .offlineText, icon: "wifi.slash") }
             }
         }
-        .fullScreenCover(isPresented: Binding(get: { home.call != nil }, set: { if !$0 { home.forgetCall() } })) {
+        .fullScreenCover(isPresented: Binding(get: { home.call != nil && !home.isCallSmall }, set: { if !$0 { home.isCallSmall = true } })) {
             if let call = home.call { CallScreen(home: home, logic: call) }
         }
         .preferredColorScheme(home.settings.preferences?.theme.scheme)

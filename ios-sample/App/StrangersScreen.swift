@@ -11,7 +11,7 @@ struct StrangersScreen: View {
                 switch logic.view {
                 case .lobby: lobby
                 case .searching(let working): waiting(working ? .searchWorking : .searching)
-                case .found(_, let common, _, _): found(common)
+                case .found(_, let common, let accepted, _): found(common, accepted)
                 case .with(let stranger): Conversation(logic: logic, stranger: stranger)
                 }
             }
@@ -23,17 +23,23 @@ struct StrangersScreen: View {
     private var lobby: some View {
         Form {
             if let active = logic.active {
-                Label(Phrase(.strangersActive, .number(active)).text, systemImage: "dot.radiowaves.left.and.right")
+                Label(Phrase(.strangersActive, .count(active)).text, systemImage: "dot.radiowaves.left.and.right")
             }
             Text(logic.outcome?.text ?? Word.lobbyText.text)
             if let parting = logic.parting {
                 Section {
-                    Label(parting.words.text, systemImage: "flame")
-                    Menu(Word.reportWhy.text) {
-                        ForEach(ReportReason.all, id: \.self) { reason in
-                            Button(reason.word.text) { go { await logic.report(parting.id, reason) } }
+                    ForEach(parting.counts, id: \.what) { LabeledContent($0.what.text, value: $0.erased.text) }
+                    if parting.isReported {
+                        Label(Word.reported.text, systemImage: "checkmark")
+                    } else {
+                        Menu(Word.reportWhy.text) {
+                            ForEach(ReportReason.all, id: \.self) { reason in
+                                Button(reason.word.text) { go { await logic.report(parting.id, reason) } }
+                            }
                         }
                     }
+                } header: {
+                    Label(Word.burned.text, systemImage: "flame")
                 }
             }
             Section {
@@ -44,10 +50,12 @@ struct StrangersScreen: View {
                     Text(Word.mediaVoice.text).tag(StrangerMedia.voice)
                 }
                 .pickerStyle(.segmented)
-                Toggle(Word.adult.text, isOn: $logic.isAdult)
+                Toggle(isOn: $logic.isAdult) {
+                    Text(Word.adult.text)
+                    Text(Word.adultText.text)
+                }
             }
             Section {
-                if !logic.understood { Button(Word.strangersUnderstood.text) { logic.understand() } }
                 Act(.search, "sparkles") { await logic.search() }.disabled(!logic.isReady)
             } header: {
                 Text(Word.noticeTitle.text)
@@ -65,11 +73,11 @@ struct StrangersScreen: View {
         }
     }
 
-    private func found(_ common: [String]) -> some View {
+    private func found(_ common: [String], _ accepted: Bool) -> some View {
         VStack(spacing: 24) {
             Text(Word.found.text).font(.title)
-            if !common.isEmpty { Text(Phrase(.strangersCommon, .text(common.formatted())).text) }
-            Act(.meet, "checkmark") { await logic.accept() }.buttonStyle(.borderedProminent)
+            Text(common.isEmpty ? Word.nothingCommon.text : common.formatted())
+            Act(accepted ? .waitingForThem : .meet, "checkmark") { await logic.accept() }.buttonStyle(.borderedProminent).disabled(accepted)
             Act(.skip, "forward") { await logic.skip() }
         }
     }
@@ -82,11 +90,13 @@ private struct Conversation: View {
     var body: some View {
         List {
             Section {
-                Text(stranger.nickname ?? Word.memberReaching.text).font(.title2.bold())
+                Text(stranger.nickname ?? Word.somebody.text).font(.title2.bold())
+                if logic.isTyping { Text(Word.typing.text).foregroundStyle(.secondary) }
                 if let route = stranger.route { Badge(word: route.word, icon: "arrow.left.arrow.right") }
-                if !stranger.common.isEmpty { Text(Phrase(.strangersCommon, .text(stranger.common.formatted())).text) }
+                Text(stranger.common.isEmpty ? Word.nothingCommon.text : stranger.common.formatted())
+                if stranger.theirConsent && !stranger.ourConsent { Act(.goDirect, "arrow.left.arrow.right") { await logic.setDirect(true) } }
                 if let words = stranger.words {
-                    Text(Phrase(.strangersWords, .text(words)).text)
+                    LabeledContent(Word.compareWords.text, value: words)
                 } else {
                     Act(.compareWords, "checkmark.shield") { await logic.compareWords() }
                 }
@@ -94,6 +104,7 @@ private struct Conversation: View {
             Section {
                 ForEach(logic.messages, id: \.number) { message in
                     Text(message.words.text).frame(maxWidth: .infinity, alignment: message.theirs ? .leading : .trailing)
+                        .swipeActions { if message.theirs { Act(.hide, "eye.slash") { await logic.hide(message) } } }
                 }
             }
         }
@@ -114,6 +125,10 @@ private struct Conversation: View {
         VStack {
             HStack {
                 if logic.choices.isEmpty { Act(.call, "phone") { await logic.call() } }
+                if let call = logic.stranger?.call, logic.choices.contains(.microphone) {
+                    let isHeard = logic.unheard != call.call
+                    Act(isHeard ? .hearNot : .hear, isHeard ? "speaker.wave.2" : "speaker.slash") { await logic.hear(call.call, !isHeard) }
+                }
                 ForEach(logic.choices, id: \.self) { choice in
                     ChoiceButton(choice: choice, face: choice.face(stranger.call?.microphone ?? .on, nil)) {
                         await logic.choose(choice)
@@ -121,7 +136,7 @@ private struct Conversation: View {
                 }
             }
             HStack {
-                TextField(Word.write.text, text: $logic.draft).textFieldStyle(.roundedBorder)
+                TextField(Word.write.text, text: $logic.draft).textFieldStyle(.roundedBorder).onChange(of: logic.draft) { go { await logic.typed() } }
                 Act(.send, "arrow.up.circle.fill") { await logic.say() }.disabled(logic.draft.isEmpty)
             }
         }

@@ -12,8 +12,10 @@ final class Telephone: NSObject, UIApplicationDelegate, Device {
     private let loudspeaker = Loudspeaker()
     private let player = NotePlayer()
     private let network = NWPathMonitor()
-    private var (film, ringer, channel): (Film?, Ringer?, Channel?) = (nil, nil, nil)
+    private(set) var film: Film?
+    private var (ringer, channel): (Ringer?, Channel?) = (nil, nil)
     private var intent = AudioIntent.idle
+    private var waker: Waker?
 
     private(set) lazy var sample = Sample(device: self, memory: memory) { [weak self, memory] in
         let options = ClientOptions(server: memory.server, store: Store.file, files: Store.downloads)
@@ -31,16 +33,8 @@ final class Telephone: NSObject, UIApplicationDelegate, Device {
             Task { @MainActor in self?.sample.client?.networkChanged(NetworkSnapshot(path)) }
         }
         network.start(queue: .main)
+        waker = Waker(sample)
         return true
-    }
-
-    /// An app with a push of its own: what waits arrives once the client is open and knows that its socket lives.
-    func application(
-        _ application: UIApplication, didReceiveRemoteNotification info: [AnyHashable: Any]
-    ) async -> UIBackgroundFetchResult {
-        if sample.client == nil { await sample.start() }
-        sample.client?.onForeground()
-        return .newData
     }
 
     /// Keeps the app for the moment that it takes to write everything down.

@@ -7,7 +7,7 @@ import SwiftUI
 public final class Film: NSObject, AVCaptureVideoDataOutputSampleBufferDelegate {
     private let client: Client
     private let queue = DispatchQueue(label: "film")
-    private let capture = AVCaptureSession()
+    fileprivate let capture = AVCaptureSession()
     private lazy var camera = Encoder(on: queue) { [client] in _ = client.video.push($0, from: .camera) }
     private lazy var screen = Airlock(group, on: queue, changed: shared) { [client] in _ = client.video.push($0, from: .screen) }
     private let group: String
@@ -135,6 +135,29 @@ public final class Projector: UIView {
                 Unmanaged.passUnretained(kCFBooleanTrue).toOpaque())
         }
         return sample
+    }
+}
+
+/// Where the user sees what their camera sees.
+public struct Mirror: UIViewRepresentable {
+    private let film: Film
+
+    public init(_ film: Film) { self.film = film }
+
+    public func makeUIView(context: Context) -> Glass { Glass(film.capture) }
+
+    public func updateUIView(_ view: Glass, context: Context) {}
+
+    public final class Glass: UIView {
+        init(_ session: AVCaptureSession) {
+            super.init(frame: .zero)
+            guard let preview = layer as? AVCaptureVideoPreviewLayer else { return }
+            (preview.session, preview.videoGravity) = (session, .resizeAspectFill)
+        }
+
+        @available(*, unavailable) required init?(coder: NSCoder) { nil }
+
+        public override class var layerClass: AnyClass { AVCaptureVideoPreviewLayer.self }
     }
 }
 

@@ -73,6 +73,10 @@ public final class ChatLogic: Logic {
         await attempt { if let id = message.id { try await chat.retry(id) } }
     }
 
+    public func react(_ message: Message, _ emoji: String) async {
+        await attempt { if let id = message.id { try await chat.react(to: id, emoji) } }
+    }
+
     public func takeBack(_ message: Message) async {
         await attempt { if let id = message.id { try await chat.takeBack(id) } }
     }

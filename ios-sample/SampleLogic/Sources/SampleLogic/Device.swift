@@ -49,9 +49,4 @@ public struct Memory: Sendable {
         get { defaults.string(forKey: "nickname") ?? "" }
         nonmutating set { defaults.set(newValue, forKey: "nickname") }
     }
-
-    public var understood: Bool {
-        get { defaults.bool(forKey: "understood") }
-        nonmutating set { defaults.set(newValue, forKey: "understood") }
-    }
 }

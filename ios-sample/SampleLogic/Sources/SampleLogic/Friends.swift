@@ -16,6 +16,7 @@ public final class FriendsLogic: Logic {
     public private(set) var groups: [FriendGroup] = []
     /// What is typed to add somebody.
     public var typed = ""
+    public var isAdding = false
     public private(set) var isBusy = false
     /// Who was just asked.
     public private(set) var asked: Phrase?

@@ -12,6 +12,8 @@ public final class Home: Logic {
     public private(set) var unread = 0
     /// The call that is on, or was until its last word is read.
     public private(set) var call: CallLogic?
+    /// Whether the call is only a bar at the top.
+    public var isCallSmall = false
     public let friends: FriendsLogic
     public let rooms: RoomsLogic
     public let strangers: StrangersLogic
@@ -19,12 +21,12 @@ public final class Home: Logic {
     @ObservationIgnored private let client: Client
     @ObservationIgnored private let device: any Device
 
-    init(_ client: Client, _ device: any Device, _ memory: Memory) {
+    init(_ client: Client, _ device: any Device, _ memory: Memory, _ reach: PushAddress?) {
         (self.client, self.device) = (client, device)
         friends = FriendsLogic(client)
-        rooms = RoomsLogic(client)
+        rooms = RoomsLogic(client, device)
         strangers = StrangersLogic(client, device, memory)
-        settings = SettingsLogic(client, memory)
+        settings = SettingsLogic(client, memory, reach)
         super.init()
         follow(client.online.values) { [weak self] in self?.isOnline = $0 }
         follow(client.friends.values) { [weak self] in self?.unread = $0.reduce(0) { $0 + Int($1.unread) } }
@@ -38,6 +40,13 @@ public final class Home: Logic {
     /// Calls a friend, once the microphone is allowed.
     public func call(_ peer: UserId) async {
         await with(.microphone, of: device) { show(try await client.call(peer)) }
+    }
+
+    /// A link was followed: what it says stands in its field, and the person decides.
+    public func open(_ link: String) {
+        let isFriend = Invitation.isOne(link)
+        tab = isFriend ? .friends : .rooms
+        if isFriend { (friends.typed, friends.isAdding) = (link, true) } else { rooms.typed = link }
     }
 
     /// Does what was chosen about the call, once what it needs is allowed.
@@ -70,6 +79,6 @@ public final class Home: Logic {
     private func show(_ new: Call) {
         guard call?.call.id != new.id else { return }
         forgetCall()
-        call = CallLogic(client, device, new)
+        (call, isCallSmall) = (CallLogic(client, device, new), false)
     }
 }

@@ -10,10 +10,12 @@ public struct Invitation: Hashable, Sendable {
 
     public init(of account: AccountView) { (name, key) = (account.name, account.key) }
 
+    static func isOne(_ text: String) -> Bool { text.trimmingCharacters(in: .whitespacesAndNewlines).lowercased().hasPrefix(head) }
+
     /// What was typed, pasted or scanned.
     public init(_ text: String) {
         let said = text.trimmingCharacters(in: .whitespacesAndNewlines)
-        guard said.lowercased().hasPrefix(Self.head) else {
+        guard Self.isOne(said) else {
             (name, key) = (said, nil)
             return
         }

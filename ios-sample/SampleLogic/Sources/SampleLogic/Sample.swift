@@ -36,6 +36,9 @@ public final class Sample: Logic {
     public private(set) var home: Home?
     public private(set) var client: Client?
     public let memory: Memory
+    /// Where the server wakes this phone while it sleeps: told by the system, at each start.
+    public var reach: PushAddress? { didSet { home?.settings.reach = reach } }
+    @ObservationIgnored private var starting: Task<Void, Never>?
     @ObservationIgnored private let device: any Device
     @ObservationIgnored private let opening: @MainActor () async throws -> Client
 
@@ -45,6 +48,14 @@ public final class Sample: Logic {
 
     /// Opens the client; again after the person did something about what blocked it.
     public func start() async {
+        // A wake-up and the window may ask at once.
+        let under = starting ?? Task { await open() }
+        starting = under
+        await under.value
+        starting = nil
+    }
+
+    private func open() async {
         if client != nil {
             if case .blocked = stage { again() }
             return
@@ -58,6 +69,19 @@ public final class Sample: Logic {
             follow(client.audio.values) { [device] in device.set($0, client.sound) }
         } catch {
             stage = .blocked((error as? SidetoneError).map { Trouble($0.code) } ?? .other)
+        }
+    }
+
+    /// A wake-up came: connects, and returns once a call rings, or after a while if none does.
+    public func wake(within limit: Duration = .seconds(10)) async {
+        if client == nil { await start() }
+        guard let client else { return }
+        client.handlePush()
+        await withTaskGroup(of: Void.self) { first in
+            first.addTask { for await calls in client.calls.values { if !calls.isEmpty { return } } }
+            first.addTask { try? await Task.sleep(for: limit) }
+            await first.next()
+            first.cancelAll()
         }
     }
 
@@ -92,9 +116,22 @@ public final class Sample: Logic {
     /// Destroys everything on this phone, the key first.
     public func wipe(downloads: String?) async {
         await attempt { try await client?.wipe(downloads: downloads) }
+        await begin()
+    }
+
+    /// Meets everybody at another server from now on.
+    public func use(_ server: String) async {
+        memory.server = server.trimmingCharacters(in: .whitespaces)
+        await begin()
+    }
+
+    /// As if the app were started now.
+    private func begin() async {
         leave()
         close()
+        await client?.close()
         client = nil
+        await start()
     }
 
     /// Writes what can still be read of a damaged store into a folder.
@@ -116,7 +153,7 @@ public final class Sample: Logic {
     private func show(_ account: AccountView?, _ client: Client) {
         guard let account else { return leave() }
         guard account.valid else { return stage = .blocked(.signedOut) }
-        if home == nil { home = Home(client, device, memory) }
+        if home == nil { home = Home(client, device, memory, reach) }
         stage = .home
     }
 

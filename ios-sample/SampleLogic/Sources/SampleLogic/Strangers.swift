@@ -6,12 +6,17 @@ import Sidetone
 public struct Parting: Hashable, Sendable {
     public let id: MatchId
     public let burned: BurnReport
+    public internal(set) var isReported = false
 
-    public var words: Phrase {
-        let erased = burned.erased
-        return Phrase(
-            .strangersBurned, .number(UInt64(erased.texts + erased.images + erased.notes)), .number(UInt64(erased.keys)),
-            .number(UInt64(erased.links)), .number((burned.tookUs ?? 0) / 1_000))
+    /// What there was, and how much of it was erased.
+    public var counts: [(what: Word, erased: Phrase)] {
+        func count(_ part: KeyPath<HeldCount, UInt32>) -> Phrase {
+            Phrase(.ofCount, .number(UInt64(burned.erased[keyPath: part])), .number(UInt64(burned.held[keyPath: part])))
+        }
+        return [
+            (.burnTexts, count(\.texts)), (.burnImages, count(\.images)), (.burnNotes, count(\.notes)),
+            (.burnKeys, count(\.keys)), (.burnLinks, count(\.links)),
+        ]
     }
 }
 
@@ -23,12 +28,14 @@ public final class StrangersLogic: Logic {
     public var media = StrangerMedia.text
     /// The person says to be of age.
     public var isAdult = false
-    public private(set) var understood: Bool
     /// How many are there now.
     public private(set) var active: UInt64?
     /// Oldest first.
     public private(set) var messages: [StrangerMessage] = []
     public var draft = ""
+    public private(set) var isTyping = false
+    /// The call in which what the stranger says is not played.
+    public private(set) var unheard: CallId?
     public private(set) var parting: Parting?
     public private(set) var outcome: Word?
     @ObservationIgnored private let strangers: Strangers
@@ -38,23 +45,18 @@ public final class StrangersLogic: Logic {
     init(_ client: Client, _ device: any Device, _ memory: Memory) {
         (strangers, self.device, self.memory) = (client.strangers, device, memory)
         view = client.strangers.view.value
-        (nickname, understood) = (memory.nickname, memory.understood)
+        nickname = memory.nickname
         super.init()
         follow(strangers.view.values) { [weak self] in self?.show($0) }
         follow(strangers.events) { [weak self] in await self?.note($0) }
     }
 
-    public var isReady: Bool { isAdult && understood && !nickname.isEmpty }
+    public var isReady: Bool { isAdult && !nickname.isEmpty }
 
     public var stranger: Stranger? { if case .with(let stranger) = view { stranger } else { nil } }
 
     /// What may be done about the stranger's call.
     public var choices: [CallChoice] { stranger?.call?.choices ?? [] }
-
-    public func understand() {
-        memory.understood = true
-        understood = true
-    }
 
     public func search() async {
         memory.nickname = nickname
@@ -76,7 +78,7 @@ public final class StrangersLogic: Logic {
     public func report(_ id: MatchId, _ reason: ReportReason) async {
         await attempt {
             try await strangers.report(id, reason)
-            outcome = .reported
+            if parting?.id == id { parting?.isReported = true }
         }
     }
 
@@ -88,6 +90,27 @@ public final class StrangersLogic: Logic {
             messages = try await strangers.messages()
         }
     }
+
+    /// The text in the field changed.
+    public func typed() async { if !draft.isEmpty { await refresh { try await strangers.typing() } } }
+
+    /// Looks no more at something that the stranger sent.
+    public func hide(_ message: StrangerMessage) async {
+        await attempt {
+            try await strangers.hide(message.number)
+            messages = try await strangers.messages()
+        }
+    }
+
+    /// Plays what the stranger says, or not; they are not told.
+    public func hear(_ call: CallId, _ on: Bool) async {
+        await attempt {
+            try await strangers.setHearing(on ? .on : .off)
+            unheard = on ? nil : call
+        }
+    }
+
+    public func setDirect(_ direct: Bool) async { await attempt { try await strangers.setDirect(direct) } }
 
     public func compareWords() async { await attempt { try await strangers.compareWords() } }
 
@@ -112,8 +135,11 @@ public final class StrangersLogic: Logic {
 
     private func note(_ event: StrangerEvent) async {
         switch event {
-        case .message: await refresh { messages = try await strangers.messages() }
-        case .ended(let id, let reason, let burned): (parting, outcome) = (Parting(id: id, burned: burned), reason.word)
+        case .message:
+            isTyping = false
+            await refresh { messages = try await strangers.messages() }
+        case .typing: isTyping = true
+        case .ended(let id, let reason, let burned): (parting, outcome, isTyping) = (Parting(id: id, burned: burned), reason.word, false)
         case .notFound(let reason): outcome = reason.word
         default: break
         }

@@ -1,7 +1,7 @@
 import Sidetone
 
 /// What a person does about a trouble.
-public enum Remedy: Sendable { case tryAgain, openSettings, signIn, compareNumbers, salvage, erase, wait }
+public enum Remedy: Sendable { case tryAgain, openSettings, typeAgain, signIn, compareNumbers, salvage, erase, wait }
 
 /// What keeps a person from going on: each has a screen that says what to do.
 public enum Trouble: CaseIterable, Sendable {
@@ -31,12 +31,12 @@ public enum Trouble: CaseIterable, Sendable {
         case .microphoneForbidden: (.troubleMicrophone, .troubleMicrophoneText, .openSettings)
         case .cameraForbidden: (.troubleCamera, .troubleCameraText, .openSettings)
         case .noServer: (.troubleServer, .troubleServerText, .tryAgain)
-        case .wrongPassword: (.troublePassword, .troublePasswordText, .signIn)
+        case .wrongPassword: (.troublePassword, .troublePasswordText, .typeAgain)
         case .keyChanged: (.troubleKey, .troubleKeyText, .compareNumbers)
         case .signedOut: (.troubleSignedOut, .troubleSignedOutText, .signIn)
         case .suspended: (.troubleSuspended, .troubleSuspendedText, .wait)
         case .phoneLocked: (.troubleLocked, .troubleLockedText, .tryAgain)
-        case .keyLost: (.troubleKeyLost, .troubleKeyLostErase, .erase)
+        case .keyLost: (.troubleKeyLost, .troubleKeyLostText, .erase)
         case .storeDamaged: (.troubleDamaged, .troubleDamagedText, .salvage)
         case .storeFull: (.troubleFull, .troubleFullText, .tryAgain)
         case .outdated: (.troubleOutdated, .troubleOutdatedText, .wait)
@@ -52,7 +52,8 @@ extension Remedy {
         case .tryAgain: .tryAgain
         case .openSettings: .openSettings
         case .signIn: .signIn
-        case .compareNumbers: .safetyNumber
+        case .typeAgain: .typeAgain
+        case .compareNumbers: .compare
         case .salvage: .salvage
         case .erase: .erase
         case .wait: nil

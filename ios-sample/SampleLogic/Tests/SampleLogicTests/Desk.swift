@@ -16,7 +16,13 @@ final class Desk: Device {
 
     nonisolated init() {}
 
-    func allows(_ permission: Permission) async -> Bool { !forbidden.contains(permission) }
+    /// What happens while the person is asked.
+    var asking: (@MainActor () async -> Void)?
+
+    func allows(_ permission: Permission) async -> Bool {
+        await asking?()
+        return !forbidden.contains(permission)
+    }
 
     func record(into note: VoiceNote) throws {
         isRecording = true
@@ -60,14 +66,15 @@ struct Phone {
 
     init(server: String = Phones.url, store: String? = nil) {
         let memory = Memory("sample-" + UUID().uuidString)
+        memory.server = server
         sample = Sample(device: desk, memory: memory) {
-            try await Client.open(Phones.options(server: server, store: store), vault: FixedVault())
+            try await Client.open(Phones.options(server: memory.server, store: store), vault: FixedVault())
         }
     }
 
     /// Opened and signed in anew.
-    static func registered(store: String? = nil) async throws -> Phone {
-        let phone = Phone(store: store)
+    static func registered(server: String = Phones.url, store: String? = nil) async throws -> Phone {
+        let phone = Phone(server: server, store: store)
         await phone.sample.start()
         try await until { phone.sample.stage == .welcome }
         try await phone.register()
@@ -92,9 +99,9 @@ struct Two {
     let anna: Phone
     let ben: Phone
 
-    init(folder: String? = nil) async throws {
-        anna = try await .registered(store: folder.map { $0 + "/anna.db" })
-        ben = try await .registered(store: folder.map { $0 + "/ben.db" })
+    init(server: String = Phones.url, folder: String? = nil) async throws {
+        anna = try await .registered(server: server, store: folder.map { $0 + "/anna.db" })
+        ben = try await .registered(server: server, store: folder.map { $0 + "/ben.db" })
         let (anna, ben) = (anna, ben)
         await anna.home.friends.add(ben.home.friends.link)
         try await until { ben.home.friends.groups.first?.title == .wantsFriend }

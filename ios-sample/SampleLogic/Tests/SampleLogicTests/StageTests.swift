@@ -58,6 +58,10 @@ final class StageTests: XCTestCase, @unchecked Sendable {
         let bad = Phone(server: "no address")
         await bad.sample.start()
         same(bad.sample.stage, .blocked(.noServer))
+        await bad.sample.use(" \(Phones.url) ")
+        try await until { bad.sample.stage == .welcome }
+        same(bad.sample.memory.server, Phones.url)
+        await bad.close()
     }
 
     func testAPhoneThatIsLockedOpensAfterItsUnlocking() async throws {
@@ -96,8 +100,57 @@ final class StageTests: XCTestCase, @unchecked Sendable {
         let folder = try folder()
         let phone = try await Phone.registered(store: folder + "/anna.db")
         await phone.sample.wipe(downloads: nil)
-        same(phone.sample.stage, .welcome)
-        XCTAssertFalse(FileManager.default.fileExists(atPath: folder + "/anna.db"))
+        try await until { phone.sample.stage == .welcome }
+        try await phone.sample.client!.online.until { $0 }
+        (phone.sample.form.name, phone.sample.form.password) = (phone.name, phone.password)
+        phone.sample.form.isNew = false
+        await phone.sample.signIn()
+        try await until { phone.sample.stage == .home }
+        await phone.close()
+    }
+
+    func testAFriendsCallWakesThisPhoneByWhatTheSystemOffers() async throws {
+        let server = try TestServer.start()
+        let two = try await Two(server: server.url())
+        let client = two.ben.sample.client!
+        let key = try await client.pushKey()
+        XCTAssertFalse(two.ben.home.settings.isWoken)
+        two.ben.sample.reach = .web(endpoint: server.pushEndpoint(), key: key, auth: Data(repeating: 1, count: 16))
+        try await until { two.ben.home.settings.isWoken }
+        try await client.onBackground()
+        try await client.online.until { !$0 }
+        await two.anna.home.call(two.benId)
+        let woken = await server.nextWakeUp()
+        XCTAssertTrue(woken)
+        XCTAssertNil(two.ben.home.call, "the control: it sleeps")
+        await two.ben.sample.wake(within: .seconds(60))
+        try await until { two.ben.home.call != nil }
+        await two.ben.home.choose(.answer)
+        try await until { two.anna.home.call?.words == Phrase(.callConnected) }
+        await two.anna.home.settings.readReceipt()
+        same(two.anna.home.settings.receipts?.map(\.who), [Phrase(.plain, .text(two.ben.name))])
+        two.ben.sample.reach = nil
+        try await until { !two.ben.home.settings.isWoken }
+        await two.close()
+        server.stop()
+    }
+
+    func testALinkThatWasFollowedAsksNobodyBeforeThePersonDoes() async throws {
+        let phone = try await Phone.registered()
+        phone.home.open("sidetone:friend/ben")
+        same([phone.home.friends.typed, "\(phone.home.tab)"], ["sidetone:friend/ben", "friends"])
+        XCTAssertTrue(phone.home.friends.isAdding && phone.home.friends.groups.isEmpty)
+        phone.home.open("https://meet.example/r#AAAA")
+        same([phone.home.rooms.typed, "\(phone.home.tab)"], ["https://meet.example/r#AAAA", "rooms"])
+        await phone.close()
+    }
+
+    func testAnotherServerIsMetAtOnceAndRememberedForTheNextStart() async throws {
+        let phone = try await Phone.registered()
+        await phone.sample.use(" ws://127.0.0.1:9 ")
+        same(phone.sample.memory.server, "ws://127.0.0.1:9")
+        try await until { phone.sample.stage == .welcome }
+        await phone.close()
     }
 
     func testEveryErrorHasItsWordsAndEveryTroubleSaysWhatToDo() async {

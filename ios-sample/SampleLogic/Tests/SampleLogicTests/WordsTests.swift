@@ -6,7 +6,15 @@ import XCTest
 final class WordsTests: XCTestCase {
     private struct Catalog: Decodable {
         struct Entry: Decodable { let localizations: [String: Localization] }
-        struct Localization: Decodable { let stringUnit: Unit }
+        struct Localization: Decodable {
+            let stringUnit: Unit?
+            let variations: Variations?
+
+            /// By the quantity, as Android has them: what does not bend is `other`.
+            var texts: [String: String] { variations?.plural.mapValues(\.stringUnit.value) ?? ["other": stringUnit?.value ?? ""] }
+        }
+        struct Variations: Decodable { let plural: [String: Form] }
+        struct Form: Decodable { let stringUnit: Unit }
         struct Unit: Decodable { let value: String }
         let strings: [String: Entry]
     }
@@ -18,52 +26,58 @@ final class WordsTests: XCTestCase {
         return try JSONDecoder().decode(Catalog.self, from: bytes).strings
     }
 
-    /// The gaps of a text, in their order of number.
-    private func gaps(_ text: String) -> [String] {
-        let gap = try! NSRegularExpression(pattern: #"%(\d\$)@"#)
-        return gap.matches(in: text, range: NSRange(text.startIndex..., in: text)).map {
-            String(text[Range($0.range(at: 1), in: text)!])
-        }.sorted()
+    private func all(_ pattern: String, in text: String) -> [[String]] {
+        let expression = try! NSRegularExpression(pattern: pattern, options: .dotMatchesLineSeparators)
+        return expression.matches(in: text, range: NSRange(text.startIndex..., in: text)).map { match in
+            (1..<match.numberOfRanges).map { Range(match.range(at: $0), in: text).map { String(text[$0]) } ?? "" }
+        }
     }
+
+    /// The gaps of a text, in their order of number.
+    private func gaps(_ text: String) -> [String] { all(#"%(\d\$)(?:@|lld)"#, in: text).map { $0[0] }.sorted() }
 
     func testEverythingTheAppSaysIsThereInEnglishAndInTurkish() throws {
         let catalog = try catalog()
         XCTAssertEqual(Set(catalog.keys), Set(Word.allCases.map(\.rawValue)))
         for (key, entry) in catalog {
             XCTAssertEqual(Set(entry.localizations.keys), ["en", "tr"], key)
-            let texts = entry.localizations.mapValues(\.stringUnit.value)
-            XCTAssertFalse(texts.values.contains(""), key)
-            XCTAssertEqual(gaps(texts["en"]!), gaps(texts["tr"]!), key)
-            XCTAssertEqual(gaps(texts["en"]!), gaps(texts["en"]!).indices.map { "\($0 + 1)$" }, key)
+            let (english, turkish) = (entry.localizations["en"]!.texts, entry.localizations["tr"]!.texts)
+            XCTAssertEqual(Set(english.keys), Set(turkish.keys), key)
+            for (quantity, text) in english {
+                XCTAssertFalse(text.isEmpty || turkish[quantity]!.isEmpty, key)
+                XCTAssertEqual(gaps(text), gaps(turkish[quantity]!), key)
+                XCTAssertEqual(gaps(text), gaps(text).indices.map { "\($0 + 1)$" }, key)
+            }
         }
     }
 
-    /// What the sample for Android says in plurals, or elsewhere, or leaves to the system.
-    private let onlyHere: Set<Word> = [
-        .friendsBlocked, .friendsUnread, .friendsRemove, .friendsBlock, .friendsUnblock, .notVerified, .chatAttach, .chatOpen,
-        .takeBack, .callLasted, .plain, .callConnected, .roomMembers, .strangersActive, .strangersUnderstood,
-        .strangersCommon, .strangersBurned, .strangersWords, .wipe, .salvage, .erase, .troubleKeyLostErase,
-    ]
+    /// What one of the two leaves to its system.
+    private let onlyHere: Set = ["chat_attach", "plain"]
+    private let onlyThere: Set = ["back", "bytes", "kilobytes", "megabytes"]
 
     func testBothSamplesSayTheSame() throws {
         let catalog = try catalog()
         for (language, name) in [("en", "values"), ("tr", "values-tr")] {
-            let file = folder.appendingPathComponent("Android/\(name).xml")
-            guard let xml = try? String(contentsOf: file, encoding: .utf8) else { throw XCTSkip("there is no sample for Android") }
-            let pattern = try NSRegularExpression(pattern: #"<string name="([a-z_]+)"[^>]*>([^<]*)</string>"#)
-            var theirs: [String: String] = [:]
-            for match in pattern.matches(in: xml, range: NSRange(xml.startIndex..., in: xml)) {
-                let text = String(xml[Range(match.range(at: 2), in: xml)!])
-                theirs[String(xml[Range(match.range(at: 1), in: xml)!])] = text
-                    .replacingOccurrences(of: #"%(\d)\$[sd]"#, with: "%$1\\$@", options: .regularExpression)
-                    .replacingOccurrences(of: "\\'", with: "'").replacingOccurrences(of: "&amp;", with: "&")
+            let xml = try String(contentsOf: folder.appendingPathComponent("Android/\(name).xml"), encoding: .utf8)
+            var theirs = Dictionary(
+                uniqueKeysWithValues: all(#"<string name="([a-z_]+)"[^>]*>([^<]*)</string>"#, in: xml).map { ($0[0], ["other": plain($0[1], "@")]) })
+            for plurals in all(#"<plurals name="([a-z_]+)">(.*?)</plurals>"#, in: xml) {
+                let forms = all(#"<item quantity="([a-z]+)">([^<]*)</item>"#, in: plurals[1])
+                theirs[plurals[0]] = Dictionary(uniqueKeysWithValues: forms.map { ($0[0], plain($0[1], "lld")) })
             }
             XCTAssertGreaterThan(theirs.count, 200)
-            for word in Word.allCases where !onlyHere.contains(word) {
-                let ours = catalog[word.rawValue]?.localizations[language]?.stringUnit.value
-                XCTAssertEqual(ours, theirs[word.rawValue], "\(word) in \(language)")
+            XCTAssertEqual(Set(catalog.keys).subtracting(theirs.keys), onlyHere, language)
+            XCTAssertEqual(Set(theirs.keys).subtracting(catalog.keys), onlyThere, language)
+            for (key, texts) in theirs where !onlyThere.contains(key) {
+                XCTAssertEqual(catalog[key]?.localizations[language]?.texts, texts, "\(key) in \(language)")
             }
         }
+    }
+
+    /// As it stands in the catalogue.
+    private func plain(_ text: String, _ gap: String) -> String {
+        text.replacingOccurrences(of: #"%(\d)\$[sd]"#, with: "%$1\\$\(gap)", options: .regularExpression)
+            .replacingOccurrences(of: "\\'", with: "'").replacingOccurrences(of: "&amp;", with: "&")
     }
 
     func testEveryWordIsUsed() throws {

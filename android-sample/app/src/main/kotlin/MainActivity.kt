@@ -12,8 +12,10 @@ import androidx.compose.runtime.CompositionLocalProvider
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.graphics.asImageBitmap
 import androidx.compose.ui.viewinterop.AndroidView
+import org.sidetone.devices.Mirror
 import org.sidetone.devices.Stage
 import org.sidetone.sample.platform.SampleApp
+import org.sidetone.sample.ui.LocalMirror
 import org.sidetone.sample.ui.LocalPictures
 import org.sidetone.sample.ui.LocalStage
 import org.sidetone.sample.ui.Root
@@ -25,14 +27,25 @@ class MainActivity : ComponentActivity() {
     override fun onCreate(state: Bundle?) {
         super.onCreate(state)
         enableEdgeToEdge()
+        if (state == null) follow(intent)
         setContent {
             CompositionLocalProvider(
                 LocalPictures provides { BitmapFactory.decodeByteArray(it, 0, it.size)?.asImageBitmap() },
+                LocalMirror provides { modifier -> app.phone.film?.let { film -> AndroidView({ Mirror(it, film) }, modifier) } },
                 LocalStage provides { source, modifier -> app.phone.film?.let { film -> AndroidView({ Stage(it, film, source) }, modifier) } },
             ) {
                 Root(app.sample, app.scanner)
             }
         }
+    }
+
+    override fun onNewIntent(intent: Intent) {
+        super.onNewIntent(intent)
+        follow(intent)
+    }
+
+    private fun follow(intent: Intent) {
+        intent.dataString?.let(app::open)
     }
 
     @Deprecated("The framework's own way asks for no more libraries.")

@@ -3,14 +3,17 @@ package org.sidetone.sample.desktop
 import com.google.zxing.RGBLuminanceSource
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.emptyFlow
 import kotlinx.coroutines.withContext
 import org.sidetone.KeyVault
+import org.sidetone.PushAddress
 import org.sidetone.Sound
 import org.sidetone.VaultProblem
 import org.sidetone.sample.logic.Device
 import org.sidetone.sample.logic.Permission
 import org.sidetone.sample.logic.Pick
+import org.sidetone.sample.logic.Store
 import org.sidetone.sample.logic.decode
 import java.awt.FileDialog
 import java.awt.Frame
@@ -29,6 +32,7 @@ import javax.sound.sampled.LineUnavailableException
 import javax.sound.sampled.SourceDataLine
 import javax.sound.sampled.TargetDataLine
 import kotlin.concurrent.thread
+import kotlin.math.abs
 
 /** Ten milliseconds. */
 private const val BLOCK = 960
@@ -37,8 +41,19 @@ private val FORM = AudioFormat(48_000f, 16, 1, true, ByteOrder.nativeOrder() == 
 
 /** A desk in the place of a phone. */
 class Desktop(override var server: String, private val folder: File, private val voice: File?) : Device {
+    override val store = Store(File(folder, "desktop.db").path, FileVault(File(folder, "desktop.key")), File(folder, "received").path)
+
+    /** A desk does not sleep. */
+    override val reach = MutableStateFlow<PushAddress?>(null)
+
+    override fun subscribe(key: ByteArray) = Unit
+
     override val language: String get() = Locale.getDefault().toLanguageTag()
     @Volatile private var moving: Thread? = null
+
+    /** The loudest that was said to us yet, of 32,768. */
+    @Volatile var loudest = 0
+        private set
 
     override suspend fun allows(permission: Permission) = permission != Permission.CAMERA
 
@@ -92,6 +107,7 @@ class Desktop(override var server: String, private val folder: File, private val
                 if (!mouth.read(spoken) || sound.push(spoken) < 0) break
                 sound.pull(heard)
                 heard.get(0, bytes)
+                loudest = maxOf(loudest, (0 until BLOCK / 2).maxOf { abs(heard.getShort(2 * it).toInt()) })
                 ear?.write(bytes, 0, BLOCK)
             }
             mouth.close()

@@ -52,14 +52,23 @@ class CallLogic(outer: CoroutineScope, private val client: Client, private val d
     }
 
     private suspend fun share(on: Boolean) {
-        if (!on) call.setScreenShare(null) else if (device.shareScreen()) call.setScreenShare(ScreenContent.TEXT)
+        if (!on) return call.setScreenShare(null)
+        if (!device.shareScreen()) return
+        try {
+            call.setScreenShare(ScreenContent.TEXT)
+        } catch (error: SidetoneException) {
+            device.stopScreen()
+            throw error
+        }
     }
 
     private fun show(view: CallView, friend: Friend?) {
+        val shown = state.value.view.shows.screen != null
         val left = (view.state as? CallState.Reconnecting)?.let { (it.remainingMs.toInt() + 999) / 1_000 }
         change { copy(view = view, friend = friend, choices = view.choices, leftS = left ?: 0) }
         device.setCamera(view.shows.camera && CallChoice.CAMERA in view.choices, view.theirWants.camera.toInt())
-        if (view.shows.screen == null || CallChoice.SCREEN !in view.choices) device.stopScreen()
+        // The phone shows the screen a moment before the call says so.
+        if (shown && (view.shows.screen == null || CallChoice.SCREEN !in view.choices)) device.stopScreen()
     }
 
     private suspend fun tick() {

@@ -1,6 +1,9 @@
 package org.sidetone.sample.logic
 
 import kotlinx.coroutines.flow.Flow
+import kotlinx.coroutines.flow.StateFlow
+import org.sidetone.KeyVault
+import org.sidetone.PushAddress
 import java.nio.ByteBuffer
 
 /** What a person may allow the app. */
@@ -11,6 +14,9 @@ enum class Permission(val trouble: Trouble) {
 /** What a person picks to send. */
 enum class Pick { IMAGE, FILE }
 
+/** Where everything is kept, what opens it, and where received files go. */
+class Store(val file: String, val vault: KeyVault, val downloads: String)
+
 /** The phone around the app; on a desk, what stands in for it. */
 interface Device {
     /** The BCP 47 tag of the language shown. */
@@ -18,6 +24,15 @@ interface Device {
 
     /** Where friends, rooms and strangers are met. */
     var server: String
+
+    /** What is kept from one start to the next. */
+    val store: Store
+
+    /** Where the server wakes this phone while it sleeps, if anybody does. */
+    val reach: StateFlow<PushAddress?>
+
+    /** Asks whoever wakes apps on this phone to wake this one for the server that has this key. */
+    fun subscribe(key: ByteArray)
 
     /** Asks for a permission, if it was not given yet. */
     suspend fun allows(permission: Permission): Boolean

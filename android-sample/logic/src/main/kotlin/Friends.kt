@@ -12,6 +12,7 @@ data class FriendsState(
     val me: AccountView? = null,
     val requests: List<Friend> = emptyList(),
     val rows: List<FriendRow> = emptyList(),
+    val blocked: List<Friend> = emptyList(),
     /** What is typed to add somebody. */
     val typed: String = "",
     val busy: Boolean = false,
@@ -41,16 +42,15 @@ class FriendsLogic(outer: CoroutineScope, private val client: Client) : Logic<Fr
 
     suspend fun decline(user: UserId) = client.decline(user)
 
-    suspend fun unfriend(user: UserId) = client.unfriend(user)
-
-    suspend fun block(user: UserId) = client.block(user)
+    suspend fun unblock(user: UserId) = client.unblock(user)
 
     private suspend fun show(all: List<Friend>, me: AccountView?) {
         val chats = client.chats().associateBy { it.peer }
         val rows = all.filter { it.standing == Standing.FRIEND || it.standing == Standing.ASKED_BY_US }
             .map { FriendRow(it, chats[it.user], client.chat(it.user).history(1).firstOrNull()) }
             .sortedByDescending { it.chat?.activeMs ?: 0u }
-        change { copy(loading = false, me = me, rows = rows, requests = all.filter { it.standing == Standing.ASKED_US }) }
+        val (asking, blocked) = all.filter { it.standing == Standing.ASKED_US } to all.filter { it.standing == Standing.BLOCKED }
+        change { copy(loading = false, me = me, rows = rows, requests = asking, blocked = blocked) }
     }
 }
 
@@ -81,6 +81,10 @@ class VerifyLogic(outer: CoroutineScope, private val client: Client, private val
 
     /** The people compared the digits. */
     suspend fun verify(verified: Boolean) = client.setVerified(peer, verified)
+
+    suspend fun remove() = client.unfriend(peer)
+
+    suspend fun block() = client.block(peer)
 
     /** The friend's new key is theirs. */
     suspend fun acceptKey() {

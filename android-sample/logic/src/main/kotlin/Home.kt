@@ -43,11 +43,19 @@ class Home(outer: CoroutineScope, val client: Client, val device: Device) : Logi
         combine(client.online, client.friends) { online, all -> change { copy(online = online, unread = all.sumOf { it.unread.toInt() }) } }
             .launchIn(scope)
         client.calls.onEach(::onCalls).launchIn(scope)
+        run { device.allows(Permission.NOTIFICATIONS) }
     }
 
     fun show(tab: Tab) = change { copy(tab = tab, place = Place.Tabs) }
 
     fun add() = go(Place.Add)
+
+    /** A link was followed: what it says stands in its field, and the person decides. */
+    fun open(link: String) {
+        val isFriend = Invitation.isOne(link)
+        show(if (isFriend) Tab.FRIENDS else Tab.ROOMS)
+        if (isFriend) friends.type(link).also { add() } else rooms.type(link)
+    }
 
     fun forbidden(permission: Permission) {
         shrink(true)

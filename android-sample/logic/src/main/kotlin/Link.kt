@@ -14,10 +14,12 @@ data class Invitation(val name: String, val key: PublicKey?) {
 
         fun of(account: AccountView) = Invitation(account.name, account.key)
 
+        fun isOne(text: String) = text.trim().startsWith(HEAD, ignoreCase = true)
+
         /** What was typed, pasted or scanned. */
         fun read(text: String): Invitation {
             val said = text.trim()
-            if (!said.startsWith(HEAD, ignoreCase = true)) return Invitation(said, null)
+            if (!isOne(said)) return Invitation(said, null)
             val name = said.drop(HEAD.length).substringBefore('#')
             return Invitation(URLDecoder.decode(name, "UTF-8"), said.substringAfter('#', "").ifEmpty { null }?.let(::PublicKey))
         }

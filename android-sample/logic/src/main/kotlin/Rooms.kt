@@ -85,6 +85,8 @@ data class RoomState(
 
 class RoomLogic(outer: CoroutineScope, private val room: Room, private val device: Device) :
     Logic<RoomState>(outer, RoomState(room.view.value)) {
+    private var held = false
+
     init {
         room.view.onEach { view ->
             change { copy(view = view) }
@@ -96,11 +98,16 @@ class RoomLogic(outer: CoroutineScope, private val room: Room, private val devic
 
     /** The button goes down: we speak as soon as nobody else does. */
     suspend fun press() {
+        held = true
         change { copy(refused = null) }
-        if (device.allows(Permission.MICROPHONE)) room.press()
+        // Who is asked for the microphone may have let go meanwhile.
+        if (device.allows(Permission.MICROPHONE) && held) room.press()
     }
 
-    fun release() = room.release()
+    fun release() {
+        held = false
+        room.release()
+    }
 
     suspend fun openCode() {
         val code = room.openCode()
@@ -113,6 +120,7 @@ class RoomLogic(outer: CoroutineScope, private val room: Room, private val devic
 
     suspend fun say() {
         val text = state.value.draft.trim()
+        if (text.isEmpty()) return
         room.say(text)
         change { copy(draft = "", said = said + Said(view.us, text)) }
     }
@@ -129,15 +137,9 @@ class RoomLogic(outer: CoroutineScope, private val room: Room, private val devic
         change { copy(missed = this.missed - missed) }
     }
 
-    suspend fun verify(member: MemberId, verified: Boolean) = room.setVerified(member, verified)
-
-    suspend fun askToMute(member: MemberId) = room.askToMute(member)
-
     suspend fun admit(member: MemberId) = room.admit(member)
 
     suspend fun kick(member: MemberId) = room.kick(member)
-
-    suspend fun lock(locked: Boolean) = room.lock(locked)
 
     suspend fun leave() = room.leave()
 

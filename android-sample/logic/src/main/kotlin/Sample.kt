@@ -3,13 +3,14 @@ package org.sidetone.sample.logic
 import kotlinx.coroutines.*
 import kotlinx.coroutines.flow.*
 import org.sidetone.*
+import java.io.File
 
 /** Where the app as a whole is. */
 sealed interface Stage {
     data object Opening : Stage
 
     /** It cannot go on by itself. */
-    data class Blocked(val trouble: Trouble) : Stage
+    data class Blocked(val trouble: Trouble, val saved: ExportReport? = null) : Stage
 
     /** Nobody is signed in on this phone. Rooms and strangers need nobody. */
     data class Welcome(val form: Form = Form()) : Stage
@@ -35,6 +36,9 @@ class Sample(outer: CoroutineScope, private val device: Device, private val open
     private var desk: Home? = null
     private var watching: Job? = null
 
+    /** Where everybody is met. */
+    val server: String get() = device.server
+
     /** What is behind the screens, from [Stage.Home] on. */
     val home: Home? get() = desk
 
@@ -56,11 +60,15 @@ class Sample(outer: CoroutineScope, private val device: Device, private val open
 
     private suspend fun stop() {
         if (!opened.isCompleted) return
+        part()
+        client().close()
+        opened = CompletableDeferred()
+    }
+
+    private fun part() {
         watching?.cancel()
         desk?.close()
         desk = null
-        client().close()
-        opened = CompletableDeferred()
     }
 
     private suspend fun watch(client: Client): Unit = coroutineScope {
@@ -86,6 +94,27 @@ class Sample(outer: CoroutineScope, private val device: Device, private val open
     /** Meets everybody at another server from now on. */
     suspend fun use(server: String) {
         device.server = server.trim()
+        start()
+    }
+
+    /** Writes what can still be read of a damaged store where the person finds it. */
+    suspend fun salvage() {
+        val saved = device.store.run { Client.salvageData(file, vault, device.exportFolder()) }
+        change { Stage.Blocked(Trouble.STORE_DAMAGED, saved) }
+    }
+
+    /** Takes away what cannot be opened any more, and begins anew. */
+    suspend fun erase() {
+        device.store.vault.forgetKey()
+        val file = File(device.store.file)
+        file.parentFile.listFiles { one -> one.name.startsWith(file.name) }.orEmpty().forEach(File::delete)
+        start()
+    }
+
+    /** Destroys everything on this phone, the key first, and begins anew; the account stays at the server. */
+    suspend fun wipe() {
+        part()
+        client().wipe(device.store.downloads)
         start()
     }
 

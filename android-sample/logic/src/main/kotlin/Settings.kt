@@ -4,6 +4,12 @@ import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.flow.*
 import org.sidetone.*
 
+/** What nobody can bring back. */
+enum class Danger { WIPE, DELETE }
+
+/** What one acquaintance came to, with the friend's name if it was one. */
+data class Receipt(val about: PrivacyReceipt, val name: String?)
+
 data class SettingsState(
     val me: AccountView? = null,
     val server: String = "",
@@ -17,9 +23,12 @@ data class SettingsState(
     val kept: String? = null,
     /** What was erased of each stranger since the app was started. */
     val burned: List<BurnReport> = emptyList(),
-    val figures: Diagnostics? = null,
-    /** Deleting was asked for and is not confirmed. */
-    val deleting: Boolean = false,
+    /** With whom this phone had to do, the newest first; null before anybody asked. */
+    val receipts: List<Receipt>? = null,
+    /** Whether the server wakes this phone when a friend calls. */
+    val woken: Boolean = false,
+    /** What was asked for and is not confirmed. */
+    val asking: Danger? = null,
 )
 
 class SettingsLogic(outer: CoroutineScope, private val client: Client, private val device: Device) :
@@ -28,6 +37,9 @@ class SettingsLogic(outer: CoroutineScope, private val client: Client, private v
         client.events.filter { it is Event.Preferences }.onStart { emit(Event.Preferences) }.onEach { attempt { read() } }.launchIn(scope)
         client.account.onEach { change { copy(me = it) } }.launchIn(scope)
         client.online.onEach { change { copy(online = it) } }.launchIn(scope)
+        val connected = client.online.filter { it }
+        connected.onEach { quietly { device.subscribe(client.pushKey()) } }.launchIn(scope)
+        connected.combine(device.reach) { _, at -> at }.onEach { at -> quietly { wake(at) } }.launchIn(scope)
         client.strangers.events.filterIsInstance<StrangerEvent.Ended>()
             .onEach { change { copy(burned = listOf(it.burned) + burned) } }.launchIn(scope)
     }
@@ -39,8 +51,6 @@ class SettingsLogic(outer: CoroutineScope, private val client: Client, private v
     suspend fun prefer(addresses: AddressRule) = client.setAddresses(addresses)
 
     suspend fun prefer(receipts: ReceiptRule) = client.setReceipts(receipts)
-
-    fun address(server: String) = change { copy(server = server) }
 
     fun type(passphrase: String) = change { copy(passphrase = passphrase) }
 
@@ -58,17 +68,23 @@ class SettingsLogic(outer: CoroutineScope, private val client: Client, private v
 
     /** Asks the server what it keeps, and this phone what it did. */
     suspend fun receipts() {
-        val figures = client.diagnostics()
-        change { copy(figures = figures) }
+        val names = client.friends.value.associate { it.user to it.name }
+        val receipts = client.privacyReceipts().map { Receipt(it, (it.peer as? ReceiptPeer.Friend)?.let { friend -> names[friend.user] }) }
+        change { copy(receipts = receipts) }
         val kept = client.exportAccount()
         change { copy(kept = kept) }
     }
 
-    fun askToDelete(ask: Boolean) = change { copy(deleting = ask) }
+    fun ask(danger: Danger?) = change { copy(asking = danger) }
 
     suspend fun delete() = client.deleteAccount()
 
     suspend fun signOut() = client.signOut()
+
+    private suspend fun wake(at: PushAddress?) {
+        client.setPush(at)
+        change { copy(woken = at != null) }
+    }
 
     private suspend fun read() = client.preferences().let { now -> change { copy(preferences = now) } }
 }

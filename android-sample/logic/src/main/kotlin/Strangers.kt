@@ -20,6 +20,8 @@ data class StrangersState(
     val typing: Boolean = false,
     val parting: Parting? = null,
     val failure: SearchFailure? = null,
+    /** The call in which what the stranger says is not played. */
+    val unheard: CallId? = null,
     /** How many are there now. */
     val active: ULong? = null,
 ) {
@@ -48,7 +50,9 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
 
     suspend fun search() {
         change { copy(parting = null, failure = null) }
-        strangers.enter(entry())
+        val typed = state.value
+        val interests = typed.interests.split(',').map(String::trim).filter(String::isNotEmpty)
+        strangers.enter(StrangerEntry(typed.nickname.trim(), device.language, interests, typed.media, typed.adult))
     }
 
     suspend fun accept() = strangers.accept()
@@ -65,8 +69,6 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
         strangers.block()
     }
 
-    suspend fun again(id: MatchId) = strangers.again(id, entry())
-
     suspend fun report(id: MatchId, reason: ReportReason) {
         strangers.report(id, reason)
         change { copy(parting = parting?.copy(reported = true)) }
@@ -78,9 +80,23 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
     }
 
     suspend fun say() {
-        strangers.say(state.value.draft.trim())
+        val text = state.value.draft.trim()
+        if (text.isEmpty()) return
+        strangers.say(text)
         change { copy(draft = "") }
         read()
+    }
+
+    /** Looks no more at something that the stranger sent. */
+    suspend fun hide(number: ULong) {
+        strangers.hide(number)
+        read()
+    }
+
+    /** Plays what the stranger says, or not; they are not told. */
+    suspend fun hear(call: CallId, on: Boolean) {
+        strangers.setHearing(if (on) HearingState.ON else HearingState.OFF)
+        change { copy(unheard = if (on) null else call) }
     }
 
     suspend fun compareWords() = strangers.compareWords()
@@ -99,11 +115,6 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
             CallChoice.MICROPHONE -> strangers.stranger?.call?.let { strangers.setMicrophone(it.microphone.other) }
             CallChoice.CAMERA, CallChoice.SCREEN -> Unit
         }
-    }
-
-    private fun entry() = state.value.let { typed ->
-        val interests = typed.interests.split(',').map(String::trim).filter(String::isNotEmpty)
-        StrangerEntry(typed.nickname.trim(), device.language, interests, typed.media, typed.adult)
     }
 
     private suspend fun read() = strangers.messages().let { all -> change { copy(messages = all, typing = false) } }

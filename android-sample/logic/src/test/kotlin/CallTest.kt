@@ -1,5 +1,7 @@
 package org.sidetone.sample.logic
 
+import kotlinx.coroutines.launch
+import kotlinx.coroutines.CompletableDeferred
 import org.junit.jupiter.api.Assertions.*
 import org.junit.jupiter.api.Test
 import org.sidetone.*
@@ -47,7 +49,13 @@ class CallTest {
         anna.desk.mayShare = false
         hers.choose(CallChoice.SCREEN)
         anna.desk.mayShare = true
-        hers.choose(CallChoice.SCREEN)
+        val answer = CompletableDeferred<Unit>().also { anna.desk.answer = it }
+        val sharing = launch { hers.choose(CallChoice.SCREEN) }
+        anna.desk.screen.until { it }
+        his.choose(CallChoice.MICROPHONE)
+        hers.state.until { it.view.theirMicrophone == MicrophoneState.OFF }
+        answer.complete(Unit)
+        sharing.join()
         his.state.until { it.view.theirShows == Shows(true, ScreenContent.TEXT) }
         assertTrue(anna.desk.screen.value)
         anna.desk.screenEnds.emit(Unit)

@@ -24,6 +24,10 @@ class ChatTest {
         hers.state.until { it.bubbles.single().message.state == MessageState.READ }
         his.react(first.id!!, "👍")
         hers.state.until { it.bubbles.single().message.reactions.any { one -> one.emoji == "👍" } }
+        hers.type("a word too many")
+        hers.send()
+        hers.takeBack(hers.state.until { it.bubbles[0].message.text == "a word too many" }.bubbles[0].message.id!!)
+        his.state.until { it.bubbles[0].message.content is MessageContent.Deleted }
 
         assertTrue(hers.record())
         hers.state.until { it.note != null }

@@ -5,6 +5,7 @@ import com.google.zxing.common.BitMatrix
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Test
+import kotlin.random.Random
 
 /** What a camera reads of a code, four points wide each, in a white frame; nothing of one that is blank. */
 fun decoded(code: BitMatrix, blank: Boolean = false): String? {
@@ -21,5 +22,11 @@ class CodeTest {
     fun `a text of any language goes through a code and a camera`() {
         for (text in listOf("sidetone:friend/ay%C5%9Fe#" + "0f".repeat(32), "محمد")) assertEquals(text, decoded(encode(text)))
         assertNull(decoded(encode("محمد"), blank = true))
+    }
+
+    @Test
+    fun `whatever keys a safety code holds, it is read`() {
+        val chance = Random(1)
+        repeat(400) { chance.nextBytes(66).toHexString().let { code -> assertEquals(code, decoded(encode(code))) } }
     }
 }

@@ -15,12 +15,29 @@ import kotlin.time.Duration.Companion.seconds
 class Desk(private val folder: File? = null) : Device {
     override val language = "en"
     override var server = Person.server.url()
+    override val store = Store(File(folder, "me.db").path, FixedVault(), File(folder, "received").path)
+    override val reach = MutableStateFlow<PushAddress?>(null)
+
+    /** By whom the app wants to be woken, as soon as it asked. */
+    val waker = MutableStateFlow<ByteArray?>(null)
+
+    override fun subscribe(key: ByteArray) {
+        waker.value = key
+    }
     var forbidden = emptySet<Permission>()
     var picked: String? = null
     val shared = ArrayList<String>()
     val opened = ArrayList<String>()
 
-    override suspend fun allows(permission: Permission) = permission !in forbidden
+    /** Whether the person is asked, and what they wait for before they answer. */
+    val asks = MutableStateFlow(false)
+    var answer: CompletableDeferred<Unit>? = null
+
+    override suspend fun allows(permission: Permission): Boolean {
+        asks.value = answer != null
+        answer?.await()
+        return permission !in forbidden
+    }
 
     override fun openPermissions() = forbidden.let { forbidden = emptySet() }
 
@@ -52,7 +69,11 @@ class Desk(private val folder: File? = null) : Device {
         camera.value = on
     }
 
-    override suspend fun shareScreen() = mayShare.also { screen.value = it }
+    override suspend fun shareScreen(): Boolean {
+        screen.value = mayShare
+        answer?.await()
+        return mayShare
+    }
 
     override fun stopScreen() {
         screen.value = false
@@ -84,7 +105,7 @@ class Person(val name: String, val desk: Desk, val sample: Sample, private val s
         private val count = AtomicInteger()
 
         fun options(folder: File? = null, url: String = server.url()) =
-            ClientOptions(url, folder?.let { File(it, "me.db").path }, folder?.path, bind = listOf("127.0.0.1"))
+            ClientOptions(url, folder?.let { File(it, "me.db").path }, folder?.let { File(it, "received").path }, bind = listOf("127.0.0.1"))
 
         suspend fun started(folder: File? = null, desk: Desk = Desk(folder)): Person {
             val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)

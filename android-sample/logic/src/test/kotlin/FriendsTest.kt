@@ -43,6 +43,30 @@ class FriendsTest {
     }
 
     @Test
+    fun `a link that was followed asks nobody before the person does`() = check {
+        val anna = Person.registered()
+        val link = Invitation("ben", PublicKey("0f".repeat(32))).link
+        anna.home.open(link)
+        assertEquals(Triple(Tab.FRIENDS, Place.Add, link), anna.home.let { Triple(it.state.value.tab, it.state.value.place, it.friends.state.value.typed) })
+        assertTrue(anna.home.friends.state.value.rows.isEmpty())
+        anna.home.open("https://meet.example/r#AAAA")
+        assertEquals(Triple(Tab.ROOMS, Place.Tabs, "https://meet.example/r#AAAA"), anna.home.let { Triple(it.state.value.tab, it.state.value.place, it.rooms.state.value.typed) })
+        anna.close()
+    }
+
+    @Test
+    fun `who is blocked stands apart until that is taken back`() = check {
+        val (anna, ben) = Person.friends()
+        anna.home.verify(anna.friend)
+        (anna.home.state.value.place as Place.Verifying).logic.block()
+        val blocked = anna.home.friends.state.until { it.blocked.isNotEmpty() }
+        assertEquals(ben.name to emptyList<FriendRow>(), blocked.blocked.single().name to blocked.rows)
+        anna.home.friends.unblock(blocked.blocked.single().user)
+        anna.home.friends.state.until { it.blocked.isEmpty() }
+        for (one in listOf(anna, ben)) one.close()
+    }
+
+    @Test
     fun `a name that nobody has is said and stays to be corrected`() = check {
         val anna = Person.registered()
         anna.home.friends.type("nobodyhasthis")

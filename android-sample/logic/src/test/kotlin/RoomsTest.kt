@@ -1,5 +1,7 @@
 package org.sidetone.sample.logic
 
+import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.launch
 import org.junit.jupiter.api.Assertions.*
 import org.junit.jupiter.api.Test
 import org.sidetone.*
@@ -49,13 +51,32 @@ class RoomsTest {
     }
 
     @Test
+    fun `who lets go of the button while the phone still asks for the microphone does not speak`() = check {
+        val anna = Person.registered()
+        anna.home.rooms.create()
+        val room = anna.home.rooms.state.value.room!!
+        val answer = CompletableDeferred<Unit>().also { anna.desk.answer = it }
+        val pressing = launch { room.press() }
+        anna.desk.asks.until { it }
+        room.release()
+        answer.complete(Unit)
+        pressing.join()
+        room.raiseHand(true)
+        assertEquals(Floor.Idle, room.state.until { it.view.hand }.view.floor)
+        room.press()
+        room.state.until { it.view.floor is Floor.Speaking }
+        anna.close()
+    }
+
+    @Test
     fun `without the microphone the button takes no floor`() = check {
         val anna = Person.registered()
         anna.home.rooms.create()
         val room = anna.home.rooms.state.value.room!!
         anna.desk.forbidden = setOf(Permission.MICROPHONE)
         room.press()
-        assertEquals(Floor.Idle, room.state.value.view.floor)
+        room.raiseHand(true)
+        assertEquals(Floor.Idle, room.state.until { it.view.hand }.view.floor)
         anna.close()
     }
 }

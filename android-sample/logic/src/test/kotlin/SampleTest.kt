@@ -71,6 +71,58 @@ class SampleTest {
     }
 
     @Test
+    fun `a damaged store is saved as far as it can be read, erased, and begun anew`(@TempDir folder: File) = check {
+        val (store, broken) = File(folder, "me.db") to File(folder, "broken").apply { mkdirs() }
+        val anna = Person.registered(folder).also { it.close() }
+        File(broken, "me.db").writeBytes(ByteArray(8_192) { 1 })
+        val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
+        val sample = Sample(scope, anna.desk) { Client.open(Person.options(if (store.exists()) broken else folder), FixedVault()) }
+        sample.start()
+        assertEquals(Stage.Blocked(Trouble.STORE_DAMAGED), sample.state.value)
+        sample.salvage()
+        assertTrue((sample.state.value as Stage.Blocked).saved!!.rows > 0u)
+        assertTrue(File(folder, "export").list()!!.isNotEmpty())
+        sample.erase()
+        sample.state.until { it is Stage.Welcome }
+        scope.cancel()
+        sample.client().close()
+    }
+
+    @Test
+    fun `what nothing can be read of is said to be so and can be erased`(@TempDir folder: File) = check {
+        File(folder, "me.db").writeBytes(ByteArray(8_192) { 1 })
+        val anna = Person.started(folder)
+        anna.sample.acts()({ salvage() })
+        anna.sample.notice.until { it == ErrorCode.STORE_DAMAGED }
+        assertEquals(Stage.Blocked(Trouble.STORE_DAMAGED), anna.sample.state.value)
+        anna.sample.erase()
+        anna.sample.state.until { it is Stage.Welcome }
+        anna.close()
+    }
+
+    @Test
+    fun `who erases everything on the phone comes in again with name and password`(@TempDir folder: File) = check {
+        val anna = Person.registered(folder)
+        anna.sample.wipe()
+        assertEquals(Stage.Welcome(), anna.sample.state.until { it !is Stage.Opening })
+        anna.sample.client().online.until { it }
+        anna.sample.type(Form(anna.name, "", "secret of ${anna.name}", isNew = false))
+        anna.sample.signIn()
+        anna.sample.state.until { it is Stage.Home }
+        anna.close()
+    }
+
+    @Test
+    fun `who typed a server that is none types another one`() = check {
+        val anna = Person.started(desk = Desk().apply { server = "no address" })
+        assertEquals(Stage.Blocked(Trouble.NO_SERVER), anna.sample.state.value)
+        anna.sample.use(" ${Person.server.url()} ")
+        anna.sample.state.until { it is Stage.Welcome }
+        assertEquals(Person.server.url(), anna.sample.server)
+        anna.close()
+    }
+
+    @Test
     fun `every code of an error has a screen`() {
         assertEquals(Trouble.KEY_LOST, troubleOf(ErrorCode.VAULT_LOST))
         assertEquals(Trouble.OUTDATED, troubleOf(ErrorCode.STORE_TOO_NEW))
@@ -80,8 +132,8 @@ class SampleTest {
     @Test
     fun `who deletes the account is asked once and then welcomed like a stranger`() = check {
         val anna = Person.registered()
-        anna.home.settings.askToDelete(true)
-        assertTrue(anna.home.settings.state.value.deleting)
+        anna.home.settings.ask(Danger.DELETE)
+        assertEquals(Danger.DELETE, anna.home.settings.state.value.asking)
         anna.home.settings.delete()
         anna.sample.state.until { it is Stage.Welcome }
         assertNull(anna.sample.home)

@@ -24,6 +24,32 @@ class SettingsTest {
         assertEquals("" to false, settings.state.value.let { it.passphrase to it.exporting })
         settings.receipts()
         assertTrue(anna.name in settings.state.value.kept!!, settings.state.value.kept)
+        assertEquals(emptyList<Receipt>(), settings.state.value.receipts)
         anna.close()
+    }
+
+    @Test
+    fun `a friend's call wakes this phone by what the phone offers, and leaves a receipt`() = check {
+        val (anna, ben) = Person.friends()
+        val client = ben.sample.client()
+        assertArrayEquals(client.pushKey(), ben.desk.waker.until { it != null })
+        assertFalse(ben.home.settings.state.value.woken)
+        ben.desk.reach.value = PushAddress.Web(Person.server.pushEndpoint(), client.pushKey(), ByteArray(16))
+        ben.home.settings.state.until { it.woken }
+        client.onBackground()
+        client.online.until { !it }
+        anna.home.call(anna.friend)
+        assertTrue(Person.server.nextWakeUp())
+        assertNull(ben.home.state.value.call, "the control: it sleeps")
+        client.handlePush()
+        ben.home.state.until { it.call != null }
+        ben.home.choose(CallChoice.ANSWER)
+        anna.home.state.value.call!!.state.until { it.view.state is CallState.Connected }
+        anna.home.settings.receipts()
+        val receipt = anna.home.settings.state.value.receipts!!.single()
+        assertEquals(ben.name to null, receipt.name to receipt.about.tookMs)
+        ben.desk.reach.value = null
+        ben.home.settings.state.until { !it.woken }
+        for (one in listOf(anna, ben)) one.close()
     }
 }

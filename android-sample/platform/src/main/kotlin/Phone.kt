@@ -14,13 +14,17 @@ import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.flow.Flow
 import kotlinx.coroutines.flow.MutableSharedFlow
+import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asSharedFlow
 import kotlinx.coroutines.withContext
+import org.sidetone.PushAddress
 import org.sidetone.devices.Film
 import org.sidetone.devices.Microphone
+import org.sidetone.devices.Vault
 import org.sidetone.sample.logic.Device
 import org.sidetone.sample.logic.Permission
 import org.sidetone.sample.logic.Pick
+import org.sidetone.sample.logic.Store
 import java.io.File
 import java.nio.ByteBuffer
 import java.util.Locale
@@ -42,6 +46,17 @@ class Phone(private val context: Context) : Device {
     override var server: String
         get() = kept.getString("server", null) ?: "wss://meet.example"
         set(value) = kept.edit().putString("server", value).apply()
+
+    override val store = Store(File(context.noBackupFilesDir, "store.db").path, Vault(File(context.noBackupFilesDir, "store.key")), File(context.filesDir, Files.FOLDER).path)
+
+    private val waking = Reach(context)
+
+    override val reach: StateFlow<PushAddress?> = waking.address
+
+    override fun subscribe(key: ByteArray) = waking.subscribe(key)
+
+    /** Whether what an app said wakes this one. */
+    fun heard(said: Intent): Boolean = waking.hear(said)
 
     override suspend fun allows(permission: Permission): Boolean {
         val name = nameOf(permission) ?: return true

@@ -7,20 +7,21 @@ import android.os.Build
 import android.os.Bundle
 import kotlinx.coroutines.*
 import kotlinx.coroutines.flow.distinctUntilChanged
+import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.map
 import org.sidetone.*
 import org.sidetone.devices.Film
 import org.sidetone.devices.NetworkWatch
 import org.sidetone.devices.SoundLoop
 import org.sidetone.devices.Telecom
-import org.sidetone.devices.Vault
 import org.sidetone.sample.logic.Permission
 import org.sidetone.sample.logic.Sample
-import java.io.File
+import org.sidetone.sample.logic.Stage
 
 /** One client for the life of the process, and what the phone has to do with it. */
 class SampleApp : Application() {
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Main.immediate)
+    private val bell by lazy { Bell(this) }
     lateinit var phone: Phone
         private set
     lateinit var sample: Sample
@@ -29,12 +30,12 @@ class SampleApp : Application() {
     override fun onCreate() {
         super.onCreate()
         phone = Phone(this)
-        sample = Sample(scope, phone) { Client.open(options(), Vault(File(noBackupFilesDir, "store.key"))).also(::attend) }
+        sample = Sample(scope, phone) { Client.open(options(), phone.store.vault).also(::attend) }
         registerActivityLifecycleCallbacks(Seen())
         scope.launch { sample.start() }
     }
 
-    private fun options() = ClientOptions(phone.server, File(noBackupFilesDir, "store.db").path, File(filesDir, Files.FOLDER).path)
+    private fun options() = ClientOptions(phone.server, phone.store.file, phone.store.downloads)
 
     private var attending: Job? = null
 
@@ -78,9 +79,35 @@ class SampleApp : Application() {
         }
     }
 
+    /** A link was followed; it waits until the app is open. */
+    fun open(link: String) {
+        scope.launch {
+            sample.state.first { it is Stage.Home }
+            sample.home?.open(link)
+        }
+    }
+
+    /** Somebody calls while this phone sleeps. */
+    fun wake() {
+        scope.launch { sample.client().handlePush() }
+    }
+
+    private var isCalled = false
+
+    /** A call is seen over the lock screen, and nothing else is. */
+    private fun cover(activity: Activity?) {
+        if (Build.VERSION.SDK_INT < 27) return
+        activity?.setShowWhenLocked(isCalled)
+        activity?.setTurnScreenOn(isCalled)
+    }
+
     private val told = HashSet<CallId>()
 
     private fun tell(client: Client, telecom: Telecom?) {
+        val coming = client.calls.value.firstOrNull { CallChoice.ANSWER in it.choices }
+        isCalled = client.calls.value.any { it.choices.isNotEmpty() }
+        cover(phone.activity)
+        if (coming == null) bell.rest() else bell.ring(client.friends.value.find { it.user == coming.peer }?.name.orEmpty())
         val fresh = client.calls.value.filter { told.add(it.call) }
         fresh.forEach { view -> telecom?.tell(client.of(view), client.friends.value.find { it.user == view.peer }?.name.orEmpty(), scope) }
     }
@@ -102,7 +129,7 @@ class SampleApp : Application() {
             if (phone.activity === activity) phone.activity = null
         }
 
-        override fun onActivityCreated(activity: Activity, state: Bundle?) = Unit
+        override fun onActivityCreated(activity: Activity, state: Bundle?) = cover(activity)
 
         override fun onActivityResumed(activity: Activity) = Unit
 

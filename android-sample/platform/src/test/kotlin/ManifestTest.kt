@@ -21,8 +21,8 @@ class ManifestTest {
 
     @Test
     fun `what the manifest names is there`() {
-        val names = listOf("application", "service", "provider", "activity").flatMap(::all).map { it.of("name") }
-        assertEquals(6, names.size)
+        val names = listOf("application", "service", "receiver", "provider", "activity").flatMap(::all).map { it.of("name") }
+        assertEquals(7, names.size)
         // Only looked for: these classes are for a newer Java than a desk may have.
         val missing = names.filter { javaClass.getResource("/" + (if (it.startsWith('.')) "org.sidetone.sample$it" else it).replace('.', '/') + ".class") == null }
         assertEquals(listOf(".MainActivity"), missing, "all but the activity, which Android Studio builds")

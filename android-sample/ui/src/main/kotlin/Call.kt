@@ -22,6 +22,9 @@ import org.sidetone.sample.R
 /** Where one source of the other side's pictures is seen; each platform has its own. */
 val LocalStage = staticCompositionLocalOf<@Composable (VideoSource, Modifier) -> Unit> { { _, modifier -> Box(modifier) } }
 
+/** Where the person sees what their camera sees. */
+val LocalMirror = staticCompositionLocalOf<@Composable (Modifier) -> Unit> { { modifier -> Box(modifier) } }
+
 /** One call, from the first ring to the word with which it ended. */
 @Composable
 fun CallScreen(state: CallScreenState, notice: ErrorCode?, act: Act<CallLogic>, onChoose: (CallChoice) -> Unit, onShrink: () -> Unit, onVerify: (UserId) -> Unit, onDone: () -> Unit) {
@@ -37,6 +40,14 @@ fun CallScreen(state: CallScreenState, notice: ErrorCode?, act: Act<CallLogic>, 
         Spacer(Modifier.height(16.dp))
         Controls(state, onChoose, onDone)
     }
+    if (state.view.shows.camera && state.choices.isNotEmpty()) Ourselves()
+}
+
+/** What the other side sees of us, in a corner. */
+@Composable
+private fun Ourselves() = Box(Modifier.fillMaxWidth().padding(16.dp), Alignment.TopEnd) {
+    val label = stringResource(R.string.you)
+    LocalMirror.current(Modifier.size(84.dp, 112.dp).clip(MaterialTheme.shapes.medium).background(colors.well).semantics { contentDescription = label; role = Role.Image })
 }
 
 /** Their screen, or their camera; the camera lies in a corner of the screen. */

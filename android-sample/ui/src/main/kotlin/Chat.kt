@@ -21,6 +21,7 @@ import androidx.compose.ui.platform.LocalLayoutDirection
 import androidx.compose.ui.res.painterResource
 import androidx.compose.ui.res.stringResource
 import androidx.compose.ui.semantics.contentDescription
+import androidx.compose.ui.semantics.Role
 import androidx.compose.ui.semantics.semantics
 import androidx.compose.ui.unit.dp
 import androidx.compose.ui.unit.LayoutDirection
@@ -69,10 +70,11 @@ private fun Entry(bubble: Bubble, act: Act<ChatLogic>) {
         }
     }
     val ink = if (message.theirs) Ink(colors.card, colors.ink) else colors.tint
+    var chosen by remember { mutableStateOf(false) }
     Column(Modifier.fillMaxWidth(), horizontalAlignment = if (message.theirs) Alignment.Start else Alignment.End) {
         val (wide, tight) = 22.dp to 6.dp
         val shape = RoundedCornerShape(wide, wide, if (message.theirs) wide else tight, if (message.theirs) tight else wide)
-        Column(Modifier.widthIn(max = 300.dp).clip(shape).background(ink.ground)) {
+        Column(Modifier.sizeIn(56.dp, 48.dp, 300.dp).clip(shape).background(ink.ground).clickable(message.id != null && content !is MessageContent.Deleted, role = Role.Button) { chosen = !chosen }, Arrangement.Center) {
             when (content) {
                 is MessageContent.File -> Attachment(content, bubble, ink, act)
                 else -> Words(summary(message), color = if (content is MessageContent.Text) ink.on else colors.faint, modifier = Modifier.padding(horizontal = 16.dp, vertical = 11.dp))
@@ -86,8 +88,19 @@ private fun Entry(bubble: Bubble, act: Act<ChatLogic>) {
             val id = message.id
             if (message.state == MessageState.FAILED && id != null) Quiet(stringResource(R.string.try_again), { act { retry(id) } }, danger = true)
         }
+        if (chosen) Choices(message, act) { chosen = false }
     }
 }
+
+/** What may be done about a message. */
+@Composable
+private fun Choices(message: Message, act: Act<ChatLogic>, onDone: () -> Unit) = Row(verticalAlignment = Alignment.CenterVertically) {
+    val id = message.id ?: return@Row
+    REACTIONS.forEach { emoji -> Quiet(emoji, { act { react(id, emoji) }; onDone() }) }
+    if (!message.theirs) Quiet(stringResource(R.string.take_back), { act { takeBack(id) }; onDone() }, danger = true)
+}
+
+private val REACTIONS = listOf("👍", "❤️", "😂")
 
 @Composable
 private fun Attachment(file: MessageContent.File, bubble: Bubble, ink: Ink, act: Act<ChatLogic>) {
@@ -96,7 +109,7 @@ private fun Attachment(file: MessageContent.File, bubble: Bubble, ink: Ink, act:
         FileKind.IMAGE -> Picture(bubble, act)
         FileKind.VOICE_NOTE -> Spoken(bubble, ink, act)
         FileKind.FILE -> Row(
-            Modifier.clickable(transfer?.path != null) { act { transfer?.let(::open) } }.padding(14.dp), Arrangement.spacedBy(12.dp), Alignment.CenterVertically,
+            Modifier.clickable(transfer?.path != null, stringResource(R.string.chat_open), Role.Button) { act { transfer?.let(::open) } }.padding(14.dp), Arrangement.spacedBy(12.dp), Alignment.CenterVertically,
         ) {
             Box(Modifier.size(44.dp).clip(CircleShape).background(ink.on.copy(alpha = .1f)), Alignment.Center) { Icon(painterResource(R.drawable.file), null, Modifier.size(22.dp), ink.on) }
             Column(Modifier.weight(1f)) {

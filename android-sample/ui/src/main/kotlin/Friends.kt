@@ -33,6 +33,14 @@ fun FriendsScreen(state: FriendsState, act: Act<FriendsLogic>, onOpen: (UserId) 
             }
         }
         state.rows.forEach { Person(it, onOpen, onCall, onVerify) }
+        if (state.blocked.isNotEmpty()) Heading(stringResource(R.string.friends_blocked))
+        state.blocked.forEach { friend ->
+            Row(Modifier.fillMaxWidth().padding(start = 24.dp, end = 12.dp), Arrangement.spacedBy(14.dp), Alignment.CenterVertically) {
+                Face(friend.name)
+                Words(friend.name, type.titleMedium, modifier = Modifier.weight(1f), lines = 1)
+                Quiet(stringResource(R.string.friends_unblock), { act { unblock(friend.user) } })
+            }
+        }
     }
 }
 
@@ -94,7 +102,7 @@ fun summary(message: Message): String = when (val content = message.content) {
         FileKind.VOICE_NOTE -> stringResource(R.string.voice_note)
         FileKind.FILE -> content.name
     }
-    is MessageContent.Call -> stringResource(content.reason?.let(::wordsOf) ?: R.string.end_over)
+    is MessageContent.Call -> content.talkedMs?.let { stringResource(R.string.call_lasted, clock((it / 1_000u).toInt())) } ?: stringResource(content.reason?.let(::wordsOf) ?: R.string.end_over)
     is MessageContent.Timer -> stringResource(R.string.timer_changed)
     is MessageContent.Deleted -> stringResource(R.string.taken_back)
     is MessageContent.Expired -> stringResource(R.string.expired)
@@ -154,8 +162,13 @@ fun VerifyScreen(state: VerifyState, notice: ErrorCode?, act: Act<VerifyLogic>, 
                 Badge(stringResource(R.string.verified), icon = R.drawable.shield)
                 Quiet(stringResource(R.string.unverify), { act { verify(false) } }, Modifier.fillMaxWidth(), danger = true)
             } else {
+                Badge(stringResource(R.string.not_verified), colors.glow, R.drawable.shield)
                 Quiet(stringResource(R.string.numbers_match), { act { verify(true) } }, Modifier.fillMaxWidth(), R.drawable.check)
             }
+        }
+        Row(Modifier.fillMaxWidth().padding(horizontal = 16.dp, vertical = 6.dp), Arrangement.spacedBy(8.dp)) {
+            Quiet(stringResource(R.string.friends_remove), { act { remove() }; onBack() }, Modifier.weight(1f), danger = true)
+            Quiet(stringResource(R.string.friends_block), { act { block() }; onBack() }, Modifier.weight(1f), danger = true)
         }
     }
 }

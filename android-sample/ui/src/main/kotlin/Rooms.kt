@@ -4,6 +4,7 @@ import androidx.compose.foundation.*
 import androidx.compose.foundation.gestures.*
 import androidx.compose.foundation.layout.*
 import androidx.compose.foundation.shape.CircleShape
+import androidx.compose.material3.HorizontalDivider
 import androidx.compose.material3.Icon
 import androidx.compose.runtime.Composable
 import androidx.compose.ui.Alignment
@@ -46,7 +47,7 @@ fun RoomsScreen(state: RoomsState, notice: ErrorCode?, act: Act<RoomsLogic>) = P
                 Words(recent.name ?: stringResource(R.string.a_room), type.titleMedium, lines = 1)
                 Words(stringResource(R.string.as_name, recent.shown), type.bodySmall, colors.faint, lines = 1)
             }
-            Quiet(stringResource(R.string.enter), { act { again(recent) } })
+            Quiet(stringResource(R.string.join), { act { again(recent) } })
             Action(R.drawable.close, stringResource(R.string.forget), { act { forget(recent) } }, tint = colors.faint)
         }
     }
@@ -80,7 +81,12 @@ fun RoomScreen(state: RoomState, notice: ErrorCode?, act: Act<RoomLogic>) {
                     Words(said.text)
                 }
             }
+            Row(Modifier.padding(16.dp, 8.dp), Arrangement.spacedBy(8.dp), Alignment.CenterVertically) {
+                Field(state.draft, { text -> act { type(text) } }, stringResource(R.string.write), Modifier.weight(1f), onDone = { act { say() } })
+                Action(R.drawable.send, stringResource(R.string.send), { act { say() } }, tint = colors.pine.ground, enabled = state.draft.isNotBlank())
+            }
         }
+        HorizontalDivider(color = colors.line)
         val floor = view.floor
         if (floor == null) Open(state, act) else PushToTalk(state, floor, act)
     }

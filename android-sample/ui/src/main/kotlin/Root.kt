@@ -34,9 +34,15 @@ fun Root(sample: Sample, scan: Scanner, family: FontFamily = FontFamily.Default)
         Box(Modifier.fillMaxSize().background(colors.paper)) {
             when (val at = stage) {
                 is Stage.Opening -> Waiting(stringResource(R.string.opening))
-                is Stage.Blocked -> TroubleScreen(at.trouble, { act { if (at.trouble == Trouble.WRONG_PASSWORD || at.trouble == Trouble.SIGNED_OUT) again() else start() } })
-                is Stage.Welcome -> WelcomeScreen(at.form, notice, { act { type(it) } }, { act { dismiss() } }, { act { signIn() } })
-                is Stage.Home -> home?.let { HomeScreen(it, scan) { server -> act { use(server) } } }
+                is Stage.Blocked -> {
+                    val remedies = Remedies({ act { start() } }, { act { again() } }, { act { salvage() } }, { act { erase() } })
+                    TroubleScreen(at.trouble, remedies.of(at.trouble), null, at.saved, remedies.erase.takeIf { at.trouble == Trouble.STORE_DAMAGED }) {
+                        if (at.trouble == Trouble.NO_SERVER) ServerCard(sample.server) { act { use(it) } }
+                    }
+                    Notice(notice) { act { dismiss() } }
+                }
+                is Stage.Welcome -> WelcomeScreen(at.form, sample.server, notice, { act { type(it) } }, { act { dismiss() } }, { act { use(it) } }, { act { signIn() } })
+                is Stage.Home -> home?.let { HomeScreen(it, scan, act) }
             }
         }
     }
@@ -52,7 +58,7 @@ private fun <S> shown(logic: Logic<S>): S = logic.state.collectAsState().value
 private fun told(logic: Logic<*>) = logic.notice.collectAsState().value
 
 @Composable
-private fun HomeScreen(home: Home, scan: Scanner, onServer: (String) -> Unit) {
+private fun HomeScreen(home: Home, scan: Scanner, sample: Act<Sample>) {
     val state = shown(home)
     val act = remember(home) { home.acts() }
     val call = state.call
@@ -63,16 +69,16 @@ private fun HomeScreen(home: Home, scan: Scanner, onServer: (String) -> Unit) {
         call?.let { CallBar(shown(it)) { act { shrink(false) } } }
         if (!state.online && state.place is Place.Tabs) Banner(stringResource(R.string.offline_text))
         Notice(told(home)) { act { dismiss() } }
-        Box(Modifier.weight(1f)) { At(state, home, act, scan, onServer) }
+        Box(Modifier.weight(1f)) { At(state, home, act, scan, sample) }
         if (state.place is Place.Tabs) Tabs(state.tab) { act { show(it) } }
     }
 }
 
 @Composable
-private fun At(state: HomeState, home: Home, act: Act<Home>, scan: Scanner, onServer: (String) -> Unit) {
+private fun At(state: HomeState, home: Home, act: Act<Home>, scan: Scanner, sample: Act<Sample>) {
     val back: () -> Unit = { act { back() } }
     when (val place = state.place) {
-        is Place.Tabs -> Tabbed(state.tab, home, act, onServer)
+        is Place.Tabs -> Tabbed(state.tab, home, act, sample)
         is Place.Add -> home.friends.acts().let { friends ->
             AddScreen(shown(home.friends), told(home.friends), friends, back, { scan { friends { add(it) } } }, home.device::share)
         }
@@ -83,11 +89,11 @@ private fun At(state: HomeState, home: Home, act: Act<Home>, scan: Scanner, onSe
 }
 
 @Composable
-private fun Tabbed(tab: Tab, home: Home, act: Act<Home>, onServer: (String) -> Unit) = when (tab) {
+private fun Tabbed(tab: Tab, home: Home, act: Act<Home>, sample: Act<Sample>) = when (tab) {
     Tab.FRIENDS -> FriendsScreen(shown(home.friends), home.friends.acts(), { act { chat(it) } }, { act { call(it) } }, { act { verify(it) } }, { act { add() } })
     Tab.ROOMS -> shown(home.rooms).let { rooms -> rooms.room?.let { RoomScreen(shown(it), told(it), it.acts()) } ?: RoomsScreen(rooms, told(home.rooms), home.rooms.acts()) }
     Tab.STRANGERS -> StrangersScreen(shown(home.strangers), told(home.strangers), home.strangers.acts())
-    Tab.SETTINGS -> SettingsScreen(shown(home.settings), told(home.settings), home.settings.acts(), onServer)
+    Tab.SETTINGS -> SettingsScreen(shown(home.settings), told(home.settings), home.settings.acts(), { sample { use(it) } }, { sample { wipe() } })
 }
 
 /** The way between the pages. */

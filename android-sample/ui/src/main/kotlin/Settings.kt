@@ -2,7 +2,7 @@ package org.sidetone.sample.ui
 
 import androidx.compose.foundation.layout.*
 import androidx.compose.material3.HorizontalDivider
-import androidx.compose.runtime.Composable
+import androidx.compose.runtime.*
 import androidx.compose.ui.Alignment
 import androidx.compose.ui.Modifier
 import androidx.compose.ui.res.pluralStringResource
@@ -15,7 +15,7 @@ import org.sidetone.sample.R
 
 /** What the person decides, and what is known about them. */
 @Composable
-fun SettingsScreen(state: SettingsState, notice: ErrorCode?, act: Act<SettingsLogic>, onServer: (String) -> Unit) = Page(stringResource(R.string.settings)) {
+fun SettingsScreen(state: SettingsState, notice: ErrorCode?, act: Act<SettingsLogic>, onServer: (String) -> Unit, onWipe: () -> Unit) = Page(stringResource(R.string.settings)) {
     Notice(notice) { act { dismiss() } }
     state.me?.let { me ->
         Card {
@@ -30,11 +30,8 @@ fun SettingsScreen(state: SettingsState, notice: ErrorCode?, act: Act<SettingsLo
     }
     state.preferences?.let { Preferring(it, act) } ?: Waiting(stringResource(R.string.loading), Modifier.fillMaxWidth())
     Heading(stringResource(R.string.server))
-    Card {
-        Words(stringResource(R.string.server_text), type.bodyMedium, colors.faint)
-        Field(state.server, { text -> act { address(text) } }, stringResource(R.string.address))
-        Press(stringResource(R.string.use_server), { onServer(state.server) }, Modifier.fillMaxWidth(), Ink(colors.well, colors.ink), enabled = state.server.isNotBlank())
-    }
+    ServerCard(state.server, onServer)
+    Card { Words(stringResource(if (state.woken) R.string.woken else R.string.not_woken), type.bodyMedium, colors.faint) }
     Heading(stringResource(R.string.receipts))
     Receipts(state, act)
     Heading(stringResource(R.string.export))
@@ -47,14 +44,29 @@ fun SettingsScreen(state: SettingsState, notice: ErrorCode?, act: Act<SettingsLo
     Heading(stringResource(R.string.account))
     Card {
         Quiet(stringResource(R.string.sign_out), { act { signOut() } }, Modifier.fillMaxWidth())
-        if (state.deleting) {
-            Words(stringResource(R.string.delete_text), type.bodyMedium)
-            Press(stringResource(R.string.delete_really), { act { delete() } }, Modifier.fillMaxWidth(), colors.danger)
-            Quiet(stringResource(R.string.keep_account), { act { askToDelete(false) } }, Modifier.fillMaxWidth())
+        val (question, answer) = when (state.asking) {
+            Danger.WIPE -> R.string.wipe_text to R.string.wipe
+            Danger.DELETE -> R.string.delete_text to R.string.delete_really
+            null -> null to 0
+        }
+        if (question != null) {
+            Words(stringResource(question), type.bodyMedium)
+            Press(stringResource(answer), { if (state.asking == Danger.WIPE) onWipe() else act { delete() } }, Modifier.fillMaxWidth(), colors.danger)
+            Quiet(stringResource(R.string.keep_account), { act { ask(null) } }, Modifier.fillMaxWidth())
         } else {
-            Quiet(stringResource(R.string.delete_account), { act { askToDelete(true) } }, Modifier.fillMaxWidth(), danger = true)
+            Quiet(stringResource(R.string.wipe), { act { ask(Danger.WIPE) } }, Modifier.fillMaxWidth(), danger = true)
+            Quiet(stringResource(R.string.delete_account), { act { ask(Danger.DELETE) } }, Modifier.fillMaxWidth(), danger = true)
         }
     }
+}
+
+/** Where everybody is met. */
+@Composable
+fun ServerCard(server: String, onServer: (String) -> Unit) = Card {
+    var typed by remember { mutableStateOf(server) }
+    Words(stringResource(R.string.server_text), type.bodyMedium, colors.faint)
+    Field(typed, { typed = it }, stringResource(R.string.address))
+    Press(stringResource(R.string.use_server), { onServer(typed) }, Modifier.fillMaxWidth(), Ink(colors.well, colors.ink), enabled = typed.isNotBlank())
 }
 
 @Composable
@@ -85,16 +97,33 @@ private fun Preferring(kept: Preferences, act: Act<SettingsLogic>) {
 
 /** What the server keeps, what this phone sent, and what was erased. */
 @Composable
-private fun Receipts(state: SettingsState, act: Act<SettingsLogic>) = Card {
+internal fun Receipts(state: SettingsState, act: Act<SettingsLogic>) = Card {
     Words(stringResource(R.string.receipts_text), type.bodyMedium, colors.faint)
     state.burned.firstOrNull()?.let { Badge(pluralStringResource(R.plurals.burned_count, state.burned.size, state.burned.size), colors.glow, R.drawable.flame) }
-    state.figures?.let { figures ->
-        Figure(R.string.figure_server, bytes(figures.signalingSent + figures.signalingReceived))
-        Figure(R.string.figure_friends, bytes(figures.recordsSent + figures.recordsReceived))
-        Figure(R.string.figure_refused, figures.refusedItems.toString())
-    }
+    state.receipts?.forEach { Receipt(it) }
+    if (state.receipts?.isEmpty() == true) Words(stringResource(R.string.receipts_none), type.bodyMedium)
     state.kept?.let { Words(it, type.bodySmall.copy(fontFamily = FontFamily.Monospace)) }
     Press(stringResource(R.string.ask_server), { act { receipts() } }, Modifier.fillMaxWidth(), Ink(colors.well, colors.ink), R.drawable.shield)
+}
+
+@Composable
+private fun Receipt(receipt: Receipt) {
+    val about = receipt.about
+    val who = when (about.peer) {
+        is ReceiptPeer.Friend -> receipt.name ?: stringResource(R.string.somebody)
+        is ReceiptPeer.Room -> stringResource(R.string.a_room)
+        is ReceiptPeer.Stranger -> stringResource(R.string.a_stranger)
+    }
+    Row(horizontalArrangement = Arrangement.spacedBy(12.dp)) {
+        Words(who, type.titleMedium, modifier = Modifier.weight(1f), lines = 1)
+        Words(about.tookMs?.let { clock((it / 1_000u).toInt()) } ?: stringResource(R.string.receipt_lasting), type.bodyMedium, colors.faint)
+    }
+    Figure(R.string.receipt_direct, bytes(about.direct.run { sent + received }))
+    Figure(R.string.receipt_relay, bytes(about.relay.run { sent + received }))
+    Figure(R.string.figure_server, bytes(about.signaling.run { sent + received }))
+    Figure(R.string.receipt_kept, stringResource(R.string.entries, about.kept.rows.toString()))
+    about.erased?.let { Figure(R.string.receipt_erased, stringResource(R.string.keys, it.keys.toString())) }
+    HorizontalDivider(color = colors.line)
 }
 
 @Composable

@@ -38,7 +38,7 @@ private fun Lobby(state: StrangersState, notice: ErrorCode?, act: Act<StrangersL
         Words(stringResource(R.string.lobby_text), type.bodyMedium, colors.faint)
         Field(state.nickname, { text -> act { type(text) } }, stringResource(R.string.nickname))
         Field(state.interests, { text -> act { interests(text) } }, stringResource(R.string.interests))
-        val kinds = listOf(StrangerMedia.TEXT to stringResource(R.string.media_text), StrangerMedia.VOICE to stringResource(R.string.media_voice), StrangerMedia.VIDEO to stringResource(R.string.media_video))
+        val kinds = listOf(StrangerMedia.TEXT to stringResource(R.string.media_text), StrangerMedia.VOICE to stringResource(R.string.media_voice))
         Choice(kinds, state.media) { act { choose(it) } }
         Toggle(stringResource(R.string.adult), state.adult, { act { declare(it) } }, stringResource(R.string.adult_text))
         Press(stringResource(R.string.search), { act { search() } }, Modifier.fillMaxWidth(), icon = R.drawable.dice, enabled = state.ready)
@@ -108,7 +108,7 @@ private fun With(state: StrangersState, stranger: Stranger, notice: ErrorCode?, 
         stranger.words?.let { Badge(it, Ink(colors.well, colors.ink), R.drawable.shield) } ?: Quiet(stringResource(R.string.compare_words), { act { compareWords() } }, icon = R.drawable.shield)
     }
     Notice(notice) { act { dismiss() } }
-    stranger.call?.let { Calling(it, act) }
+    stranger.call?.let { Calling(it, state.unheard != it.call, act) }
     LazyColumn(Modifier.weight(1f).fillMaxWidth(), reverseLayout = true, contentPadding = PaddingValues(16.dp, 12.dp), verticalArrangement = Arrangement.spacedBy(8.dp, Alignment.Bottom)) {
         items(state.messages.asReversed()) { message ->
             val ink = if (message.theirs) Ink(colors.card, colors.ink) else colors.tint
@@ -117,8 +117,9 @@ private fun With(state: StrangersState, stranger: Stranger, notice: ErrorCode?, 
                 is StrangerContent.Image -> stringResource(R.string.an_image)
                 is StrangerContent.VoiceNote -> stringResource(R.string.voice_note) + " " + clock((content.durationMs / 1_000u).toInt())
             }
-            Box(Modifier.fillMaxWidth(), if (message.theirs) Alignment.CenterStart else Alignment.CenterEnd) {
+            Row(Modifier.fillMaxWidth(), if (message.theirs) Arrangement.Start else Arrangement.End, Alignment.CenterVertically) {
                 Words(text, color = ink.on, modifier = Modifier.widthIn(max = 300.dp).clip(MaterialTheme.shapes.large).background(ink.ground).padding(16.dp, 11.dp))
+                if (message.theirs) Action(R.drawable.eye_off, stringResource(R.string.hide), { act { hide(message.number) } }, tint = colors.faint)
             }
         }
     }
@@ -130,8 +131,9 @@ private fun With(state: StrangersState, stranger: Stranger, notice: ErrorCode?, 
 }
 
 @Composable
-private fun Calling(call: StrangerCall, act: Act<StrangersLogic>) {
-    Banner(wordsOf(call.state, call.direction)?.let { stringResource(it) } ?: stringResource(R.string.you_talk), R.drawable.phone, colors.tint) {
+private fun Calling(call: StrangerCall, heard: Boolean, act: Act<StrangersLogic>) {
+    Banner(wordsOf(call.state, call.direction)?.let { stringResource(it) } ?: stringResource(R.string.call_connected), R.drawable.phone, colors.tint) {
+        if (CallChoice.MICROPHONE in call.choices) Action(if (heard) R.drawable.speaker else R.drawable.speaker_off, stringResource(if (heard) R.string.hear_not else R.string.hear), { act { hear(call.call, !heard) } }, tint = colors.tint.on)
         call.choices.forEach { choice ->
             val (icon, label) = faceOf(choice, call.microphone)
             val ends = choice == CallChoice.DECLINE || choice == CallChoice.HANG_UP

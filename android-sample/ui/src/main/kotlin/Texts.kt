@@ -124,13 +124,13 @@ fun wordsOf(failure: SearchFailure): Int = when (failure) {
 /** Minutes and seconds. */
 fun clock(seconds: Int): String = if (seconds >= 3_600) "%d:%02d:%02d".format(seconds / 3_600, seconds / 60 % 60, seconds % 60) else "%d:%02d".format(seconds / 60, seconds % 60)
 
-/** A length in the words of the person. */
+/** A length in the words of the person: one thing, whichever way the words around it run. */
 @Composable
 @ReadOnlyComposable
-fun bytes(count: ULong): String = when {
+fun bytes(count: ULong): String = "\u2068" + when {
     count < 1_000u -> stringResource(R.string.bytes, count.toString())
     count < 1_000_000u -> stringResource(R.string.kilobytes, (count / 1_000u).toString())
     else -> stringResource(R.string.megabytes, "%.1f".format(count.toDouble() / 1e6))
-}
+} + "\u2069"
 
 fun hour(ms: ULong): String = DateFormat.getTimeInstance(DateFormat.SHORT).format(Date(ms.toLong()))

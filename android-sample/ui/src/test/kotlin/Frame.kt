@@ -51,6 +51,7 @@ fun Look.show(shot: Shot) {
     CompositionLocalProvider(
         LocalLanguage provides language, LocalDensity provides Density(density, letters), LocalLayoutDirection provides direction,
         LocalStage provides { source, modifier -> Painted(remember(source) { Image.makeFromEncoded(if (source == VideoSource.CAMERA) Sea.png else Page.png).toComposeImageBitmap() }, null, modifier, contentScale = if (source == VideoSource.CAMERA) ContentScale.Crop else ContentScale.Fit) },
+        LocalMirror provides { modifier -> Painted(remember { Image.makeFromEncoded(Window.png).toComposeImageBitmap() }, null, modifier, contentScale = ContentScale.Crop) },
         LocalPictures provides { bytes -> runCatching { Image.makeFromEncoded(bytes).toComposeImageBitmap() }.getOrNull() },
     ) {
         SampleTheme(theme, phoneFont) { Box(Modifier.fillMaxSize().background(colors.paper)) { shot.screen() } }
@@ -91,6 +92,18 @@ object Sea {
             drawCircle(350f, 128f, 26f, Paint().apply { color = 0xFFFFF3DC.toInt() })
             block(60f, 142f, 130f, 8f, WOOD)
             for (post in 0..4) block(66f + post * 28, 148f, 5f, 58f, WOOD)
+        }
+    }
+}
+
+/** Somebody before a window, near enough. */
+object Window {
+    val png: ByteArray by lazy {
+        painted {
+            band(0f, 300f, 0xFFDCE6EA.toInt(), 0xFFB9C7CC.toInt())
+            block(150f, 30f, 180f, 130f, 0xFFF4F7F2.toInt())
+            drawCircle(240f, 150f, 44f, Paint().apply { color = 0xFFC98F6B.toInt() })
+            drawCircle(240f, 300f, 96f, Paint().apply { color = 0xFF2F5D57.toInt() })
         }
     }
 }

@@ -107,6 +107,17 @@ private val burned = StrangersState(
     parting = Parting(MatchId(id(1)), StrangerEnd.THEY_LEFT, BurnReport(HeldCount(12u, 1u, 0u, 90_000u, 1u, 4u, 1u), HeldCount(12u, 1u, 0u, 90_000u, 1u, 4u, 1u), 900u)),
 )
 
+private fun receipt(peer: ReceiptPeer, name: String?, tookMs: ULong?, relay: ULong, direct: ULong, kept: UInt): Receipt {
+    val none = Traffic(0u, 0u)
+    val erased = tookMs?.let { HeldCount(0u, 0u, 0u, 0u, 0u, 5u, 1u) }
+    return Receipt(PrivacyReceipt(peer, tookMs, "meet.example", Traffic(2_100u, 3_400u), none, Traffic(relay, relay), Traffic(direct, direct), emptyList(), 1u, KeyCount(1u, 2u, 2u), KeptCount(kept, 900u), erased), name)
+}
+
+private val receipts = listOf(
+    receipt(ReceiptPeer.Friend(ayse.user), "Ayşe", null, 0u, 1_830_000u, 12u), receipt(ReceiptPeer.Room(RoomId(id(1))), null, 754_000u, 410_000u, 96_000u, 0u),
+    receipt(ReceiptPeer.Stranger(MatchId(id(1))), null, 61_000u, 88_000u, 0u, 0u),
+)
+
 private val settings = SettingsState(
     me, "wss://meet.example", true, Preferences(Theme.SYSTEM, ReceiptRule.SEND, AddressRule.DIRECT, RouteRule.ANY, 1_000_000u, null),
     burned = listOf(burned.parting!!.burned), exported = ExportReport(1_204u, 0u, 0u, 37u, 0u),
@@ -122,12 +133,13 @@ private fun tab(tab: Tab, screen: @Composable () -> Unit): @Composable () -> Uni
 /** Every screen in every state that a person can see. */
 val gallery: List<Shot> = listOf(
     Shot("opening") { Waiting(androidx.compose.ui.res.stringResource(org.sidetone.sample.R.string.opening)) },
-    Shot("welcome") { WelcomeScreen(Form(), null, {}, {}, {}) },
-    Shot("welcome-error") { WelcomeScreen(Form("deniz", "deniz@example.org", "secret"), ErrorCode.NAME_TAKEN, {}, {}, {}) },
-    Shot("welcome-busy") { WelcomeScreen(Form("deniz", "", "secret", isNew = false, busy = true), null, {}, {}, {}) },
+    Shot("welcome") { WelcomeScreen(Form(), "wss://meet.example", null, {}, {}, {}, {}) },
+    Shot("welcome-error") { WelcomeScreen(Form("deniz", "deniz@example.org", "secret"), "wss://meet.example", ErrorCode.NAME_TAKEN, {}, {}, {}, {}) },
+    Shot("welcome-busy") { WelcomeScreen(Form("deniz", "", "secret", isNew = false, busy = true), "wss://meet.example", null, {}, {}, {}, {}) },
     Shot("friends", tab(Tab.FRIENDS) { FriendsScreen(friends, {}, {}, {}, {}, {}) }),
     Shot("friends-loading", tab(Tab.FRIENDS) { FriendsScreen(FriendsState(), {}, {}, {}, {}, {}) }),
     Shot("friends-empty", tab(Tab.FRIENDS) { FriendsScreen(FriendsState(loading = false, me = me), {}, {}, {}, {}, {}) }),
+    Shot("friends-blocked", tab(Tab.FRIENDS) { FriendsScreen(FriendsState(loading = false, me = me, rows = friends.rows.take(1), blocked = listOf(cagri)), {}, {}, {}, {}, {}) }),
     Shot("friends-offline") { Framed(Tab.FRIENDS, offline = true) { FriendsScreen(friends.copy(requests = emptyList()), {}, {}, {}, {}, {}) } },
     Shot("friends-in-call") { Framed(Tab.FRIENDS, call(CallState.Connected, talked = 754)) { FriendsScreen(friends.copy(requests = emptyList()), {}, {}, {}, {}, {}) } },
     Shot("add") { AddScreen(friends.copy(asked = "Lena"), null, {}, {}, {}, {}) },
@@ -162,8 +174,12 @@ val gallery: List<Shot> = listOf(
     Shot("strangers-found", tab(Tab.STRANGERS) { StrangersScreen(StrangersState(StrangerView.Found(MatchId(id(1)), listOf("sailing", "radio"), false, 20_000u)), null, {}) }),
     Shot("stranger", tab(Tab.STRANGERS) { StrangersScreen(meeting, null, {}) }),
     Shot("stranger-call", tab(Tab.STRANGERS) { StrangersScreen(meeting.copy(view = StrangerView.With(stranger(StrangerCall(CallId(id(1)), CallDirection.INCOMING, CallState.Ringing, MicrophoneState.ON, MicrophoneState.ON)))), null, {}) }),
+    Shot("stranger-unheard", tab(Tab.STRANGERS) { StrangersScreen(meeting.copy(view = StrangerView.With(stranger(StrangerCall(CallId(id(1)), CallDirection.INCOMING, CallState.Connected, MicrophoneState.ON, MicrophoneState.ON))), unheard = CallId(id(1))), null, {}) }),
     Shot("strangers-burned", tab(Tab.STRANGERS) { StrangersScreen(burned, null, {}) }),
     Shot("strangers-nobody", tab(Tab.STRANGERS) { StrangersScreen(StrangersState(nickname = "harbour", failure = SearchFailure.Nobody), ErrorCode.OFFLINE, {}) }),
-    Shot("settings", tab(Tab.SETTINGS) { SettingsScreen(settings, null, {}, {}) }),
-    Shot("settings-deleting", tab(Tab.SETTINGS) { SettingsScreen(settings.copy(preferences = null, deleting = true), ErrorCode.OFFLINE, {}, {}) }),
+    Shot("settings", tab(Tab.SETTINGS) { SettingsScreen(settings, null, {}, {}, {}) }),
+    Shot("settings-receipts", tab(Tab.SETTINGS) { Page(androidx.compose.ui.res.stringResource(org.sidetone.sample.R.string.receipts)) { Receipts(settings.copy(receipts = receipts), {}) } }),
+    Shot("settings-deleting", tab(Tab.SETTINGS) { SettingsScreen(settings.copy(preferences = null, asking = Danger.DELETE), ErrorCode.OFFLINE, {}, {}, {}) }),
+    Shot("trouble-address") { TroubleScreen(Trouble.NO_SERVER, {}) { ServerCard("wss://meet.exmaple") {} } },
+    Shot("trouble-saved") { TroubleScreen(Trouble.STORE_DAMAGED, {}, null, settings.exported, {}) },
 ) + Trouble.entries.map { trouble -> Shot("trouble-" + trouble.name.lowercase().replace('_', '-')) { TroubleScreen(trouble, {}, {}) } }

@@ -5,6 +5,7 @@ import androidx.compose.ui.test.*
 import androidx.compose.ui.unit.Density
 import kotlinx.coroutines.*
 import kotlinx.coroutines.flow.emptyFlow
+import kotlinx.coroutines.flow.MutableStateFlow
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Test
 import org.sidetone.*
@@ -15,6 +16,12 @@ import java.nio.ByteBuffer
 /** A desk that allows everything. */
 private class Plain(override var server: String) : Device {
     override val language = "en"
+
+    override val store = Store("nowhere", Key, "nowhere")
+
+    override val reach = MutableStateFlow<PushAddress?>(null)
+
+    override fun subscribe(key: ByteArray) = Unit
 
     override suspend fun allows(permission: Permission) = true
 
@@ -99,6 +106,7 @@ class LiveTest {
             touch("Call ben")
             see("direct")
             touch("Camera")
+            see("You")
             touch("Camera off")
             touch("Mute")
             touch("Unmute")

@@ -6,6 +6,7 @@ import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.sidetone.ErrorCode
 import org.sidetone.sample.R
+import java.io.File
 
 class WordsTest {
     private val gaps = Regex("%(\\d\\$)?[a-z%]")
@@ -19,6 +20,14 @@ class WordsTest {
             assertEquals(holes[0], holes[1], key)
             assertTrue(turkish.raw(key).values.all(String::isNotBlank), key)
         }
+    }
+
+    @Test
+    fun `every word is said somewhere`() {
+        val home = File(System.getProperty("sample.home"))
+        val said = listOf("ui/src/main", "app/src/main/AndroidManifest.xml").flatMap { File(home, it).walk().filter(File::isFile).toList() }.joinToString { it.readText() }
+        val silent = Words.of("en").keys.filterNot { Regex("(string|plurals)[./]$it\\b").containsMatchIn(said) }
+        assertEquals(emptyList<String>(), silent)
     }
 
     @Test

@@ -35,6 +35,8 @@ public class Film(private val context: Context, private val client: Client) : Au
     private val seen = MutableStateFlow<Map<VideoSource, Size>>(emptyMap())
     private var camera: Shown? = null
     private var screen: Shown? = null
+    private var mirror: Surface? = null
+    private var lines = 480
 
     /** How large the other side's pictures are, upright, once one of them was given. */
     public val sizes: StateFlow<Map<VideoSource, Size>> = seen.asStateFlow()
@@ -48,8 +50,18 @@ public class Film(private val context: Context, private val client: Client) : Au
     /** Opens and closes the camera that looks at the user; the permission is asked for before. [lines] is what they want to see. */
     public fun setCamera(on: Boolean, lines: Int = 480): Unit = inTurn {
         if (on == (camera != null)) return@inTurn
+        this.lines = lines
         camera?.close()
         camera = if (on) film(lines) else null
+    }
+
+    /** Shows the user what their camera sees on a surface, or nowhere any more: null. Waits until the old one is not used. */
+    public fun mirror(surface: Surface?): Unit = waited {
+        mirror = surface
+        // A camera draws on what it was opened with.
+        if (camera == null) return@waited
+        camera?.close()
+        camera = film(lines)
     }
 
     /** Shows the screen that the user let the app see, or no longer: null. [ended] is called if the user ends it elsewhere. */
@@ -59,14 +71,9 @@ public class Film(private val context: Context, private val client: Client) : Au
     }
 
     /** Shows one source of the other side on a surface, or nowhere any more: null. Waits until the old one is not used. */
-    public fun project(source: VideoSource, surface: Surface?) {
-        val done = java.util.concurrent.CountDownLatch(1)
-        inTurn {
-            projectors.remove(source)?.close()
-            surface?.let { projectors[source] = Projector(it) }
-            done.countDown()
-        }
-        done.await()
+    public fun project(source: VideoSource, surface: Surface?): Unit = waited {
+        projectors.remove(source)?.close()
+        surface?.let { projectors[source] = Projector(it) }
     }
 
     override fun close() {
@@ -80,6 +87,15 @@ public class Film(private val context: Context, private val client: Client) : Au
 
     private fun inTurn(act: () -> Unit) {
         handler.post(act)
+    }
+
+    private fun waited(act: () -> Unit) {
+        val done = java.util.concurrent.CountDownLatch(1)
+        inTurn {
+            act()
+            done.countDown()
+        }
+        done.await()
     }
 
     private fun shown(): List<Shown> = listOfNotNull(camera, screen)
@@ -96,7 +112,7 @@ public class Film(private val context: Context, private val client: Client) : Au
         val camera = Camera.find(context, CameraMetadata.LENS_FACING_FRONT) ?: return null
         val display = context.getSystemService(DisplayManager::class.java).getDisplay(Display.DEFAULT_DISPLAY)
         val encoder = encoder(VideoSource.CAMERA, camera.size(lines), camera.rotation(display.rotation))
-        camera.open(listOf(encoder.surface), handler)
+        camera.open(listOfNotNull(encoder.surface, mirror), handler)
         return Shown(VideoSource.CAMERA, encoder, camera)
     }
 

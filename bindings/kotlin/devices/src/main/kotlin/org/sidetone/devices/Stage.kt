@@ -44,3 +44,18 @@ public class Stage(context: Context, private val film: Film, private val source:
         setMeasuredDimension((picture.width * scale).toInt(), (picture.height * scale).toInt())
     }
 }
+
+/** Where the user sees what their camera sees, over what else is shown; the system turns and mirrors it. */
+@SuppressLint("ViewConstructor")
+public class Mirror(context: Context, private val film: Film) : SurfaceView(context), SurfaceHolder.Callback {
+    init {
+        setZOrderMediaOverlay(true)
+        holder.addCallback(this)
+    }
+
+    override fun surfaceCreated(holder: SurfaceHolder): Unit = film.mirror(holder.surface)
+
+    override fun surfaceChanged(holder: SurfaceHolder, format: Int, width: Int, height: Int): Unit = Unit
+
+    override fun surfaceDestroyed(holder: SurfaceHolder): Unit = film.mirror(null)
+}
