@@ -7,6 +7,11 @@ import XCTest
 
 @MainActor
 final class MeetingTests: XCTestCase, @unchecked Sendable {
+    /// On a busy machine the relay may be found first.
+    private static func reaches(_ word: Word?) -> Bool {
+        word == .routeDirect || word == .routeRelayed
+    }
+
     func testARoomIsOpenedEnteredByItsCodeAndTheFloorIsShown() async throws {
         let (anna, ben) = (try await Phone.registered(), try await Phone.registered())
         await anna.home.rooms.open(.pushToTalk)
@@ -15,7 +20,7 @@ final class MeetingTests: XCTestCase, @unchecked Sendable {
         ben.home.rooms.typed = hers.code!
         await ben.home.rooms.join()
         let his = ben.home.rooms.room!
-        for room in [hers, his] { try await until { room.view.members.first?.word == .routeDirect } }
+        for room in [hers, his] { try await until { Self.reaches(room.view.members.first?.word) } }
         try await until { hers.phrase != nil && hers.phrase == his.phrase && hers.link != nil }
         await hers.hold(true)
         try await until { hers.words == Phrase(.floorSpeaking) }
@@ -63,7 +68,7 @@ final class MeetingTests: XCTestCase, @unchecked Sendable {
         ben.home.rooms.typed = hers.code!
         await ben.home.rooms.join()
         let his = ben.home.rooms.room!
-        try await until { his.view.members.first?.word == .routeDirect && hers.view.members.first?.word == .routeDirect }
+        for room in [hers, his] { try await until { Self.reaches(room.view.members.first?.word) } }
         same(his.view.name, "kitchen")
         his.draft = "tea is ready"
         await his.say()
@@ -90,7 +95,7 @@ final class MeetingTests: XCTestCase, @unchecked Sendable {
         ben.home.rooms.typed = hers.link!
         await ben.home.rooms.join()
         let his = ben.home.rooms.room!
-        try await until { his.view.members.first?.word == .routeDirect }
+        try await until { Self.reaches(his.view.members.first?.word) }
         await his.mute(false)
         try await until { hers.view.members.first?.microphone == .on }
         try await hers.room.close()
