@@ -215,7 +215,7 @@ class LifeTest {
         val phone = Phones.bare(server.url())
         server.freeze()
         val login = phone.core().signIn("somebody", "a long password")
-        val other = async(Dispatchers.Default) { failure { login.outcome() } }
+        val other = async(Dispatchers.Default, CoroutineStart.UNDISPATCHED) { failure { login.outcome() } }
         val waiting = launch(start = CoroutineStart.UNDISPATCHED) { login.await() }
         assertEquals(Progress.RUNNING, login.progress())
         waiting.cancelAndJoin()
