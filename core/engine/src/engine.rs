@@ -78,7 +78,7 @@ impl Engine {
         }
     }
 
-    /// An engine that goes on from the rows it saved, in the order of [`Table::ALL`] and of their positions.
+    /// An engine that goes on from the rows it saved, in the order of [`crate::row::Table::ALL`] and of their positions.
     ///
     /// # Errors
     ///
