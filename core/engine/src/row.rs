@@ -371,3 +371,20 @@ pub struct OutgoingRow {
 impl Row for OutgoingRow {
     const TABLE: Table = Table::Outgoing;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_row_is_read_whole_and_alone() {
+        let (name, identity) = ("anna".to_owned(), IdentityKey([7; 32]));
+        let row =
+            FriendRow { name, identity, changed: None, standing: 3, verified: false, pinned: true, addresses: Some(1) };
+        let bytes = row.put(UserId([1; 16]), 0).value.expect("a value");
+        assert_eq!(FriendRow::read(&bytes), Ok(row));
+        assert!((0..bytes.len()).all(|length| FriendRow::read(&bytes[..length]).is_err()), "cut short");
+        assert!(FriendRow::read(&[bytes.as_slice(), &[0]].concat()).is_err(), "followed by more");
+        assert!(FriendRow::read(&[0x81; 100_000]).is_err(), "nested too deeply");
+    }
+}

@@ -82,8 +82,8 @@ impl Steady {
 impl ControllerFactory for Steady {
     fn build(self: Arc<Self>, now: Instant, current_mtu: u16) -> Box<dyn Controller> {
         let bbr = Arc::clone(&self.bbr).build(now, current_mtu);
-        let (sight, bound, start) = (Arc::clone(&self.sight), Bound::new(now), Start::new(now));
-        Box::new(Watched { bbr, sight, mtu: current_mtu.into(), bound, start })
+        let (sight, bound, most) = (Arc::clone(&self.sight), Bound::new(now), Twice::new(now));
+        Box::new(Watched { bbr, sight, mtu: current_mtu.into(), bound, most })
     }
 }
 
@@ -92,7 +92,7 @@ struct Watched {
     sight: Arc<Sight>,
     mtu: u64,
     bound: Bound,
-    start: Start,
+    most: Twice,
 }
 
 impl Controller for Watched {
@@ -105,14 +105,14 @@ impl Controller for Watched {
         self.sight.waits_us.store(us(rtt.get().saturating_sub(rtt.min())), Ordering::Relaxed);
         self.sight.rtt_us.store(us(rtt.get()), Ordering::Relaxed);
         self.bound.acked(bytes, rtt.get(), rtt.min());
-        self.start.acked(bytes, rtt.get(), rtt.min());
+        self.most.acked(bytes, rtt.get(), rtt.min());
         self.bbr.on_ack(now, sent, bytes, app_limited, rtt);
     }
 
     fn on_end_acks(&mut self, now: Instant, in_flight: u64, app_limited: bool, largest: Option<u64>) {
         self.bbr.on_end_acks(now, in_flight, app_limited, largest);
         self.bound.judge(now, self.bbr.window());
-        self.start.judge(now, self.bbr.window(), app_limited);
+        self.most.judge(now, self.bbr.window(), app_limited);
         self.sight.window.store(self.window(), Ordering::Relaxed);
     }
 
@@ -127,13 +127,13 @@ impl Controller for Watched {
     }
 
     fn window(&self) -> u64 {
-        let most = self.sight.cap.load(Ordering::Relaxed).min(self.bound.bytes).min(self.start.bytes);
+        let most = self.sight.cap.load(Ordering::Relaxed).min(self.bound.bytes).min(self.most.bytes);
         self.bbr.window().min(most.max(2 * self.mtu))
     }
 
     fn clone_box(&self) -> Box<dyn Controller> {
         let (bbr, sight) = (self.bbr.clone_box(), Arc::clone(&self.sight));
-        Box::new(Self { bbr, sight, mtu: self.mtu, bound: self.bound.clone(), start: self.start.clone() })
+        Box::new(Self { bbr, sight, mtu: self.mtu, bound: self.bound.clone(), most: self.most.clone() })
     }
 
     fn initial_window(&self) -> u64 {
@@ -201,7 +201,7 @@ const FADE: f64 = 0.99;
 
 /// What may be under way at most: it only grows until it is known what the path carries.
 #[derive(Clone)]
-struct Start {
+struct Twice {
     bytes: u64,
     since: Instant,
     delivered: u64,
@@ -214,7 +214,7 @@ struct Start {
     found: bool,
 }
 
-impl Start {
+impl Twice {
     fn new(now: Instant) -> Self {
         let (rtt, shortest) = (Duration::ZERO, Duration::ZERO);
         Self { bytes: 2 * FIRST_WINDOW, since: now, delivered: 0, rtt, shortest, best: 0.0, flat: 0, found: false }
@@ -237,19 +237,22 @@ impl Start {
         // Of a sender that has nothing to send nothing can be learned.
         if !idle {
             let rate = self.delivered as f64 / took.as_secs_f64();
-            if !self.found {
-                let grew = rate >= 1.25 * self.best;
-                (self.best, self.flat) = if grew { (rate, 0) } else { (self.best, self.flat.saturating_add(1)) };
-            }
             if self.found {
                 self.best = rate.max(self.best * FADE);
-                self.bytes = (self.best * (2 * self.shortest + QUEUE).as_secs_f64()) as u64;
+                self.bytes = self.twice(self.best);
             } else {
-                self.bytes = self.bytes.max((rate * (2 * self.shortest + QUEUE).as_secs_f64()) as u64);
+                let grew = rate >= 1.25 * self.best;
+                (self.best, self.flat) = if grew { (rate, 0) } else { (self.best, self.flat.saturating_add(1)) };
+                self.bytes = self.bytes.max(self.twice(rate));
                 self.found = self.flat >= FLAT && wished <= self.bytes;
             }
         }
         (self.since, self.delivered) = (now, 0);
+    }
+
+    /// Twice of what is delivered at this rate in a round trip without a queue, and what a processor that is busy holds back.
+    fn twice(&self, rate: f64) -> u64 {
+        (rate * (2 * self.shortest + QUEUE).as_secs_f64()) as u64
     }
 }
 
@@ -288,7 +291,7 @@ mod tests {
         // 20 Mbit/s, 40 ms, and 100 ms of queue; who sends wishes for three times of what it sees.
         let (rate, fits, queue) = (2.5e6, 100_000_u64, 250_000);
         let mut now = Instant::now();
-        let mut start = Start::new(now);
+        let mut start = Twice::new(now);
         let (mut most, mut wished) = (0, 2 * FIRST_WINDOW);
         for _ in 0..40 {
             let window = wished.min(start.bytes);
@@ -313,7 +316,7 @@ mod tests {
             assert!((most..=most * 11 / 10).contains(&start.bytes), "{} of {most}", start.bytes);
         }
         // A pause teaches nothing.
-        let mut idle = Start::new(now);
+        let mut idle = Twice::new(now);
         for number in 1..20 {
             idle.acked(100, 40 * MS, 40 * MS);
             idle.judge(now + number * 50 * MS, 40_000, true);

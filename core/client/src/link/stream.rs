@@ -34,6 +34,10 @@ const MOST_WAIT: Duration = Duration::from_millis(4);
 const GROW_EVERY: Duration = Duration::from_millis(300);
 const STAY_AFTER: Duration = Duration::from_secs(1);
 const STAY_MOST: Duration = Duration::from_secs(16);
+/// Near what was too much before, which is from just below what a reduction leaves of it to clearly above it, it grows in so many
+/// steps to a packet.
+const NEAR: (f64, f64) = (0.65, 1.2);
+const NEAR_STEPS: f64 = 16.0;
 /// How long a reduction takes to show.
 const HEED_AFTER: Duration = Duration::from_secs(1);
 /// After so many reductions that changed nothing it is tried whether packets wait for something else than what goes out here:
@@ -194,9 +198,9 @@ impl Measure {
         // What they do not wait for any more is forgotten.
         self.ordinary -= self.ordinary.saturating_sub(waits) / 4;
         let hardly = waits.saturating_sub(self.ordinary) < MOST_WAIT / 4;
-        let near = self.per_beat > 0.65 * self.top && self.per_beat < 1.2 * self.top;
+        let near = self.per_beat > NEAR.0 * self.top && self.per_beat < NEAR.1 * self.top;
         self.per_beat += match (near, hardly) {
-            (true, _) => packet / 16.0,
+            (true, _) => packet / NEAR_STEPS,
             (false, true) => (self.per_beat / 8.0).max(packet / 4.0),
             (false, false) => packet / 4.0,
         };
