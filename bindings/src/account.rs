@@ -74,14 +74,16 @@ impl From<sidetone::Account> for AccountView {
 
 #[uniffi::export]
 impl RawClient {
-    /// Makes an account, with a new identity that never leaves this device, and enters it.
+    /// Makes an account, with a new identity that never leaves this device, and enters it. Takes the place of an attempt
+    /// that is still under way, also of one that was cancelled.
     pub fn register(&self, name: String, email: String, password: String) -> Arc<Operation> {
         self.operation(
             move |client| async move { client.register(&name, &email, &password).await.map(|()| Outcome::Done) },
         )
     }
 
-    /// Enters an account from this device, with a new identity: friends see that the key changed.
+    /// Enters an account from this device, with a new identity: friends see that the key changed. Takes the place of an
+    /// attempt that is still under way, also of one that was cancelled.
     pub fn sign_in(&self, name: String, password: String) -> Arc<Operation> {
         self.operation(move |client| async move { client.sign_in(&name, &password).await.map(|()| Outcome::Done) })
     }

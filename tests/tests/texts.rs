@@ -2,7 +2,7 @@
 
 use proving::world::{World, is_lent};
 use sidetone_engine::row::MessageState;
-use sidetone_engine::{AccountEvent, Addresses, Command, CommandError, Event, Password, Receipts};
+use sidetone_engine::{AccountEvent, Addresses, Answer, Command, CommandError, Event, Password, Receipts};
 use sidetone_wire::record::Text;
 use zeroize::Zeroizing;
 
@@ -171,6 +171,64 @@ fn a_roster_of_several_pages_is_read_whole_whatever_the_server_skips_meanwhile()
     }
 }
 
+fn password(name: &str) -> Password {
+    Password(Zeroizing::new(format!("password of {name}")))
+}
+
+fn sign_in(name: &str, password: Password) -> Command {
+    Command::SignIn { name: name.into(), password }
+}
+
+/// A phone without an account beside those of Ada and Ben.
+fn a_third_phone() -> World {
+    let mut world = friends();
+    world.connect(2);
+    world.run(5_000);
+    world
+}
+
+#[test]
+fn who_tries_to_sign_in_again_does_not_wait_for_the_attempt_before() {
+    let mut world = a_third_phone();
+    let tries = ["ada", "ben", "ben"].map(|name| world.command(2, sign_in(name, password("somebody else"))));
+    world.ask(2, sign_in("ben", password("ben"))).expect("the right password, at last");
+    for earlier in tries {
+        assert_eq!(world.phones[2].answers[&earlier], Err(CommandError::Offline));
+    }
+    assert_eq!(world.phones[2].user(), world.phones[1].user());
+}
+
+#[test]
+fn whoever_tries_twice_is_signed_in_once_and_knows_as_whom() {
+    let mut seen = [false; 2];
+    for pause in (0..300).step_by(10) {
+        let mut world = a_third_phone();
+        let first = world.command(2, sign_in("ada", password("ada")));
+        world.run(pause);
+        let second = world.ask(2, sign_in("ben", password("ben")));
+        let winner = usize::from(second.is_ok());
+        seen[winner] = true;
+        assert_eq!(world.phones[2].user(), world.phones[winner].user(), "after {pause} ms");
+        let first = world.phones[2].answers[&first].clone();
+        let outcomes =
+            [(Ok(Answer::Done), Err(CommandError::SignedIn)), (Err(CommandError::Offline), Ok(Answer::Done))];
+        assert_eq!((first, second), outcomes[winner], "after {pause} ms");
+    }
+    assert_eq!(seen, [true; 2], "either should have been in time once");
+}
+
+#[test]
+fn an_attempt_after_one_that_fails_at_its_last_word_goes_on() {
+    for pause in (0..300).step_by(10) {
+        let mut world = a_third_phone();
+        let email = "ada@example.org".to_owned();
+        world.command(2, Command::Register { name: "cat".into(), email, password: password("cat") });
+        world.run(pause);
+        world.ask(2, sign_in("ben", password("ben"))).expect("the right password");
+        assert_eq!(world.phones[2].user(), world.phones[1].user(), "after {pause} ms");
+    }
+}
+
 #[test]
 fn who_enters_another_account_on_a_phone_finds_nothing_of_the_one_before() {
     let mut world = friends();
@@ -180,7 +238,6 @@ fn who_enters_another_account_on_a_phone_finds_nothing_of_the_one_before() {
     // Ben signs in elsewhere: this phone's token is revoked, its rows stay for his return.
     world.connect(2);
     world.run(5_000);
-    let password = |name: &str| Password(Zeroizing::new(format!("password of {name}")));
     world.ask(2, Command::SignIn { name: "ben".into(), password: password("ben") }).expect("the right password");
     world.run(5_000);
     let told = |world: &World| {

@@ -331,7 +331,8 @@ impl Drop for Client {
 
 /// The account.
 impl Client {
-    /// Makes an account, with a new identity that never leaves this device, and enters it.
+    /// Makes an account, with a new identity that never leaves this device, and enters it. Takes the place of another
+    /// attempt at the server, to register or to sign in, which is then told [`Error::Offline`].
     ///
     /// # Errors
     ///
@@ -342,7 +343,8 @@ impl Client {
         self.done(Command::Register { name, email, password }).await
     }
 
-    /// Enters an account from this device, with a new identity: friends see that the key changed.
+    /// Enters an account from this device, with a new identity: friends see that the key changed. Takes the place of
+    /// another attempt as [`Client::register`] does.
     ///
     /// # Errors
     ///

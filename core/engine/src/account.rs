@@ -22,6 +22,8 @@ pub(crate) struct Account {
     row: Option<AccountRow>,
     identity: Option<Identity>,
     entry: Option<Entry>,
+    /// One that begins when what was sent last for the one before it is answered, and with what.
+    next: Option<(Entry, Request)>,
     export: Vec<u8>,
 }
 
@@ -42,7 +44,7 @@ enum EntryStage {
 
 impl Account {
     pub fn new(cost: Cost) -> Self {
-        Self { cost, row: None, identity: None, entry: None, export: Vec::new() }
+        Self { cost, row: None, identity: None, entry: None, next: None, export: Vec::new() }
     }
 
     pub fn restore(&mut self, row: AccountRow) {
@@ -75,40 +77,50 @@ impl Account {
     }
 
     pub fn register(&mut self, ask: Ask, name: String, email: String, password: &Password, cx: &mut Cx<'_>) {
-        if self.row.is_some() || self.entry.is_some() {
+        if self.row.is_some() {
             return cx.answer(ask, Err(CommandError::SignedIn));
         }
         match Registration::start(password.0.as_bytes(), cx.roll()) {
             Ok((registration, message)) => {
-                self.enter(ask, Some(email), EntryStage::Registering(registration), cx);
-                cx.request(Request::RegisterStart(OpaqueStart { name, message: message.into() }), Purpose::Enter);
+                let request = Request::RegisterStart(OpaqueStart { name, message: message.into() });
+                self.enter(ask, Some(email), EntryStage::Registering(registration), request, cx);
             }
             Err(_) => cx.answer(ask, Err(CommandError::WrongLogin)),
         }
     }
 
     pub fn sign_in(&mut self, ask: Ask, name: String, password: &Password, cx: &mut Cx<'_>) {
-        if self.token().is_some() || self.entry.is_some() {
+        if self.token().is_some() {
             return cx.answer(ask, Err(CommandError::SignedIn));
         }
         match Login::start(password.0.as_bytes(), cx.roll()) {
             Ok((login, message)) => {
-                self.enter(ask, None, EntryStage::LoggingIn(login), cx);
-                cx.request(Request::LoginStart(OpaqueStart { name, message: message.into() }), Purpose::Enter);
+                let request = Request::LoginStart(OpaqueStart { name, message: message.into() });
+                self.enter(ask, None, EntryStage::LoggingIn(login), request, cx);
             }
             Err(_) => cx.answer(ask, Err(CommandError::WrongLogin)),
         }
     }
 
-    fn enter(&mut self, ask: Ask, email: Option<String>, stage: EntryStage, cx: &mut Cx<'_>) {
+    /// Takes the place of an attempt under way, whoever made it may not wait for it any more. One whose last word the
+    /// server may have accepted already is waited for.
+    fn enter(&mut self, ask: Ask, email: Option<String>, stage: EntryStage, request: Request, cx: &mut Cx<'_>) {
         let (identity, device) = (Identity::from_seed(cx.roll()), DeviceId(cx.roll()));
-        self.entry = Some(Entry { ask, email, stage, identity, device });
+        let entry = Entry { ask, email, stage, identity, device };
+        let earlier = if self.entry.as_ref().is_some_and(|entry| matches!(entry.stage, EntryStage::Finishing)) {
+            self.next.replace((entry, request)).map(|(entry, _)| entry)
+        } else {
+            cx.request(request, Purpose::Enter(ask));
+            self.entry.replace(entry)
+        };
+        if let Some(earlier) = earlier {
+            cx.answer(earlier.ask, Err(CommandError::Offline));
+        }
     }
 
     /// The server answered a step of registration or login.
-    pub fn entered(&mut self, outcome: Result<Reply, NoReply>, cx: &mut Cx<'_>) {
-        let Some(entry) = self.entry.take() else { return };
-        let ask = entry.ask;
+    pub fn entered(&mut self, ask: Ask, outcome: Result<Reply, NoReply>, cx: &mut Cx<'_>) {
+        let Some(entry) = self.entry.take_if(|entry| entry.ask == ask) else { return };
         let next = match outcome {
             Ok(Reply::Opaque(reply)) => self.finish(entry, &reply, cx),
             Ok(Reply::SignedIn(signed_in)) => self.signed_in(entry, signed_in, cx),
@@ -116,8 +128,11 @@ impl Account {
             Err(reason) => Err(refused(reason)),
         };
         if let Err(error) = next {
-            self.entry = None;
             cx.answer(ask, Err(error));
+            if let Some((entry, request)) = self.next.take() {
+                cx.request(request, Purpose::Enter(entry.ask));
+                self.entry = Some(entry);
+            }
         }
     }
 
@@ -138,8 +153,8 @@ impl Account {
             }
             EntryStage::Finishing => return Err(CommandError::Server),
         };
+        cx.request(request, Purpose::Enter(entry.ask));
         self.entry = Some(entry);
-        cx.request(request, Purpose::Enter);
         Ok(())
     }
 
@@ -177,6 +192,9 @@ impl Account {
         self.restore(row);
         cx.fact(Fact::Entered(who));
         cx.answer(entry.ask, Ok(Answer::Done));
+        if let Some((late, _)) = self.next.take() {
+            cx.answer(late.ask, Err(CommandError::SignedIn));
+        }
         cx.tell(Event::Account(AccountEvent::SignedIn));
         Ok(())
     }

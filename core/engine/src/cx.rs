@@ -107,8 +107,8 @@ pub(crate) enum NoReply {
 /// Why a request was made: what its answer means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
-    /// A step of registration or login.
-    Enter,
+    /// A step of registration or login, for who waits for its outcome.
+    Enter(Ask),
     /// A user waits for its outcome.
     Ask(Ask, Wish),
     /// Filling the roster, in this reading of it.

@@ -272,7 +272,7 @@ impl Engine {
 
     fn replied(&mut self, purpose: Purpose, outcome: Result<Reply, NoReply>, cx: &mut Cx<'_>) {
         match (purpose, outcome) {
-            (Purpose::Enter, outcome) => self.account.entered(outcome, cx),
+            (Purpose::Enter(ask), outcome) => self.account.entered(ask, outcome, cx),
             (Purpose::Ask(ask, asked), Err(reason)) => {
                 if asked == Asked::Leave && matches!(reason, NoReply::Refused(_)) {
                     self.account.stays(cx);

@@ -167,7 +167,8 @@ impl Meeting {
         }
         let id = self.next;
         self.next = id.next();
-        let awaited = matches!(purpose, Purpose::Ask(..) | Purpose::Enter | Purpose::Room(..) | Purpose::Stranger(_));
+        let awaited =
+            matches!(purpose, Purpose::Ask(..) | Purpose::Enter(_) | Purpose::Room(..) | Purpose::Stranger(_));
         let until = awaited.then(|| cx.now.time.after(ASK_MS));
         // What is asked again comes first: of a word and the verdict on it, say, the server wants the word before.
         let again =
