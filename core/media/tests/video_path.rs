@@ -248,6 +248,50 @@ fn a_voice_beside_pictures_waits_little_where_there_is_room_and_loses_nothing() 
     }
 }
 
+/// A still screen takes next to nothing; scrolled, it wants all there is.
+#[test]
+fn what_a_path_bears_is_known_before_it_is_needed() {
+    for seed in 0..SEEDS {
+        let mut call = Call::new(seed, Path::new(|_| 3_000_000), Box::new(DelayEstimator::new()));
+        call.encoder.most_bps = 60_000;
+        call.run(40);
+        let (least, _) = call.leg.target_bps(40 * SECOND..41 * SECOND);
+        assert!(least >= 2_000_000, "{least} bit/s of 3,000,000");
+        let mark = call.mark();
+        call.run(20);
+        let used = call.used(&mark, 60_000);
+        assert!(used <= 1.4, "{used}: once it is known, nothing more is spent");
+    }
+}
+
+#[test]
+fn a_path_that_widens_is_found_to_by_an_encoder_that_makes_too_little() {
+    for seed in 0..SEEDS {
+        let rate = |now| if (20 * SECOND..50 * SECOND).contains(&now) { 300_000 } else { 3_000_000 };
+        let mut call = Call::new(seed, Path::new(rate), Box::new(DelayEstimator::new()));
+        call.run(20);
+        call.encoder.most_bps = 120_000;
+        call.run(60);
+        let (least, _) = call.leg.target_bps(80 * SECOND..81 * SECOND);
+        assert!(least >= 2_000_000, "{least} bit/s of 3,000,000, half a minute after it is there");
+    }
+}
+
+#[test]
+fn a_narrow_path_is_tried_seldom_and_the_voice_beside_it_hardly_waits() {
+    for seed in 0..SEEDS {
+        let mut call = Call::new(seed, Path::new(|_| 300_000), Box::new(DelayEstimator::new()));
+        (call.encoder.most_bps, call.leg.speaks) = (100_000, true);
+        call.run(60);
+        let mark = call.mark();
+        call.leg.voice.clear();
+        call.run(240);
+        let (used, late) = (call.used(&mark, 300_000), call.leg.voice_jitter_us(990));
+        println!("{used:.3} of 300 kbit/s for 100 kbit/s of pictures and a voice; the voice {late} us later at 99 %");
+        assert!(used <= 0.58 && late <= 30 * MS, "{used}, {late} us");
+    }
+}
+
 #[test]
 fn a_path_that_hardly_bears_a_voice_is_not_flooded() {
     let mut call = Call::new(4, Path::new(|_| 60_000), Box::new(DelayEstimator::new()));

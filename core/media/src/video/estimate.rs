@@ -15,6 +15,17 @@ pub struct Fate {
     pub bytes: u32,
 }
 
+/// What a path has beyond what it is thought to bear.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Room {
+    /// Nothing: a queue began.
+    None,
+    /// Some: the target is raised, as far as it should be.
+    Some,
+    /// Perhaps very much: no more was sent from which it could be known.
+    Unknown,
+}
+
 /// A congestion controller: fates of packets in, a bit rate out. No clock, no packets of its own.
 pub trait Estimator: Send {
     /// Packets of which the receiver has told, in the order they were sent.
@@ -22,6 +33,11 @@ pub trait Estimator: Send {
 
     /// What all packets of the link together may take, in bits a second.
     fn target_bps(&self) -> u64;
+
+    /// What the last report showed beyond the target.
+    fn room(&self) -> Room {
+        Room::Some
+    }
 
     /// The path is another one, or nothing was sent for long: what was learned of it may not hold any more.
     fn moved(&mut self) {}
@@ -34,6 +50,10 @@ impl<E: Estimator + ?Sized> Estimator for Box<E> {
 
     fn target_bps(&self) -> u64 {
         (**self).target_bps()
+    }
+
+    fn room(&self) -> Room {
+        (**self).room()
     }
 
     fn moved(&mut self) {
@@ -95,6 +115,7 @@ pub struct DelayEstimator {
     drained: Option<f64>,
     /// Since when there is a queue, and its bounds since then.
     queued: Option<(u64, u64, u64)>,
+    room: Room,
 }
 
 impl Default for DelayEstimator {
@@ -119,6 +140,7 @@ impl DelayEstimator {
             lowered_us: 0,
             drained: None,
             queued: None,
+            room: Room::Some,
         }
     }
 
@@ -186,6 +208,7 @@ impl DelayEstimator {
         };
         // Who has little to send learns nothing of a path that would bear much.
         let most = self.delivered().map_or(self.rate, |delivered| 1.5 * delivered + 50_000.0);
+        self.room = if raised > most { Room::Unknown } else { Room::Some };
         self.rate = self.rate.max(raised.min(most));
         if self.capacity.is_some_and(|capacity| self.rate > 1.1 * capacity) {
             self.capacity = None;
@@ -220,6 +243,7 @@ impl Estimator for DelayEstimator {
         self.changed_us = Some(now_us);
         let loss = self.loss();
         let delivered = self.delivered();
+        self.room = if queue_us > free_us { Room::None } else { Room::Some };
         // A change shows after a round trip and a report.
         let settled = self.lowered_us + 250_000 <= now_us;
         if queue_us > long_us {
@@ -243,6 +267,10 @@ impl Estimator for DelayEstimator {
 
     fn target_bps(&self) -> u64 {
         self.rate as u64
+    }
+
+    fn room(&self) -> Room {
+        self.room
     }
 
     fn moved(&mut self) {

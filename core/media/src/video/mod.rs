@@ -11,13 +11,14 @@ mod fan;
 mod frame;
 mod packet;
 mod present;
+mod probe;
 mod receive;
 mod report;
 mod send;
 mod uplink;
 
 pub use downlink::Downlink;
-pub use estimate::{DelayEstimator, Estimator, Fate};
+pub use estimate::{DelayEstimator, Estimator, Fate, Room};
 pub use fan::{Advice, Fan, Pause, TRIAL_BPS};
 pub use frame::{Codec, FRAME_BYTES, FrameError, Gate, INFO_BYTES, Info, Kind, Rotation};
 pub use packet::{Descriptor, PACKETS, PAYLOAD_BYTES, SEALED_BYTES, split};

@@ -6,6 +6,7 @@ use bytes::Bytes;
 
 use super::estimate::{Estimator, Fate};
 use super::frame::Kind;
+use super::probe::Probe;
 use super::report::{Report, Track};
 use super::send::{OVERHEAD, Pushed, Sender, SenderStats};
 
@@ -70,7 +71,9 @@ pub struct Uplink<E> {
     limit_bps: u64,
     /// What is sent of nothing while there is no picture to send, to see what the path bears.
     filler_bps: u64,
-    filler_us: u64,
+    probe: Probe,
+    /// When what has left so far would have, one after the other at the pace of fillers.
+    paced_us: u64,
 }
 
 impl<E: Estimator> Uplink<E> {
@@ -91,7 +94,8 @@ impl<E: Estimator> Uplink<E> {
             tried_us: 0,
             limit_bps: u64::MAX,
             filler_bps: 0,
-            filler_us: 0,
+            probe: Probe::default(),
+            paced_us: 0,
         }
     }
 
@@ -163,6 +167,7 @@ impl<E: Estimator> Uplink<E> {
     /// The path is another one, or may be: what was learned of it is not believed any more.
     pub fn moved(&mut self) {
         self.estimator.moved();
+        self.probe = Probe::default();
         self.shortest = [None; 2];
         self.share();
     }
@@ -199,18 +204,20 @@ impl<E: Estimator> Uplink<E> {
     }
 
     fn fill(&mut self, now_us: u64, waits: bool) -> Option<Outgoing> {
-        if waits || self.filler_due_us().is_none_or(|due_us| due_us > now_us) {
+        if waits || self.filler_due_us(now_us).is_none_or(|due_us| due_us > now_us) {
             return None;
         }
-        self.filler_us = now_us;
         let mut payload = vec![0; FILLER_BYTES];
         payload[0] = FILLER;
         Some(self.leave(now_us, 0, false, payload.into()))
     }
 
-    fn filler_due_us(&self) -> Option<u64> {
-        let bps = self.filler_bps.min(self.target_bps());
-        Some(self.filler_us + (FILLER_BYTES + OVERHEAD) as u64 * 8_000_000 / Some(bps).filter(|bps| *bps > 0)?)
+    fn filler_bps(&self, now_us: u64) -> u64 {
+        if self.probe.runs(now_us) { self.target_bps() } else { self.filler_bps.min(self.target_bps()) }
+    }
+
+    fn filler_due_us(&self, now_us: u64) -> Option<u64> {
+        (self.filler_bps(now_us) > 0).then_some(self.paced_us)
     }
 
     fn leave(&mut self, now_us: u64, timestamp: u32, last: bool, payload: Bytes) -> Outgoing {
@@ -222,6 +229,8 @@ impl<E: Estimator> Uplink<E> {
         self.open += u64::from(bytes);
         self.trim();
         self.tried_us = now_us;
+        let bits = u64::from(bytes) * 8_000_000;
+        self.paced_us = self.paced_us.max(now_us) + bits.checked_div(self.filler_bps(now_us)).unwrap_or(0);
         let sequence = self.next as u16;
         self.next += 1;
         Outgoing { sequence, timestamp, last, payload }
@@ -254,6 +263,9 @@ impl<E: Estimator> Uplink<E> {
         if !fates.is_empty() {
             self.heard_us = Some(now_us);
             self.estimator.reported(now_us, &fates);
+            if self.active.contains(&true) {
+                self.probe.look(now_us, self.estimator.room(), self.estimator.target_bps(), self.limit_bps);
+            }
             self.share();
         }
         report.keys
@@ -301,7 +313,7 @@ impl<E: Estimator> Uplink<E> {
     /// When [`Uplink::poll`] may have something; none while nothing waits.
     pub fn deadline_us(&self, now_us: u64) -> Option<u64> {
         let pictures_us = self.tracks.iter().filter_map(Sender::deadline_us).min();
-        let due_us = pictures_us.or_else(|| self.filler_due_us())?;
+        let due_us = pictures_us.or_else(|| self.filler_due_us(now_us))?;
         if !self.is_full(now_us) {
             return Some(due_us);
         }
