@@ -27,7 +27,10 @@ pub const GROUP: usize = 15;
 /// Frames a second.
 pub const RATE: u32 = 30;
 /// The rates a film is encoded at, in bits a second.
-pub const RUNGS: [u64; 9] = [80_000, 150_000, 300_000, 500_000, 800_000, 1_000_000, 1_200_000, 1_350_000, 2_000_000];
+pub const RUNGS: [u64; 20] = [
+    80_000, 120_000, 180_000, 250_000, 350_000, 500_000, 600_000, 700_000, 800_000, 900_000, 1_000_000, 1_050_000,
+    1_100_000, 1_150_000, 1_200_000, 1_250_000, 1_300_000, 1_350_000, 1_600_000, 2_000_000,
+];
 
 /// How a film is encoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]

@@ -265,6 +265,22 @@ impl Phone {
         timeout(patience, found).await.unwrap_or_else(late)
     }
 
+    /// Takes what it reports for so long: one that nobody reads stands still when the pipe is full.
+    ///
+    /// # Errors
+    ///
+    /// [`Trouble::Stage`] if the phone fails.
+    pub async fn listen(&mut self, time: Duration) -> Result<(), Trouble> {
+        let listening = async {
+            loop {
+                if let Report::News(news) = self.next_report().await? {
+                    self.keep(news);
+                }
+            }
+        };
+        timeout(time, listening).await.unwrap_or(Ok(()))
+    }
+
     /// Forgets the news that waits: what comes next is about what comes next.
     pub fn forget(&mut self) {
         self.waiting.clear();

@@ -101,7 +101,7 @@ pub async fn run(args: &Args) -> Result<bool, Trouble> {
     std::fs::create_dir_all(&args.out).map_err(|error| Trouble::file(&args.out, &error))?;
     let clip = Clip { coding: args.coding, width: 640, height: 360, seconds: args.seconds };
     let footage = args.film.clone().map_or(Footage::Test, Footage::File);
-    say("ffmpeg encodes the film at nine rates");
+    say("ffmpeg encodes the film at twenty rates");
     clip.encode(&footage, &dir.path().join("film")).await?;
     let road = play(&args.path, args.seconds, dir.path()).await?;
     let played = judge(&args.path, &road, &clip, &footage, dir.path()).await?;
@@ -229,7 +229,8 @@ async fn play(path: &str, seconds: u32, dir: &Path) -> Result<Road, Trouble> {
     }
     say(format_args!("a call over {path}: the film begins"));
     anna.tell(Order::Film { folder: dir.join("film"), log: dir.join("shown.jsonl") }).await?;
-    tokio::time::sleep(Duration::from_secs(u64::from(seconds) + 2)).await;
+    let shown = Duration::from_secs(u64::from(seconds) + 2);
+    tokio::try_join!(anna.listen(shown), ben.listen(shown))?;
     anna.tell(Order::HangUp).await?;
     ben.within(PATIENCE, "the call ends", |news| matches!(news, News::Call { over: true, .. })).await?;
     anna.quit().await?;

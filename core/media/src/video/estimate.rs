@@ -73,10 +73,16 @@ const BASE_US: u64 = 10_000_000;
 const RATE_US: u64 = 500_000;
 /// Packets that are counted at most: 20 Mbit/s of the largest.
 const COUNTED: usize = 1_024;
-/// A queue below this is none.
-const FREE_US: u64 = 15_000;
-/// A queue beyond this is ours to shorten.
-const LONG_US: u64 = 40_000;
+/// A queue below this is none: where times are even, and at most.
+const FREE_US: (u64, u64) = (3_000, 15_000);
+/// A queue beyond this is ours to shorten: the same.
+const LONG_US: (u64, u64) = (10_000, 40_000);
+/// What of a path is filled, so that a voice finds it free.
+const FULL: f64 = 0.95;
+/// Beyond this part of what a path bore it has become a wider one.
+const WIDER: f64 = 1.25;
+/// How long not more is tried: first, and at most, twice as long each time that the path still bears the same.
+const HOLD_US: (u64, u64) = (2_000_000, 10_000_000);
 /// A queue beyond this hurts whoever speaks.
 const HURTS_US: u64 = 120_000;
 /// What of the delivered rate is left while such a queue drains.
@@ -93,8 +99,8 @@ const LONGER_US: u64 = 2_000_000;
 /// The structure is that of draft-ietf-rmcat-gcc-02: a part that watches delay, a part that watches loss, increase by
 /// parts of the rate far from the last known capacity and by steps near it, decrease to a part of what is delivered. What it
 /// watches is the queue itself and not how it changes: times by the receiver's clock, minus the shortest such time of the
-/// last seconds (as RFC 6817 does). In virtual time over the same paths that holds a queue some ten times shorter than the
-/// gradient does.
+/// last seconds (as RFC 6817 does), and it leaves a twentieth of the path free, for a voice, but for a try now and then. In
+/// virtual time over the same paths that holds a queue some ten times shorter than the gradient does.
 #[derive(Debug)]
 pub struct DelayEstimator {
     rate: f64,
@@ -111,11 +117,18 @@ pub struct DelayEstimator {
     went: VecDeque<(u64, u32, bool)>,
     changed_us: Option<u64>,
     lowered_us: u64,
+    /// How long after that not more is tried.
+    hold_us: u64,
     /// Where to go on once a queue that hurt is gone.
     drained: Option<f64>,
     /// Since when there is a queue, and its bounds since then.
     queued: Option<(u64, u64, u64)>,
     room: Room,
+    /// Whether the queue hurt when the rate was last lowered.
+    hurt: bool,
+    /// The fastest of the packets last told of, and by how much that changes from report to report.
+    fastest: Option<i64>,
+    noise_us: f64,
 }
 
 impl Default for DelayEstimator {
@@ -138,9 +151,13 @@ impl DelayEstimator {
             went: VecDeque::new(),
             changed_us: None,
             lowered_us: 0,
+            hold_us: HOLD_US.0,
             drained: None,
             queued: None,
             room: Room::Some,
+            hurt: false,
+            fastest: None,
+            noise_us: 0.0,
         }
     }
 
@@ -152,6 +169,8 @@ impl DelayEstimator {
             self.before = self.base.take();
             self.window_us = now_us;
         }
+        let change_us = fastest.abs_diff(self.fastest.replace(fastest).unwrap_or(fastest)).min(FREE_US.1);
+        self.noise_us += (change_us as f64 - self.noise_us) / 16.0;
         let base = self.base.map_or(fastest, |base| base.min(fastest));
         self.base = Some(base);
         let floor = self.before.map_or(base, |before| before.min(base));
@@ -192,27 +211,48 @@ impl DelayEstimator {
     }
 
     fn lower(&mut self, now_us: u64, rate: f64) {
-        self.capacity = self.delivered().or(self.capacity);
+        let delivered = self.delivered();
+        let same = delivered.zip(self.capacity).is_some_and(|(new, old)| (0.9..1.1).contains(&(new / old)));
+        self.hold_us = if same { HOLD_US.1.min(2 * self.hold_us) } else { HOLD_US.0 };
+        // Who makes frames of unlike size fills the path for moments only: what comes then is less than the path bears.
+        self.capacity = match self.capacity.filter(|_| same) {
+            Some(capacity) => delivered.map(|delivered| delivered.max(0.98 * capacity)),
+            None => delivered.or(self.capacity),
+        };
         self.rate = rate.min(self.rate);
         self.lowered_us = now_us;
     }
 
-    fn raise(&mut self, since_us: u64) {
+    fn raise(&mut self, now_us: u64, since_us: u64) {
         let seconds = since_us.min(500_000) as f64 / 1e6;
-        let near = self.capacity.is_some_and(|capacity| (0.8..1.1).contains(&(self.rate / capacity)));
+        let near = self.capacity.filter(|capacity| (0.8..1.1).contains(&(self.rate / capacity)));
         let raised = match (near, self.capacity) {
-            // One packet each tenth of a second more.
-            (true, _) => self.rate + 96_000.0 * seconds,
-            (false, Some(_)) => self.rate * (1.0 + 0.25 * seconds),
-            (false, None) => self.rate * (1.0 + 0.6 * seconds),
+            // One packet each tenth of a second more, and beyond what leaves room for a voice only now and then.
+            (Some(capacity), _) => {
+                let raised = self.rate + 96_000.0 * seconds;
+                if self.lowered_us + self.hold_us <= now_us { raised } else { raised.min(FULL * capacity) }
+            }
+            (None, Some(_)) => self.rate * (1.0 + 0.25 * seconds),
+            (None, None) => self.rate * (1.0 + 0.6 * seconds),
         };
         // Who has little to send learns nothing of a path that would bear much.
         let most = self.delivered().map_or(self.rate, |delivered| 1.5 * delivered + 50_000.0);
         self.room = if raised > most { Room::Unknown } else { Room::Some };
         self.rate = self.rate.max(raised.min(most));
-        if self.capacity.is_some_and(|capacity| self.rate > 1.1 * capacity) {
+        if self.capacity.is_some_and(|capacity| self.rate > WIDER * capacity) {
             self.capacity = None;
         }
+    }
+
+    /// Up to where a queue is none, from where on it is ours to shorten, and from where on it hurts, in microseconds. Where
+    /// packets come at uneven times anyway, a short queue cannot be told from chance.
+    fn bounds(&self) -> (u64, u64, u64) {
+        // On a thin path one packet alone is a queue.
+        let packet_us = self.delivered().map_or(0, |delivered| (PACKET_BITS * 1e6 / delivered) as u64).min(LONG_US.1);
+        let noise_us = self.noise_us as u64;
+        let free_us = (FREE_US.0 + noise_us).min(FREE_US.1);
+        let long_us = (LONG_US.0 + 3 * noise_us).min(LONG_US.1);
+        (packet_us + free_us, packet_us + long_us, packet_us + HURTS_US)
     }
 
     /// Whether the queue is there for so long, and so evenly, that the path itself must have become longer.
@@ -229,14 +269,11 @@ impl Estimator for DelayEstimator {
     fn reported(&mut self, now_us: u64, fates: &[Fate]) {
         let Some(mut queue_us) = self.queue_us(now_us, fates) else { return };
         self.count(fates);
-        // On a thin path one packet alone is a queue.
-        let packet_us =
-            self.delivered().map_or(0, |delivered| (2.0 * PACKET_BITS * 1e6 / delivered) as u64).min(LONG_US);
-        let (free_us, long_us, hurts_us) = (FREE_US + packet_us, LONG_US + packet_us, HURTS_US + packet_us);
+        let (free_us, long_us, hurts_us) = self.bounds();
         if queue_us <= long_us {
-            self.queued = None;
+            (self.queued, self.hurt) = (None, false);
         } else if self.is_longer(now_us, queue_us) {
-            (self.base, self.before, self.queued) = (None, None, None);
+            (self.base, self.before, self.queued, self.capacity) = (None, None, None, None);
             queue_us = 0;
         }
         let since_us = now_us.saturating_sub(self.changed_us.unwrap_or(now_us));
@@ -244,12 +281,17 @@ impl Estimator for DelayEstimator {
         let loss = self.loss();
         let delivered = self.delivered();
         self.room = if queue_us > free_us { Room::None } else { Room::Some };
+        // While there is a queue, what comes is what the path bears.
+        if let Some((capacity, delivered)) = self.capacity.zip(delivered).filter(|_| queue_us > free_us) {
+            self.capacity = Some(capacity.max(delivered));
+        }
         // A change shows after a round trip and a report.
         let settled = self.lowered_us + 250_000 <= now_us;
         if queue_us > long_us {
             let hurts = queue_us > hurts_us;
             let part = if hurts { DRAIN } else { 0.9 };
-            if let Some(delivered) = delivered.filter(|_| settled) {
+            if let Some(delivered) = delivered.filter(|_| settled || hurts && !self.hurt) {
+                self.hurt = hurts;
                 self.lower(now_us, delivered * part);
                 self.drained = hurts.then_some(delivered * 0.85);
             }
@@ -260,7 +302,13 @@ impl Estimator for DelayEstimator {
                 self.lower(now_us, self.rate * (1.0 - 0.5 * loss));
             }
         } else if queue_us <= free_us && loss <= 0.04 {
-            self.raise(since_us);
+            self.raise(now_us, since_us);
+        } else if queue_us > free_us
+            && settled
+            && self.capacity.is_some_and(|capacity| self.rate > FULL * capacity)
+            && let Some(delivered) = delivered
+        {
+            self.lower(now_us, delivered * FULL);
         }
         self.rate = self.rate.clamp(LEAST_BPS, MOST_BPS);
     }

@@ -18,8 +18,9 @@ const REST_US: (u64, u64) = (5_000_000, 40_000_000);
 const TRIAL_US: u64 = 6_000_000;
 /// What is sent to try it.
 pub const TRIAL_BPS: u64 = 200_000;
-/// A change of the bit rate by less than an eighth is not worth telling.
-const EIGHTH: u64 = 8;
+/// A change of the bit rate by an eighth is told at once, one by a thirty-second part when nothing was told for a while.
+const PARTS: (u64, u64) = (8, 32);
+const WHILE_US: u64 = 1_000_000;
 
 /// What an encoder should know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,6 +57,7 @@ pub struct Fan<K> {
     key_wanted: bool,
     key_told_us: Option<u64>,
     told_bps: u64,
+    told_us: u64,
 }
 
 #[derive(Debug)]
@@ -87,7 +89,8 @@ impl Viewer {
 
 impl<K> Default for Fan<K> {
     fn default() -> Self {
-        Self { viewers: BTreeMap::new(), shown: false, paused: None, key_wanted: false, key_told_us: None, told_bps: 0 }
+        let viewers = BTreeMap::new();
+        Self { viewers, shown: false, paused: None, key_wanted: false, key_told_us: None, told_bps: 0, told_us: 0 }
     }
 }
 
@@ -195,8 +198,9 @@ impl<K: Copy + Ord> Fan<K> {
             _ => {}
         }
         let Some(bps) = lowest else { return advice };
-        if bps.abs_diff(self.told_bps) * EIGHTH >= self.told_bps.max(1) {
-            self.told_bps = bps;
+        let parts = if self.told_us + WHILE_US <= now_us { PARTS.1 } else { PARTS.0 };
+        if bps.abs_diff(self.told_bps) * parts >= self.told_bps.max(1) {
+            (self.told_bps, self.told_us) = (bps, now_us);
             advice.push(Advice::Bitrate(bps));
         }
         if self.key_wanted && self.key_told_us.is_none_or(|told_us| told_us + KEY_US <= now_us) {

@@ -16,9 +16,10 @@ const REPEAT_US: u64 = 15_000;
 /// The queue may hold what the target takes this long to send; beyond it frames are dropped up to the next key frame.
 pub const QUEUE_US: u64 = 250_000;
 /// Packets leave this much faster than the target: a frame should not take as long as the pause to the next one.
-const HASTE: (u64, u64) = (5, 4);
-/// Bytes that may leave at once.
-const BURST: u64 = 4 * 1_200;
+const HASTE: (u64, u64) = (11, 10);
+/// Beside one packet, what the pace gives in this time may leave at once.
+const BURST_US: u64 = 4_000;
+const LARGEST: u64 = (super::packet::PAYLOAD_BYTES + OVERHEAD) as u64;
 /// What a packet takes beside its payload: RTP with extensions, SRTP, UDP, IPv4.
 pub const OVERHEAD: usize = 12 + 8 + 16 + 28;
 
@@ -90,18 +91,20 @@ struct Sent {
 impl Sender {
     /// A track that sends at `target_bps` bits a second; the first packet has this number.
     pub fn new(target_bps: u64, sequence: u16) -> Self {
-        Self {
+        let mut sender = Self {
             queue: VecDeque::new(),
             queued: 0,
             repeats: VecDeque::new(),
             history: BTreeMap::new(),
             next: i64::from(sequence),
             target_bps: target_bps.max(1),
-            budget: BURST,
+            budget: 0,
             refilled_us: None,
             needs_key: true,
             stats: SenderStats::default(),
-        }
+        };
+        sender.budget = sender.burst();
+        sender
     }
 
     /// What the path bears now, in bits a second.
@@ -216,13 +219,19 @@ impl Sender {
 
     fn refill(&mut self, now_us: u64) {
         let since_us = now_us.saturating_sub(self.refilled_us.unwrap_or(now_us));
+        let burst = self.burst();
         let bytes = u128::from(self.pace_bps()) * u128::from(since_us) / 8_000_000;
-        let bytes = u64::try_from(bytes).unwrap_or(BURST);
+        let bytes = u64::try_from(bytes).unwrap_or(burst);
         // Nothing is added yet: the rest of a byte must not be lost.
         if bytes > 0 || self.refilled_us.is_none() {
             self.refilled_us = Some(now_us);
-            self.budget = self.budget.saturating_add(bytes).min(BURST);
+            self.budget = self.budget.saturating_add(bytes).min(burst);
         }
+    }
+
+    /// Bytes that may leave at once.
+    fn burst(&self) -> u64 {
+        LARGEST + self.pace_bps().saturating_mul(BURST_US) / 8_000_000
     }
 
     fn pace_bps(&self) -> u64 {

@@ -110,10 +110,10 @@ fn line(row: &Row) -> String {
     line
 }
 
-/// What waits tells of a path.
-fn queued(row: &mut Row, road: &Road, path: &str) {
+/// What waits tells of a path, until there were no more pictures.
+fn queued(row: &mut Row, road: &Road, path: &str, until_ms: u64) {
     let looks = road.looks();
-    let warm: Vec<&Look> = looks.iter().filter(|look| look.at_ms >= WARM_MS).collect();
+    let warm: Vec<&Look> = looks.iter().filter(|look| (WARM_MS..until_ms).contains(&look.at_ms)).collect();
     row.queue_p95_ms = at(warm.iter().map(|look| look.waited_ms).collect(), 950);
     if let (Some(first), Some(last)) = (warm.first(), warm.last()) {
         row.wire_kbps = (last.bytes - first.bytes) * 8 / (last.at_ms - first.at_ms).max(1);
@@ -141,13 +141,13 @@ async fn ours(args: &Args, path: &str) -> Result<Row, Trouble> {
         say("NOT HELD: a frame came otherwise than it went");
     }
     let mut row = Row { who: "ours", delay_p95_ms: delay_ms[1], ..Row::default() };
-    queued(&mut row, &road, path);
     // The clock of the film and that of the road are the same machine's.
     let joined_us = road.built_us();
     let came: Vec<(u64, u64)> =
         seen.iter().map(|seen| (seen.at_us.saturating_sub(joined_us) / 1_000, seen.bytes as u64)).collect();
     let warm: Vec<(u64, u64)> = came.iter().copied().filter(|(at, _)| *at >= WARM_MS).collect();
     let end = warm.last().map_or(0, |(at, _)| *at);
+    queued(&mut row, &road, path, end);
     let span_s = end.saturating_sub(WARM_MS).max(1) as f64 / 1_000.0;
     let freezes = warm.windows(2).filter(|two| two[1].0 - two[0].0 > 183).count();
     row.frames_a_second = warm.len() as f64 / span_s;
@@ -200,9 +200,9 @@ async fn chromium(peers: &Path, path: &str) -> Result<Row, Trouble> {
         return Err(Trouble::stage("Chromium", said.lines().take(6).collect::<Vec<_>>().join(" ")));
     }
     let mut row = Row { who: "Chromium", ..Row::default() };
-    queued(&mut row, &road, path);
     let nearest = |ms: u64| ticks.iter().min_by_key(|tick| tick.ms.abs_diff(ms)).cloned().unwrap_or_default();
     let (warm, end) = (nearest(WARM_MS), ticks.last().cloned().unwrap_or_default());
+    queued(&mut row, &road, path, end.ms);
     let span_s = end.ms.saturating_sub(warm.ms).max(1) as f64 / 1_000.0;
     row.frames_a_second = end.frames.saturating_sub(warm.frames) as f64 / span_s;
     row.freezes_a_minute = end.freezes.saturating_sub(warm.freezes) as f64 * 60.0 / span_s;
