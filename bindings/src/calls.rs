@@ -1,6 +1,6 @@
 //! Calls.
 
-use sidetone::{Direction, EndReason, MicrophoneState as Microphone};
+use sidetone::{Direction, EndReason, Hearing, MicrophoneState as Microphone};
 
 use crate::client::RawClient;
 use crate::error::SidetoneError;
@@ -32,6 +32,9 @@ pub struct CallView {
     pub their_shows: Shows,
     /// How large they want to see ours: an encoder should make no more.
     pub their_wants: Wants,
+    /// When both could first speak, in milliseconds since 1970 by this phone's clock; none before.
+    #[uniffi(default = None)]
+    pub connected_ms: Option<u64>,
 }
 
 /// Who called.
@@ -192,6 +195,7 @@ impl From<sidetone::CallView> for CallView {
             shows: view.shows.into(),
             their_shows: view.their_shows.into(),
             their_wants: view.their_wants.into(),
+            connected_ms: view.connected.map(|at| at.0),
         }
     }
 }
@@ -236,6 +240,15 @@ impl From<EndReason> for CallEnd {
             EndReason::Merged(call) => Self::Merged { call: call.into() },
             EndReason::NotTrusted => Self::NotTrusted,
             EndReason::SignedOut => Self::SignedOut,
+        }
+    }
+}
+
+impl From<Hearing> for HearingState {
+    fn from(hearing: Hearing) -> Self {
+        match hearing {
+            Hearing::On => Self::On,
+            Hearing::Off => Self::Off,
         }
     }
 }

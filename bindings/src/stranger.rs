@@ -2,7 +2,7 @@
 
 use sidetone::{AttachmentKind, Consent, SearchEnd};
 
-use crate::calls::{CallDirection, CallState, MicrophoneState, Route};
+use crate::calls::{CallDirection, CallState, HearingState, MicrophoneState, Route};
 use crate::error::SidetoneError;
 use crate::id::{CallId, MatchId};
 use crate::pictures::{Shows, Wants};
@@ -111,6 +111,8 @@ pub struct StrangerCall {
     pub microphone: MicrophoneState,
     /// Theirs.
     pub their_microphone: MicrophoneState,
+    /// Whether what they say is played here; they are not told.
+    pub hearing: HearingState,
     /// Which pictures we show.
     #[uniffi(default)]
     pub shows: Shows,
@@ -120,6 +122,9 @@ pub struct StrangerCall {
     /// How large ours are of use to them.
     #[uniffi(default)]
     pub their_wants: Wants,
+    /// When both could first speak, in milliseconds since 1970 by this phone's clock; none before.
+    #[uniffi(default = None)]
+    pub connected_ms: Option<u64>,
 }
 
 /// A message to or from a stranger, held in memory until the end.
@@ -359,6 +364,8 @@ impl From<sidetone::StrangerCall> for StrangerCall {
             shows: view.shows.into(),
             their_shows: view.their_shows.into(),
             their_wants: view.their_wants.into(),
+            hearing: view.hearing.into(),
+            connected_ms: view.connected.map(|at| at.0),
         }
     }
 }

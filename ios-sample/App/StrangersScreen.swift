@@ -126,8 +126,8 @@ private struct Conversation: View {
             HStack {
                 if logic.choices.isEmpty { Act(.call, "phone") { await logic.call() } }
                 if let call = logic.stranger?.call, logic.choices.contains(.microphone) {
-                    let isHeard = logic.unheard != call.call
-                    Act(isHeard ? .hearNot : .hear, isHeard ? "speaker.wave.2" : "speaker.slash") { await logic.hear(call.call, !isHeard) }
+                    let isHeard = call.hearing == .on
+                    Act(isHeard ? .hearNot : .hear, isHeard ? "speaker.wave.2" : "speaker.slash") { await logic.hear(!isHeard) }
                 }
                 ForEach(logic.choices, id: \.self) { choice in
                     ChoiceButton(choice: choice, face: choice.face(stranger.call?.microphone ?? .on, nil)) {

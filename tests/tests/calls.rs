@@ -29,6 +29,25 @@ fn a_call_rings_is_answered_and_ends_for_both() {
     assert!(world.phones.iter().all(|phone| phone.media.is_none()));
 }
 
+#[test]
+fn a_call_says_since_when_both_can_speak_whatever_happens_to_its_link() {
+    let mut world = friends();
+    let call = world.call(0, 1);
+    assert!(world.run_until(10_000, |world| rings(world, 1)));
+    let since = |world: &World, phone: usize| world.phones[phone].call().expect("a call").connected;
+    assert_eq!([0, 1].map(|phone| since(&world, phone)), [None; 2]);
+    world.ask(1, Command::AnswerCall(call)).expect("it can be answered");
+    let before = world.now().wall;
+    assert!(world.run_until(20_000, |world| [0, 1].iter().all(|phone| since(world, *phone).is_some())));
+    let told = [0, 1].map(|phone| since(&world, phone));
+    assert!(told.iter().all(|at| (before..=world.now().wall).contains(&at.expect("it was just seen"))));
+    world.outage(8_000);
+    let cut = |world: &World| matches!(world.state(0), Some(CallState::Reconnecting(_)));
+    assert!(world.run_until(8_000, cut));
+    assert!(world.run_until(30_000, |world| world.state(0) == Some(CallState::Connected)));
+    assert_eq!([0, 1].map(|phone| since(&world, phone)), told);
+}
+
 /// Two friends, and the phone of the second sleeps, woken by a push or not, since so long.
 fn asleep(seed: u64, wakes: bool, since_ms: u64) -> World {
     let mut world = World::friends(seed);

@@ -1,6 +1,6 @@
 //! One-to-one calls.
 
-use sidetone_wire::id::{CallId, UserId};
+use sidetone_wire::id::{CallId, UnixMs, UserId};
 use sidetone_wire::record;
 
 use crate::input::{Hearing, Microphone, Route};
@@ -31,6 +31,8 @@ pub struct CallView {
     pub their_shows: Shows,
     /// What they want to see of it.
     pub their_wants: Wants,
+    /// When both could first speak, by our clock for people; none before.
+    pub connected: Option<UnixMs>,
 }
 
 /// Which pictures one side of a call shows.

@@ -14,7 +14,7 @@ use crate::effect::{Answer, CommandError, Effect, Event, MediaOrder, SenderKey};
 use crate::input::{Ask, Hearing, LinkId, Microphone, PeerId, Route};
 use crate::row::CallEntry;
 use crate::stranger::{StrangerCall, StrangerEvent};
-use crate::time::Time;
+use crate::time::{Now, Time};
 
 mod devices;
 
@@ -52,7 +52,7 @@ struct Call {
     wants: Wants,
     their_wants: Wants,
     /// When both could speak for the first time.
-    since: Option<Time>,
+    since: Option<Now>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -378,7 +378,7 @@ impl Calls {
         if let Some(peer) = call.peer.friend()
             && !matches!(reason, EndReason::Merged(_) | EndReason::SignedOut)
         {
-            let talked_ms = call.since.map(|since| cx.now.time.since(since));
+            let talked_ms = call.since.map(|since| cx.now.time.since(since.time));
             let entry = CallEntry { call: call.id, reason: reason.number(), talked_ms };
             let incoming = call.direction == Direction::Incoming;
             cx.fact(Fact::Called(peer, incoming, reason == EndReason::Missed, entry));
@@ -437,6 +437,7 @@ impl Call {
             shows: self.shows,
             their_shows: self.their_shows,
             their_wants: self.their_wants,
+            connected: self.since.map(|since| since.wall),
         }
     }
 
@@ -453,6 +454,7 @@ impl Call {
             shows: self.shows,
             their_shows: self.their_shows,
             their_wants: self.their_wants,
+            connected: self.since.map(|since| since.wall),
         })
     }
 
@@ -564,7 +566,7 @@ impl Call {
         }
         if let (Some((send, _)), Some(receive)) = (self.keys.ours.take(), self.keys.theirs.take()) {
             cx.effect(Effect::Media(self.id, MediaOrder::Start { link, send, receive }));
-            self.since.get_or_insert(cx.now.time);
+            self.since.get_or_insert(cx.now);
             self.enter(Stage::Connected, None, cx);
             self.say_devices(cx);
         }

@@ -332,6 +332,8 @@ pub struct StrangerCall {
     pub their_shows: Shows,
     /// What they want to see of ours.
     pub their_wants: Wants,
+    /// When both could first speak, by our clock for people; none before.
+    pub connected: Option<UnixMs>,
 }
 
 /// A message to or from a stranger.

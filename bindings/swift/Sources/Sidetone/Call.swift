@@ -85,7 +85,7 @@ extension CallView {
         CallView(
             call: call, peer: peer, direction: direction, state: .ended(reason: .hungUp), route: nil,
             microphone: microphone, theirMicrophone: theirMicrophone, shows: shows, theirShows: theirShows,
-            theirWants: theirWants)
+            theirWants: theirWants, connectedMs: connectedMs)
     }
 
     static func gone(_ call: CallId, _ peer: UserId) -> CallView {

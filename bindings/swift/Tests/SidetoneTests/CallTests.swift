@@ -31,6 +31,9 @@ final class CallTests: XCTestCase {
     func testWhoIsMutedIsNotHeardAndTheOtherSideSeesIt() async throws {
         let duo = try await friends()
         let (hers, his) = try await duo.talk()
+        for call in [hers, his] {
+            XCTAssertGreaterThan(call.view.value.connectedMs ?? 0, 1_700_000_000_000, "how long they have talked can be shown")
+        }
         for state in [MicrophoneState.off, .on] {
             try await hers.setMicrophone(state)
             try await his.view.until { $0.theirMicrophone == state }

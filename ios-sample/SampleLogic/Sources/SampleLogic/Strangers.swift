@@ -34,8 +34,6 @@ public final class StrangersLogic: Logic {
     public private(set) var messages: [StrangerMessage] = []
     public var draft = ""
     public private(set) var isTyping = false
-    /// The call in which what the stranger says is not played.
-    public private(set) var unheard: CallId?
     public private(set) var parting: Parting?
     public private(set) var outcome: Word?
     @ObservationIgnored private let strangers: Strangers
@@ -103,12 +101,7 @@ public final class StrangersLogic: Logic {
     }
 
     /// Plays what the stranger says, or not; they are not told.
-    public func hear(_ call: CallId, _ on: Bool) async {
-        await attempt {
-            try await strangers.setHearing(on ? .on : .off)
-            unheard = on ? nil : call
-        }
-    }
+    public func hear(_ on: Bool) async { await attempt { try await strangers.setHearing(on ? .on : .off) } }
 
     public func setDirect(_ direct: Bool) async { await attempt { try await strangers.setDirect(direct) } }
 

@@ -20,8 +20,6 @@ data class StrangersState(
     val typing: Boolean = false,
     val parting: Parting? = null,
     val failure: SearchFailure? = null,
-    /** The call in which what the stranger says is not played. */
-    val unheard: CallId? = null,
     /** How many are there now. */
     val active: ULong? = null,
 ) {
@@ -94,10 +92,7 @@ class StrangersLogic(outer: CoroutineScope, private val client: Client, private 
     }
 
     /** Plays what the stranger says, or not; they are not told. */
-    suspend fun hear(call: CallId, on: Boolean) {
-        strangers.setHearing(if (on) HearingState.ON else HearingState.OFF)
-        change { copy(unheard = if (on) null else call) }
-    }
+    suspend fun hear(on: Boolean) = strangers.setHearing(if (on) HearingState.ON else HearingState.OFF)
 
     suspend fun compareWords() = strangers.compareWords()
 

@@ -108,7 +108,7 @@ private fun With(state: StrangersState, stranger: Stranger, notice: ErrorCode?, 
         stranger.words?.let { Badge(it, Ink(colors.well, colors.ink), R.drawable.shield) } ?: Quiet(stringResource(R.string.compare_words), { act { compareWords() } }, icon = R.drawable.shield)
     }
     Notice(notice) { act { dismiss() } }
-    stranger.call?.let { Calling(it, state.unheard != it.call, act) }
+    stranger.call?.let { Calling(it, act) }
     LazyColumn(Modifier.weight(1f).fillMaxWidth(), reverseLayout = true, contentPadding = PaddingValues(16.dp, 12.dp), verticalArrangement = Arrangement.spacedBy(8.dp, Alignment.Bottom)) {
         items(state.messages.asReversed()) { message ->
             val ink = if (message.theirs) Ink(colors.card, colors.ink) else colors.tint
@@ -131,9 +131,10 @@ private fun With(state: StrangersState, stranger: Stranger, notice: ErrorCode?, 
 }
 
 @Composable
-private fun Calling(call: StrangerCall, heard: Boolean, act: Act<StrangersLogic>) {
+private fun Calling(call: StrangerCall, act: Act<StrangersLogic>) {
+    val heard = call.hearing == HearingState.ON
     Banner(wordsOf(call.state, call.direction)?.let { stringResource(it) } ?: stringResource(R.string.call_connected), R.drawable.phone, colors.tint) {
-        if (CallChoice.MICROPHONE in call.choices) Action(if (heard) R.drawable.speaker else R.drawable.speaker_off, stringResource(if (heard) R.string.hear_not else R.string.hear), { act { hear(call.call, !heard) } }, tint = colors.tint.on)
+        if (CallChoice.MICROPHONE in call.choices) Action(if (heard) R.drawable.speaker else R.drawable.speaker_off, stringResource(if (heard) R.string.hear_not else R.string.hear), { act { hear(!heard) } }, tint = colors.tint.on)
         call.choices.forEach { choice ->
             val (icon, label) = faceOf(choice, call.microphone)
             val ends = choice == CallChoice.DECLINE || choice == CallChoice.HANG_UP

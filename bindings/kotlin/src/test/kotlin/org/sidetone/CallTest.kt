@@ -44,6 +44,7 @@ class CallTest {
     @Test
     fun `who is muted is not heard and the other side sees it`() = check {
         val (hers, his) = duo.talk()
+        assertTrue(listOf(hers, his).all { it.view.value.connectedMs!! > 1_700_000_000_000uL }, "how long they have talked can be shown")
         hers.setMicrophone(MicrophoneState.OFF)
         his.view.until { it.theirMicrophone == MicrophoneState.OFF }
         hers.setMicrophone(MicrophoneState.ON)
