@@ -1,13 +1,17 @@
-// One end of the race by a library from npm: node peer.mjs wrtc|ndc|udx offer|answer ADDRESS BYTES SECONDS
+// One end of the race by a library from npm: node peer.mjs wrtc|ndc|dht ROLE ADDRESS TASK; what the tasks are, and what counts
+// as a link that is up, say src/line.rs and src/work.rs.
 import readline from 'node:readline'
 
-const [library, role, address, bytes, seconds] = process.argv.slice(2)
-const sends = role === 'offer'
+const [library, role, address, task, ...numbers] = process.argv.slice(2)
+const offers = role === 'offer'
 const UNIT = 64 * 1024
+const MESSAGE = 100
 const LOW = 1024 * 1024
 const HIGH = 4 * 1024 * 1024
 
 const say = (value) => process.stdout.write(JSON.stringify(value) + '\n')
+const now = () => Number(process.hrtime.bigint()) / 1e6
+
 const waiting = []
 const heard = []
 let over
@@ -16,136 +20,217 @@ readline.createInterface({ input: process.stdin }).on('line', (line) => {
   const value = JSON.parse(line)
   if (value.over) return over()
   const next = waiting.shift()
-  if (next) next(value.s)
-  else heard.push(value.s)
+  if (next) next(value)
+  else heard.push(value)
 }).on('close', () => process.exit())
-const hear = () => heard.length ? Promise.resolve(heard.shift()) : new Promise((resolve) => waiting.push(resolve))
+const line = () => heard.length ? Promise.resolve(heard.shift()) : new Promise((resolve) => waiting.push(resolve))
+const hear = async () => (await line()).s
+const meet = async (found) => { say({ at: found }); return (await line()).go }
 
-let used
-const begin = () => { used = process.cpuUsage() }
-const cpu = () => { const now = process.cpuUsage(used); return (now.user + now.system) / 1e6 }
-
-let first, count = 0, done = false
-function take (length) {
-  if (done) return
-  const now = process.hrtime.bigint()
-  first ??= now
-  count += length
-  const took = Number(now - first) / 1e9
-  if (count >= Number(bytes) || took >= Number(seconds)) {
-    done = true
-    say({ bytes: count, seconds: took, cpu: cpu() })
-  }
+// A link: `join` brings it up, `put` sends and says whether there is room for more, `room` waits for it, `close` closes it.
+// What comes is kept until somebody listens.
+class Link {
+  #early = []
+  #listener
+  heard (length) { this.#listener ? this.#listener(length) : this.#early.push(length) }
+  listen (listener) { this.#listener = listener; this.#early.splice(0).forEach(listener) }
+  first () { return new Promise((resolve) => this.listen((length) => { this.#listener = undefined; resolve(length) })) }
 }
 
-const unit = Buffer.alloc(UNIT, 7)
+async function up () {
+  const link = new Link()
+  await prepare(link)
+  await meet(null)
+  const from = now()
+  await link.join()
+  link.put(Buffer.alloc(1, 1))
+  await link.first()
+  await meet({ from, until: now() })
+  return link
+}
 
-// Sends until the race is over: `put` takes a unit and says whether there is room for more, `room` waits for it.
-async function pour (put, room) {
-  begin()
+const cpu = (used) => { const now = process.cpuUsage(used); return (now.user + now.system) / 1e6 }
+
+// Sends until the race is over.
+async function pour (link) {
+  const used = process.cpuUsage()
+  const unit = Buffer.alloc(UNIT, 7)
   let going = true
-  ended.then(() => { going = false; say({ cpu: cpu() }) })
+  ended.then(() => { going = false; say({ cpu: cpu(used) }) })
   for (let sent = 1; going; sent++) {
-    if (!put()) await Promise.race([room(), ended])
+    if (!link.put(unit)) await Promise.race([link.room(), ended])
     // Some learn how much they hold only between turns.
     if (sent % 16 === 0) await new Promise(setImmediate)
   }
 }
 
-async function wrtc () {
-  const { default: wrtc } = await import('@roamhq/wrtc')
-  const pc = new wrtc.RTCPeerConnection({ iceServers: [] })
-  // Its gathering takes long to end, so addresses follow one by one.
-  pc.onicecandidate = ({ candidate }) => { if (candidate) say({ s: { candidate: candidate.toJSON() } }) }
-  const follow = async () => { for (;;) await pc.addIceCandidate((await hear()).candidate) }
-  const early = []
-  const described = async () => {
-    for (;;) {
-      const said = await hear()
-      if (said.sdp) {
-        await pc.setRemoteDescription(said)
-        for (const candidate of early) await pc.addIceCandidate(candidate)
-        return
-      }
-      early.push(said.candidate)
+async function take (link, bytes, seconds) {
+  const used = process.cpuUsage()
+  let first, count = 0, done = false
+  link.listen((length) => {
+    if (done) return
+    first ??= now()
+    count += length
+    const took = (now() - first) / 1e3
+    if (count >= bytes || took >= seconds) {
+      done = true
+      say({ bytes: count, seconds: took, cpu: cpu(used) })
     }
+  })
+  await ended
+}
+
+async function ask (link, count, seconds) {
+  const message = Buffer.alloc(MESSAGE, 1)
+  const began = now()
+  const trips = []
+  while (trips.length < count && now() - began < seconds * 1e3) {
+    const sent = now()
+    await new Promise((resolve) => {
+      let back = 0
+      link.listen((length) => { back += length; if (back >= MESSAGE) resolve() })
+      link.put(message)
+    })
+    trips.push(now() - sent)
   }
-  if (sends) {
-    const dc = pc.createDataChannel('file')
-    dc.bufferedAmountLowThreshold = LOW
-    const open = new Promise((resolve) => { dc.onopen = resolve })
-    const offer = await pc.createOffer()
-    await pc.setLocalDescription(offer)
-    say({ s: { type: 'offer', sdp: offer.sdp } })
-    await described()
-    follow()
-    await open
-    const view = new Uint8Array(unit)
-    await pour(() => { dc.send(view); return dc.bufferedAmount < HIGH },
-      () => new Promise((resolve) => { dc.onbufferedamountlow = resolve }))
+  say({ trips_ms: trips })
+  await ended
+}
+
+async function echo (link) {
+  link.listen((length) => { link.put(Buffer.alloc(length, 2)) })
+  await ended
+  say({})
+}
+
+async function hold () {
+  const links = [await up()]
+  const more = await meet({ held: 1 })
+  while (links.length <= more) links.push(await up())
+  await meet({ held: links.length })
+  await ended
+}
+
+// What a data channel of either library needs of the other end: the offering end its answer, the answering one the candidates
+// of the offer. Without them, which begin the search, an answer is made before both are to begin.
+const CANDIDATE = /^a=(candidate:.*)\r?\n/gm
+const parts = (sdp) => ({ rest: sdp.replace(CANDIDATE, ''), candidates: [...sdp.matchAll(CANDIDATE)].map((found) => found[1].trim()) })
+
+async function wrtc (link) {
+  const { default: { RTCPeerConnection } } = await import('@roamhq/wrtc')
+  const pc = new RTCPeerConnection({ iceServers: [] })
+  const gathered = new Promise((resolve) => {
+    pc.onicegatheringstatechange = () => { if (pc.iceGatheringState === 'complete') resolve() }
+  })
+  Object.assign(link, { kept: pc, close: () => pc.close() })
+  const carry = (channel) => {
+    link.channel = channel
+    channel.binaryType = 'arraybuffer'
+    channel.onmessage = ({ data }) => link.heard(data.byteLength)
+    link.put = (bytes) => { channel.send(bytes); return channel.bufferedAmount < HIGH }
+    // It does not always say that it holds less.
+    link.room = async () => { while (channel.bufferedAmount > LOW) await new Promise((resolve) => setTimeout(resolve, 1)) }
+    return channel.readyState === 'open' || new Promise((resolve) => { channel.onopen = resolve })
+  }
+  if (offers) {
+    const open = carry(pc.createDataChannel('race'))
+    await pc.setLocalDescription(await pc.createOffer())
+    await gathered
+    say({ s: pc.localDescription.sdp })
+    const answer = await hear()
+    link.join = async () => { await pc.setRemoteDescription({ type: 'answer', sdp: answer }); await open }
   } else {
-    pc.ondatachannel = ({ channel }) => {
-      begin()
-      globalThis.kept = channel
-      channel.binaryType = 'arraybuffer'
-      channel.onmessage = ({ data }) => take(data.byteLength)
+    const open = new Promise((resolve) => { pc.ondatachannel = ({ channel }) => resolve(carry(channel)) })
+    const { rest, candidates } = parts(await hear())
+    await pc.setRemoteDescription({ type: 'offer', sdp: rest })
+    await pc.setLocalDescription(await pc.createAnswer())
+    await gathered
+    say({ s: pc.localDescription.sdp })
+    link.join = async () => {
+      for (const candidate of candidates) await pc.addIceCandidate({ candidate, sdpMid: '0', sdpMLineIndex: 0 })
+      await open
     }
-    await described()
-    const answer = await pc.createAnswer()
-    await pc.setLocalDescription(answer)
-    say({ s: { type: 'answer', sdp: answer.sdp } })
-    follow()
   }
 }
 
-async function ndc () {
-  const { default: ndc } = await import('node-datachannel')
-  const pc = new ndc.PeerConnection('peer', { iceServers: [], bindAddress: address, mtu: 1500 })
+async function ndc (link) {
+  const { default: { PeerConnection } } = await import('node-datachannel')
+  const pc = new PeerConnection('peer', { iceServers: [], bindAddress: address, mtu: 1500 })
   const described = new Promise((resolve) => {
-    pc.onGatheringStateChange((state) => { if (state === 'complete') resolve(pc.localDescription()) })
+    pc.onGatheringStateChange((state) => { if (state === 'complete') resolve(pc.localDescription().sdp) })
   })
-  if (sends) {
-    const dc = pc.createDataChannel('file')
-    dc.setBufferedAmountLowThreshold(LOW)
-    const open = new Promise((resolve) => dc.onOpen(resolve))
+  Object.assign(link, { kept: pc, close: () => pc.close() })
+  const carry = (channel) => {
+    link.channel = channel
+    channel.setBufferedAmountLowThreshold(LOW)
+    channel.onMessage((data) => link.heard(data.length))
+    let wake
+    channel.onBufferedAmountLow(() => wake?.())
+    link.put = (bytes) => { channel.sendMessageBinary(bytes); return channel.bufferedAmount() < HIGH }
+    link.room = () => new Promise((resolve) => { wake = resolve })
+    return channel.isOpen() || new Promise((resolve) => channel.onOpen(resolve))
+  }
+  if (offers) {
+    const open = carry(pc.createDataChannel('race'))
     say({ s: await described })
     const answer = await hear()
-    pc.setRemoteDescription(answer.sdp, answer.type)
-    await open
-    let wake
-    dc.onBufferedAmountLow(() => wake?.())
-    await pour(() => { dc.sendMessageBinary(unit); return dc.bufferedAmount() < HIGH },
-      () => new Promise((resolve) => { wake = resolve }))
+    link.join = () => { pc.setRemoteDescription(answer, 'answer'); return open }
   } else {
-    pc.onDataChannel((dc) => { begin(); globalThis.kept = dc; dc.onMessage((data) => take(data.length)) })
-    const offer = await hear()
-    pc.setRemoteDescription(offer.sdp, offer.type)
+    const open = new Promise((resolve) => pc.onDataChannel((channel) => resolve(carry(channel))))
+    const { rest, candidates } = parts(await hear())
+    pc.setRemoteDescription(rest, 'offer')
     say({ s: await described })
+    link.join = () => { for (const candidate of candidates) pc.addRemoteCandidate(candidate, '0'); return open }
   }
 }
 
-// What carries the bytes of hyperdht once it has found its peer: a stream of its transport under its Noise stream.
-async function udx () {
-  const { createRequire } = await import('node:module')
-  const require = createRequire(import.meta.url)
-  const UDX = require('udx-native')
-  const Secret = require('@hyperswarm/secret-stream')
-  const socket = new UDX().createSocket()
-  socket.bind(0, address)
-  const stream = socket.udx.createStream(sends ? 1 : 2)
-  say({ s: { port: socket.address().port, host: address } })
-  const peer = await hear()
-  stream.connect(socket, sends ? 2 : 1, peer.port, peer.host)
-  const secret = new Secret(sends, stream)
-  secret.on('error', () => {})
-  await new Promise((resolve) => secret.once('open', resolve))
-  if (sends) {
-    await pour(() => secret.write(unit), () => new Promise((resolve) => secret.once('drain', resolve)))
+// The answering end is its network's first node; the offering end knows where it is, so that nobody is looked for.
+let node
+async function dht (link) {
+  const { default: DHT } = await import('hyperdht')
+  const open = async (bootstrap) => {
+    const opened = new DHT({ host: address, port: 0, bootstrap, firewalled: false, ephemeral: false })
+    await opened.fullyBootstrapped()
+    return opened
+  }
+  const carry = (stream) => new Promise((resolve) => {
+    stream.on('error', () => {})
+    stream.on('data', (data) => link.heard(data.length))
+    link.put = (bytes) => stream.write(bytes)
+    link.room = () => new Promise((resolve) => stream.once('drain', resolve))
+    if (stream.opened) stream.opened.then(resolve)
+    else stream.once('open', resolve)
+  })
+  if (offers) {
+    const { key, port, host } = await hear()
+    const own = node && task === 'hold' ? node : await open([{ host, port }])
+    node = own
+    link.join = () => carry(own.connect(Buffer.from(key, 'hex'), { relayAddresses: [{ host, port }] }))
+    link.close = () => own.destroy({ force: true })
   } else {
-    begin()
-    secret.on('data', (data) => take(data.length))
+    const own = node && task === 'hold' ? node : await open([])
+    node = own
+    const up = new Promise((resolve) => {
+      const server = own.createServer((stream) => resolve(carry(stream)))
+      link.server = server
+    })
+    const keys = DHT.keyPair()
+    await link.server.listen(keys)
+    say({ s: { key: keys.publicKey.toString('hex'), host: address, port: own.address().port } })
+    link.join = () => up
+    link.close = () => own.destroy({ force: true })
   }
 }
 
-await { wrtc, ndc, udx }[library]()
-if (!sends) await ended
+const prepare = { wrtc, ndc, dht }[library]
+const [count, seconds] = numbers.map(Number)
+if (task === 'up') {
+  for (let times = 0; times < count; times++) await (await up()).close()
+  await ended
+} else if (task === 'hold') {
+  await hold()
+} else {
+  const link = await up()
+  if (task === 'file') await (offers ? pour(link) : take(link, count, seconds))
+  else await (offers ? ask(link, count, seconds) : echo(link))
+}

@@ -1,5 +1,7 @@
 //! Our own link: files on their port, or as records on the data channel.
 
+use std::net::IpAddr;
+
 use bytes::Bytes;
 use serde_json::{Value, json};
 use sidetone::link::description::{Kind, Protocol};
@@ -9,10 +11,10 @@ use sidetone::link::{
 };
 use tokio::sync::mpsc;
 
-use crate::line::{Count, Task, UNIT, listen, processor_s, say};
-use crate::{Failed, relay};
+use crate::line::{Lines, say};
+use crate::{Failed, relay, work};
 
-/// What carries the file.
+/// What carries the bytes.
 #[derive(Clone, Copy, PartialEq)]
 pub enum Path {
     /// The port for files.
@@ -23,56 +25,113 @@ pub enum Path {
     Relayed,
 }
 
-impl Path {
-    /// Which way the link goes.
-    pub fn way(self) -> RoutePolicy {
-        if self == Self::Relayed { RoutePolicy::RelayOnly } else { RoutePolicy::Any }
-    }
+/// How links are made.
+pub struct Ours {
+    pub role: Role,
+    pub address: IpAddr,
+    pub path: Path,
 }
 
-/// A link that is up.
+/// A link, and what the other end told about itself.
 pub struct End {
     pub link: Link,
     pub news: mpsc::Receiver<News>,
-    pub lines: mpsc::UnboundedReceiver<Value>,
+    path: Path,
+    theirs: Vec<Value>,
 }
 
-/// Opens one end of a link and brings it up; if only relays will do, the answering end has one.
-pub async fn connect(role: Role, address: std::net::IpAddr, policy: RoutePolicy) -> Result<End, Failed> {
-    let (tell, mut news) = mpsc::channel(64);
-    let mut lines = listen();
-    let servers = match (policy, role) {
-        (RoutePolicy::RelayOnly, Role::Answer) => {
-            let turn = relay::relay_at(address, relay::Manner::Willing).await;
-            say(&json!({"s": {"turn": turn}}))?;
-            vec![relay::turn(turn)]
+impl Ours {
+    /// The end that offers uses the relay of the other, where only relays will do.
+    async fn settings(&self, lines: &mut Lines) -> Result<Settings, Failed> {
+        let (servers, policy) = match (self.path, self.role) {
+            (Path::Relayed, Role::Answer) => {
+                let turn = relay::relay_at(self.address, relay::Manner::Willing).await;
+                say(&json!({"s": turn}))?;
+                (vec![relay::turn(turn)], RoutePolicy::RelayOnly)
+            }
+            (Path::Relayed, Role::Offer) => {
+                (vec![relay::turn(serde_json::from_value(lines.hear().await?)?)], RoutePolicy::RelayOnly)
+            }
+            _ => (vec![], RoutePolicy::Any),
+        };
+        let bind = Bind::Only(vec![self.address]);
+        Ok(Settings { role: self.role, servers, policy, bind, watch: Watch::Close, trust: Trust::default() })
+    }
+}
+
+impl work::Peer for Ours {
+    type Link = End;
+
+    async fn prepare(&mut self, lines: &mut Lines) -> Result<End, Failed> {
+        let settings = self.settings(lines).await?;
+        let (tell, mut news) = mpsc::channel(64);
+        let link = Link::open(settings, tell).await?;
+        let mut told = vec![];
+        loop {
+            match news.recv().await.ok_or("the link ended")? {
+                News::Local(description) => told.push(local(&description)),
+                News::Candidate(candidate) => told.push(found(&candidate)),
+                News::Gathered => break,
+                other => return Err(format!("too early: {other:?}").into()),
+            }
         }
-        (RoutePolicy::RelayOnly, Role::Offer) => {
-            let line = lines.recv().await.ok_or("the race is over")?;
-            vec![relay::turn(serde_json::from_value(line["s"]["turn"].clone())?)]
+        say(&json!({"s": told}))?;
+        let theirs = lines.hear().await?.as_array().cloned().ok_or("no description")?;
+        Ok(End { link, news, path: self.path, theirs })
+    }
+}
+
+impl work::Link for End {
+    async fn join(&mut self) -> Result<(), Failed> {
+        for told in std::mem::take(&mut self.theirs) {
+            signal(&self.link, &told).ok_or("a line that is none")?;
         }
-        _ => vec![],
-    };
-    let settings = Settings {
-        role,
-        servers,
-        policy,
-        bind: Bind::Only(vec![address]),
-        watch: Watch::Close,
-        trust: Trust::default(),
-    };
-    let link = Link::open(settings, tell).await?;
-    loop {
-        tokio::select! {
-            Some(told) = news.recv() => match told {
-                News::Local(description) => say(&json!({"s": local(&description)}))?,
-                News::Candidate(candidate) => say(&json!({"s": found(&candidate)}))?,
-                News::Up { .. } => return Ok(End { link, news, lines }),
+        // It waits until the link is up.
+        self.link.send(vec![1])?;
+        self.record().await.map(drop)
+    }
+
+    async fn send(&mut self, bytes: Bytes) -> Result<(), Failed> {
+        if self.path != Path::Records {
+            return Ok(self.link.bulk().send(bytes).await?);
+        }
+        while let Err(refused) = self.link.send(bytes.to_vec()) {
+            if refused != SendRefused::Full {
+                return Err(refused.into());
+            }
+            self.link.room().await;
+        }
+        Ok(())
+    }
+
+    async fn receive(&mut self) -> Result<usize, Failed> {
+        if self.path != Path::Records {
+            return match self.link.bulk().receive().await {
+                Some(BulkNews::Message(message)) => Ok(message.len()),
+                other => Err(format!("no file but {other:?}").into()),
+            };
+        }
+        self.record().await
+    }
+
+    async fn close(self) {
+        self.link.close().await;
+    }
+
+    fn path(&self) -> Option<&'static str> {
+        Some(if self.link.bulk().path() == BulkPath::Quic { "quic" } else { "sctp" })
+    }
+}
+
+impl End {
+    /// Waits for a record; gives its length.
+    async fn record(&mut self) -> Result<usize, Failed> {
+        loop {
+            match self.news.recv().await.ok_or("the link ended")? {
+                News::Record(record) => return Ok(record.len()),
                 News::Down(reason) => return Err(format!("down: {reason:?}").into()),
                 _ => {}
-            },
-            Some(line) = lines.recv() => signal(&link, &line["s"]).ok_or("a line that is none")?,
-            else => return Err("the race is over".into()),
+            }
         }
     }
 }
@@ -88,7 +147,7 @@ fn found(candidate: &Candidate) -> Value {
 }
 
 /// Hands on what the other end said.
-pub fn signal(link: &Link, value: &Value) -> Option<()> {
+fn signal(link: &Link, value: &Value) -> Option<()> {
     if let Some(address) = value["address"].as_str() {
         let (priority, foundation) = (u32::try_from(value["priority"].as_u64()?).ok()?, value["foundation"].as_str()?);
         let address = address.parse().ok()?;
@@ -102,69 +161,4 @@ pub fn signal(link: &Link, value: &Value) -> Option<()> {
     }
     let generation = u32::try_from(value[3].as_u64()?).ok()?;
     link.accept(Description::new(value[0].as_str()?, value[1].as_str()?, fingerprint, generation).ok()?).ok()
-}
-
-/// One end of the race.
-pub async fn end(task: &Task, path: Path) -> Result<(), Failed> {
-    let role = if task.sends { Role::Offer } else { Role::Answer };
-    let mut end = connect(role, task.address, path.way()).await?;
-    if task.sends { send(&mut end, path).await } else { receive(&mut end, task, path).await }
-}
-
-async fn send(end: &mut End, path: Path) -> Result<(), Failed> {
-    let used = processor_s();
-    let bulk = end.link.bulk();
-    let unit = Bytes::from(vec![7; UNIT]);
-    let sending = async {
-        loop {
-            match path {
-                Path::Bulk | Path::Relayed => bulk.send(unit.clone()).await?,
-                Path::Records => match end.link.send(unit.to_vec()) {
-                    Ok(()) => {}
-                    Err(SendRefused::Full) => end.link.room().await,
-                    Err(error) => return Err(Failed::from(error)),
-                },
-            }
-        }
-    };
-    tokio::select! {
-        sent = sending => sent,
-        // Candidates may still come; what comes last is that the other end has enough.
-        () = over(&mut end.lines) => {
-            say(&json!({"cpu": processor_s() - used, "path": if bulk.path() == BulkPath::Quic { "quic" } else { "sctp" }}))
-        }
-    }
-}
-
-/// Returns when the race says that it is over.
-pub async fn over(lines: &mut mpsc::UnboundedReceiver<Value>) {
-    while let Some(line) = lines.recv().await {
-        if line.get("over").is_some() {
-            return;
-        }
-    }
-}
-
-async fn receive(end: &mut End, task: &Task, path: Path) -> Result<(), Failed> {
-    let bulk = end.link.bulk();
-    let mut count = Count::new(task);
-    loop {
-        let bytes = match path {
-            Path::Bulk | Path::Relayed => match bulk.receive().await {
-                Some(BulkNews::Message(message)) => message.len(),
-                other => return Err(format!("no file but {other:?}").into()),
-            },
-            Path::Records => match end.news.recv().await {
-                Some(News::Record(record)) => record.len(),
-                Some(News::Down(reason)) => return Err(format!("down: {reason:?}").into()),
-                Some(_) => 0,
-                None => return Err("the link ended".into()),
-            },
-        };
-        if bytes > 0 && count.take(bytes) {
-            count.say()?;
-            over(&mut end.lines).await;
-            return Ok(());
-        }
-    }
 }

@@ -1,15 +1,12 @@
-//! The race itself: links, pairs of processes, a table.
+//! The race itself: who runs, what is wanted, and files and voice over links good and bad.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
-use std::sync::mpsc;
+use std::path::PathBuf;
 use std::time::Duration;
 
-use lab::{Namespace, Wire};
 use serde_json::{Value, json};
 
-use crate::Failed;
+use crate::pair::Pair;
+use crate::{Failed, links};
 
 /// Links and how much of a file they get, for how long at most.
 const LINKS: [(&str, Option<&str>, usize, f64); 4] = [
@@ -18,39 +15,92 @@ const LINKS: [(&str, Option<&str>, usize, f64); 4] = [
     ("40 ms, 1 % loss", Some("delay=20ms loss=1%"), 256 << 20, 10.0),
     ("20 Mbit/s, 40 ms, 100 ms queue", Some("delay=20ms rate=20mbit queue=100ms"), 32 << 20, 12.0),
 ];
-/// Who races: our paths, the library under them, and others by npm.
-const RACERS: [(&str, &str); 7] = [
+/// Who races with a file: our paths, the library under them, and others.
+const RACERS: [(&str, &str); 10] = [
     ("quic", "ours, QUIC"),
     ("relay", "ours, over a relay"),
     ("sctp", "ours, records"),
     ("plain", "webrtc-rs, as it comes"),
     ("wrtc", "libwebrtc"),
     ("ndc", "libdatachannel"),
-    ("udx", "hyperdht"),
+    ("dht", "hyperdht"),
+    ("iroh", "iroh"),
+    ("iroh-bbr", "iroh, BBR3"),
+    ("tox5", "tox, 5 ms loop"),
 ];
 /// Links on which voice and a file share.
 const SHARED: [(&str, &str); 2] =
     [("1 Mbit/s", "delay=20ms rate=1mbit queue=200ms"), ("8 Mbit/s", "delay=20ms rate=8mbit queue=200ms")];
-/// How long a racer may take beside its file.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a link may take to come up: the slowest find each other after ten seconds.
+pub const PATIENCE: Duration = Duration::from_secs(40);
+/// How long a file or voice may take.
+const MOST: Duration = Duration::from_secs(35);
 
-/// Runs what the options name (`files`, `voice`, or both by default) and writes `--json FILE`.
+/// Where the programs of others are.
+pub struct Programs(Option<PathBuf>);
+
+impl Programs {
+    /// The words that run a racer, but for its role, address and task.
+    pub fn of(&self, racer: &str) -> Result<Vec<String>, Failed> {
+        let text = |path: PathBuf| path.display().to_string();
+        if ["quic", "relay", "sctp", "plain"].contains(&racer) {
+            return Ok(vec![text(std::env::current_exe()?), "peer".into(), racer.into()]);
+        }
+        let folder = self.0.as_ref().ok_or("not installed")?;
+        let (words, needs) = match racer {
+            "iroh" | "iroh-bbr" => (vec![text(folder.join("iroh"))], folder.join("iroh")),
+            "tox" | "tox5" => (vec![text(folder.join("tox"))], folder.join("tox")),
+            _ => (vec!["node".into(), text(folder.join("peer.mjs"))], folder.join("node_modules").join(module(racer))),
+        };
+        if !needs.exists() {
+            return Err("not installed".into());
+        }
+        Ok(words.into_iter().chain([racer.to_owned()]).collect())
+    }
+
+    /// Starts a racer at both ends.
+    pub fn pair(&self, racer: &str, shape: Option<&str>, task: &[&str]) -> Result<Pair, Failed> {
+        let words = self.of(racer)?;
+        let words = |role: &str, address: &str| {
+            let rest = [role, address].into_iter().chain(task.iter().copied());
+            words.iter().cloned().chain(rest.map(str::to_owned)).collect()
+        };
+        Pair::start(shape, words)
+    }
+}
+
+/// What npm calls a racer.
+fn module(racer: &str) -> &str {
+    match racer {
+        "wrtc" => "@roamhq/wrtc",
+        "ndc" => "node-datachannel",
+        _ => "hyperdht",
+    }
+}
+
+/// Runs what the options name (`files`, `voice`, `links`, or all by default) and writes `--json FILE`.
 pub fn run(options: &[&str]) -> Result<(), Failed> {
     lab::available()?;
-    let wants = |what: &str| !options.iter().any(|word| ["files", "voice"].contains(word)) || options.contains(&what);
+    let parts = ["files", "voice", "links"];
+    let wants = |what: &str| !options.iter().any(|word| parts.contains(word)) || options.contains(&what);
     let value = |key: &str| options.iter().skip_while(|word| **word != key).nth(1).copied();
-    let peers = value("--peers").map(PathBuf::from);
+    let programs = Programs(value("--peers").map(PathBuf::from));
+    let idle = value("--idle").map_or(Ok(links::IDLE), |seconds| seconds.parse().map(Duration::from_secs))?;
+    let only: Option<Vec<&str>> = value("--only").map(|only| only.split(',').collect());
+    let races = |racer: &str| only.as_ref().is_none_or(|only| only.contains(&racer));
     let mut rows = Vec::new();
+    if wants("links") {
+        rows.extend(links::run(&programs, races, idle));
+    }
     if wants("files") {
-        let only = value("--only");
-        for (name, shape, bytes, seconds) in LINKS {
-            println!("\n{name}");
-            for (racer, title) in RACERS.iter().filter(|(racer, _)| only.is_none_or(|only| only.contains(racer))) {
-                rows.push(file(name, shape, bytes, seconds, racer, title, peers.as_deref()));
-            }
+        let mut files = Vec::new();
+        for link in &LINKS {
+            println!("\n{}", link.0);
+            files.extend(RACERS.iter().filter(|(racer, _)| races(racer)).map(|racer| file(link, racer, &programs)));
         }
         println!();
-        ratios(&rows);
+        ratios(&files);
+        rows.extend(files);
     }
     if wants("voice") {
         for (name, shape) in SHARED {
@@ -67,30 +117,17 @@ pub fn run(options: &[&str]) -> Result<(), Failed> {
 
 /// One file over one link by one racer.
 fn file(
-    name: &str,
-    shape: Option<&str>,
-    bytes: usize,
-    seconds: f64,
-    racer: &str,
-    title: &str,
-    peers: Option<&Path>,
+    &(name, shape, bytes, seconds): &(&str, Option<&str>, usize, f64),
+    &(racer, title): &(&str, &str),
+    programs: &Programs,
 ) -> Value {
-    let arguments = |role: &str, address: &str| -> Option<Vec<String>> {
-        let task = [role, address, &bytes.to_string(), &seconds.to_string()].map(str::to_owned);
-        let program = match racer {
-            "quic" | "relay" | "sctp" | "plain" => {
-                vec![std::env::current_exe().ok()?.display().to_string(), "peer".into(), racer.into()]
-            }
-            npm => vec!["node".into(), peers?.join("peer.mjs").display().to_string(), npm.into()],
-        };
-        Some(program.into_iter().chain(task).collect())
+    let raced = || {
+        let mut pair = programs.pair(racer, shape, &["file", &bytes.to_string(), &seconds.to_string()])?;
+        pair.up(PATIENCE)?;
+        Ok::<_, Failed>((pair.last(MOST)?, pair.counts()))
     };
-    let raced = match shape {
-        _ if arguments("", "").is_none() => Err("not installed".into()),
-        shape => pair(shape, arguments),
-    };
-    match raced {
-        Ok((sent, received, counts)) => {
+    match raced() {
+        Ok(([sent, received], counts)) => {
             let number = |value: &Value, key: &str| value[key].as_f64().unwrap_or(f64::NAN);
             let (took, moved) = (number(&received, "seconds"), number(&received, "bytes"));
             let speed = moved / 1e6 / took;
@@ -106,47 +143,12 @@ fn file(
     }
 }
 
-type Raced = (Value, Value, [lab::Counts; 2]);
-
-/// Two processes at the ends of a link; gives what each said last.
-fn pair(shape: Option<&str>, arguments: impl Fn(&str, &str) -> Option<Vec<String>>) -> Result<Raced, Failed> {
-    let ends = [Namespace::new()?, Namespace::new()?];
-    let wire = Wire::join(&ends[0], &ends[1], &shape.unwrap_or_default().parse()?, 1)?;
-    // An address of its own is reached over the loopback device, whichever interface it belongs to.
-    let places = if shape.is_some() { [0, 1] } else { [0, 0] };
-    let start = |place: usize, role: &str| -> Result<End, Failed> {
-        let address = wire.addresses()[place].to_string();
-        let words = arguments(role, &address).ok_or("no such program")?;
-        End::start(ends[place].command(&words[0]).args(&words[1..]))
-    };
-    let (tell, said) = mpsc::channel();
-    let mut offer = start(places[0], "offer")?;
-    let mut answer = start(places[1], "answer")?;
-    offer.listen(0, tell.clone())?;
-    answer.listen(1, tell)?;
-    let mut last = [Value::Null, Value::Null];
-    let begun = std::time::Instant::now();
-    while last.iter().any(Value::is_null) {
-        let rest = (Duration::from_secs(15) + PATIENCE).saturating_sub(begun.elapsed());
-        let (from, line) = said.recv_timeout(rest).map_err(|_| "nothing more was heard")?;
-        let line: Value = serde_json::from_str(&line.ok_or("it ended")?)?;
-        if line.get("s").is_some() {
-            [&mut answer, &mut offer][from].say(&line)?;
-        } else {
-            last[from] = line;
-            // Whoever says a result first ends it for the other.
-            [&mut answer, &mut offer][from].say(&json!({"over": true}))?;
-        }
-    }
-    let [sent, received] = last;
-    Ok((sent, received, wire.counts()))
-}
-
 fn voice(name: &str, shape: &str, way: &str) -> Result<Value, Failed> {
     let program = std::env::current_exe()?.display().to_string();
-    let arguments =
-        |role: &str, address: &str| Some([&program, "voice", way, role, address, "20"].map(str::to_owned).to_vec());
-    let (spoken, heard, counts) = pair(Some(shape), arguments)?;
+    let words = |role: &str, address: &str| [&program, "voice", way, role, address, "20"].map(str::to_owned).to_vec();
+    let mut pair = Pair::start(Some(shape), words)?;
+    pair.up(PATIENCE)?;
+    let ([spoken, heard], counts) = (pair.last(MOST)?, pair.counts());
     let part = |key: &str, place: usize| heard[key][place].as_f64().unwrap_or(f64::NAN);
     let added = part("beside", 1) - part("alone", 1);
     let lost = spoken["spoken"].as_f64().unwrap_or(f64::NAN) - heard["heard"].as_f64().unwrap_or(f64::NAN);
@@ -174,7 +176,9 @@ fn ratios(rows: &[Value]) {
     };
     let bars = [
         ("loopback", "libdatachannel", "mb_s", "speed", ">= 1.5"),
+        ("loopback", "iroh", "mb_s", "speed", ">= 0.5 as the aim"),
         ("loopback", "libdatachannel", "cpu_s_gib", "CPU per byte", "<= 0.6"),
+        ("loopback", "iroh", "cpu_s_gib", "CPU per byte", "<= 1.5 as the aim"),
         ("40 ms", "libdatachannel", "mb_s", "speed", ">= 1.3"),
         ("40 ms, 1 % loss", "hyperdht", "mb_s", "speed", ">= 1"),
     ];
@@ -191,47 +195,5 @@ fn ratios(rows: &[Value]) {
             "{slow}: {:.3} of the link, {dropped} dropped (wanted >= 0.95 of it, headers included, and none)",
             ours / 2.5
         );
-    }
-}
-
-/// A process at one end.
-struct End {
-    child: Child,
-    input: Option<ChildStdin>,
-}
-
-impl Drop for End {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl End {
-    fn start(command: &mut Command) -> Result<Self, Failed> {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let input = child.stdin.take();
-        Ok(Self { child, input })
-    }
-
-    /// Passes on its lines, with its place, and then that it ended.
-    fn listen(&mut self, place: usize, tell: mpsc::Sender<(usize, Option<String>)>) -> Result<(), Failed> {
-        let output = self.child.stdout.take().ok_or("no output")?;
-        std::thread::Builder::new().spawn(move || {
-            for line in BufReader::new(output).lines().map_while(Result::ok) {
-                if line.starts_with('{') && tell.send((place, Some(line))).is_err() {
-                    return;
-                }
-            }
-            let _ = tell.send((place, None));
-        })?;
-        Ok(())
-    }
-
-    fn say(&mut self, line: &Value) -> Result<(), Failed> {
-        let input = self.input.as_mut().ok_or("no input")?;
-        // One that has said its last may be gone.
-        let _ = writeln!(input, "{line}").and_then(|()| input.flush());
-        Ok(())
     }
 }

@@ -7,8 +7,9 @@ use serde_json::json;
 use sidetone::link::{Beside, BulkPath, Role};
 
 use crate::Failed;
-use crate::line::{UNIT, say};
-use crate::ours::{End, Path, connect, over};
+use crate::line::{Lines, UNIT, say};
+use crate::ours::{End, Ours, Path};
+use crate::work::up;
 
 /// A packet of voice: 20 ms at 32 kbit/s.
 const BEAT: Duration = Duration::from_millis(20);
@@ -18,15 +19,15 @@ const SETTLES: Duration = Duration::from_secs(1);
 
 /// Runs one end: the first half of the time is voice alone, the second beside a file.
 pub fn end(way: &str, role: &str, address: &str, seconds: &str) -> Result<(), Failed> {
-    let way = if way == "relayed" { Path::Relayed.way() } else { Path::Bulk.way() };
+    let path = if way == "relayed" { Path::Relayed } else { Path::Bulk };
+    let role = if role == "offer" { Role::Offer } else { Role::Answer };
+    let mut ours = Ours { role, address: address.parse()?, path };
     let runner = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let half = Duration::from_secs_f64(seconds.parse::<f64>()? / 2.0);
     runner.block_on(async {
-        if role == "offer" {
-            speak(connect(Role::Offer, address.parse()?, way).await?, half).await
-        } else {
-            hear(connect(Role::Answer, address.parse()?, way).await?).await
-        }
+        let mut lines = Lines::listen();
+        let end = up(&mut ours, &mut lines).await?;
+        if role == Role::Offer { speak(&end, lines, half).await } else { hear(&end, lines).await }
     })
 }
 
@@ -35,7 +36,7 @@ fn now_us() -> u64 {
     u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
 }
 
-async fn speak(mut end: End, half: Duration) -> Result<(), Failed> {
+async fn speak(end: &End, mut lines: Lines, half: Duration) -> Result<(), Failed> {
     let (sound, bulk) = (end.link.media(), end.link.bulk());
     // As while a call is on.
     bulk.set_beside(Beside::Call);
@@ -68,11 +69,11 @@ async fn speak(mut end: End, half: Duration) -> Result<(), Failed> {
         () = sending => {}
     }
     say(&json!({"spoken": number, "quic": bulk.path() == BulkPath::Quic}))?;
-    over(&mut end.lines).await;
+    lines.over().await;
     Ok(())
 }
 
-async fn hear(mut end: End) -> Result<(), Failed> {
+async fn hear(end: &End, mut lines: Lines) -> Result<(), Failed> {
     let (sound, bulk) = (end.link.media(), end.link.bulk());
     let mut delays = [const { Vec::new() }; 3];
     let (mut bytes, mut filed) = (0, None);
@@ -93,7 +94,7 @@ async fn hear(mut end: End) -> Result<(), Failed> {
     };
     tokio::select! {
         () = hearing => {}
-        () = over(&mut end.lines) => {}
+        () = lines.over() => {}
     }
     let rate = filed.map_or(0.0, |since: Instant| bytes as f64 / 1e3 / since.elapsed().as_secs_f64());
     let heard: usize = delays.iter().map(Vec::len).sum();
