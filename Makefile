@@ -115,8 +115,10 @@ bench: tools
 	$(CARGO) bench --workspace --locked
 	tests/size/run
 
-# A file over links good and bad, beside other libraries (by npm) and beside voice; needs root for network namespaces.
+# What links cost to come up, to use and to keep, and a file over links good and bad, beside other libraries (from crates.io,
+# npm and Debian), and what it does to voice; needs root for network namespaces: make bench-link RACE="links --idle 60"
 bench-link: tools
+	.ci/install race
 	tests/race/run $(RACE)
 
 # The server's own relay beside coturn: CPU per packet, memory per allocation.
