@@ -28,6 +28,7 @@ use tokio_rustls::TlsConnector;
 mod bulk;
 mod certificate;
 pub mod description;
+mod early;
 mod echo;
 mod footing;
 mod ledger;

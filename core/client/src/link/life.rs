@@ -466,6 +466,7 @@ impl<'a> Talk<'a> {
         self.taken += 1;
         let init = RTCIceCandidateInit { candidate: template::candidate(&candidate), ..Default::default() };
         self.shared.peer.connection.add_ice_candidate(init).await?;
+        self.shared.pace.acquaint();
         if candidate.kind() == Kind::Relay {
             self.shared.borrowed.send_modify(|borrowed| borrowed.push(candidate.address()));
             if self.shared.is_up() {

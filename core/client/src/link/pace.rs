@@ -59,6 +59,8 @@ pub(super) struct Pace {
     /// Milliseconds after `epoch` at which something else than a path check last passed.
     traffic: AtomicU64,
     up: AtomicBool,
+    /// Whether the peer and one of its addresses are known.
+    acquainted: AtomicBool,
     /// Turns still to be taken without a nap.
     turns: AtomicU32,
     /// Whether packets pass our relay.
@@ -94,6 +96,7 @@ impl Pace {
             hurry_until: AtomicU64::new(0),
             traffic: AtomicU64::new(0),
             up: AtomicBool::new(false),
+            acquainted: AtomicBool::new(false),
             turns: AtomicU32::new(0),
             relayed: AtomicBool::new(false),
             wakeups: AtomicU64::new(0),
@@ -120,6 +123,15 @@ impl Pace {
             micros => Some(Duration::from_micros(micros)),
         });
         Phases { described, path, up }
+    }
+
+    /// The library knows the peer and one of its addresses, and can answer it.
+    pub(super) fn acquaint(&self) {
+        self.acquainted.store(true, Ordering::Release);
+    }
+
+    pub(super) fn is_acquainted(&self) -> bool {
+        self.acquainted.load(Ordering::Acquire)
     }
 
     /// Naps are short from now on, for at most the time a link may take to come up.

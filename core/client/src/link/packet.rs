@@ -30,6 +30,11 @@ impl Protocol {
     }
 }
 
+/// Whether a packet asks for a path to be proven: a STUN Binding request (RFC 8489 sections 5 and 18.2).
+pub(super) fn is_check(packet: &[u8]) -> bool {
+    matches!(packet, [0, 1, _, _, 0x21, 0x12, 0xa4, 0x42, ..])
+}
+
 /// Whether a packet is one of sound, by itself or in a relay's channel (RFC 8656 section 12.4).
 pub(super) fn is_sound(packet: &[u8]) -> bool {
     let inner = match packet {
@@ -52,6 +57,17 @@ mod tests {
             assert_eq!(Protocol::of(&[first, 0]), protocol, "{first}");
         }
         assert_eq!(Protocol::of(&[]), Check);
+    }
+
+    #[test]
+    fn only_a_question_for_a_path_is_one() {
+        let check = [[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42], [7; 8]].concat();
+        assert!(is_check(&check));
+        let mut answer = check.clone();
+        answer[0] = 1;
+        for other in [answer, check[..7].to_vec(), vec![22; 16], vec![]] {
+            assert!(!is_check(&other), "{other:?}");
+        }
     }
 
     #[test]

@@ -24,6 +24,7 @@ use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, watch};
 use webrtc::runtime::{AsyncUdpSocket, EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
+use super::early::Early;
 use super::pace::Pace;
 use super::packet::{Protocol, is_sound};
 use super::pulse::Pulse;
@@ -63,6 +64,8 @@ pub(super) struct Socket {
     tapped: AtomicBool,
     /// What the tap, or a connection to a relay, has for the library.
     others: OnceLock<ArrayQueue<(SocketAddr, Bytes)>>,
+    /// Path checks that came too early.
+    early: Early,
     tunnels: Arc<Tunnels>,
     /// Where packets go for each of them, once there was one.
     tunnelled: Box<[OnceLock<mpsc::Sender<Bytes>>]>,
@@ -105,6 +108,7 @@ impl Socket {
             way,
             tapped: AtomicBool::new(false),
             others: OnceLock::new(),
+            early: Early::new(),
             tunnelled: (0..tunnels.len()).map(|_| OnceLock::new()).collect(),
             tunnels,
             library: AtomicWaker::new(),
@@ -206,7 +210,7 @@ impl Socket {
         self.pace.leave_from(self.local);
     }
 
-    /// What the tap left for the library, one packet at a time.
+    /// What the tap left for the library, or came too early, one packet at a time.
     fn left(
         &self,
         cx: &mut Context<'_>,
@@ -215,7 +219,8 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         self.library.register(cx.waker());
         let (Some(buf), Some(meta)) = (bufs.first_mut(), meta.first_mut()) else { return Poll::Ready(Ok(0)) };
-        let Some((from, packet)) = self.others.get().and_then(ArrayQueue::pop) else { return Poll::Pending };
+        let early = || if self.pace.is_acquainted() { self.early.next() } else { None };
+        let Some((from, packet)) = early().or_else(|| self.others.get()?.pop()) else { return Poll::Pending };
         let length = packet.len().min(buf.len());
         buf[..length].copy_from_slice(&packet[..length]);
         *meta = RecvMeta::default();
@@ -274,6 +279,9 @@ impl AsyncUdpSocket for Handle {
         let told = |(buf, meta): (&IoSliceMut<'_>, &RecvMeta)| meta.len > 0 && Protocol::of(buf) != Protocol::Check;
         if bufs.iter().zip(meta.iter()).take(received).any(told) {
             socket.pace.passed();
+        }
+        if !socket.pace.is_acquainted() {
+            bufs.iter().zip(meta.iter()).take(received).for_each(|(buf, meta)| socket.early.keep(buf, meta));
         }
         Poll::Ready(Ok(received))
     }
@@ -473,6 +481,7 @@ pub(super) mod tests {
     pub(in super::super) struct Plugged {
         pub(in super::super) handle: Handle,
         pub(in super::super) ways: watch::Receiver<Option<Way>>,
+        pub(in super::super) pace: Arc<Pace>,
     }
 
     pub(in super::super) fn plug() -> Plugged {
@@ -480,8 +489,8 @@ pub(super) mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let tunnels = Arc::new(Tunnels::new(&[], &Trust::default()).unwrap());
         let (pace, pulse) = (Arc::new(Pace::new()), Arc::new(Pulse::new()));
-        let handle = Socket::wrap(socket, pace, pulse, tell, tunnels).unwrap();
-        Plugged { handle, ways }
+        let handle = Socket::wrap(socket, Arc::clone(&pace), pulse, tell, tunnels).unwrap();
+        Plugged { handle, ways, pace }
     }
 
     impl Plugged {
@@ -491,7 +500,7 @@ pub(super) mod tests {
             self.ways.borrow().clone().unwrap()
         }
 
-        async fn read(&self) -> (SocketAddr, Vec<u8>) {
+        pub(in super::super) async fn read(&self) -> (SocketAddr, Vec<u8>) {
             let mut buffer = vec![0; 64 * 1500];
             let (length, from) = self.handle.recv_from(&mut buffer).await.unwrap();
             (from, buffer[..length].to_vec())

@@ -3,9 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use sidetone::link::{Bind, News, Route};
+use sidetone::link::{Bind, News, Role, Route};
 
-use super::ends::{carry, guard, pair, until, wired_pair};
+use super::ends::{carry, guard, open, pair, settings, until, until_over, wired_pair};
 use super::hum;
 use super::wire::Wire;
 
@@ -32,6 +32,34 @@ async fn what_pictures_learned_of_a_path_is_forgotten_when_the_link_takes_anothe
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn a_link_comes_up_though_the_peer_asked_before_it_was_known_and_never_asks_again() {
+    let wire = Wire::new(Duration::ZERO, 0).await;
+    wire.ask_once();
+    let mut a = open(settings(Role::Offer), 64).await;
+    let mut b = open(settings(Role::Answer), 64).await;
+    let (mut late, mut pace) = (vec![], tokio::time::interval(Duration::from_millis(5)));
+    guard(20, async {
+        while b.link.meter().read().peer.received == 0 {
+            tokio::select! {
+                Some(news) = a.news.recv() => late.extend(wire.through(0, news)),
+                Some(news) = b.news.recv() => drop(wire.through(1, news).map(|news| carry(news, &a.link))),
+                _ = pace.tick() => {}
+            }
+        }
+    })
+    .await;
+    for news in late {
+        carry(news, &b.link);
+    }
+    let mut up = [false; 2];
+    let both = until_over(Some(&wire), &mut a, &mut b, |end, news| {
+        up[end] |= matches!(news, News::Up { .. });
+        up == [true; 2]
+    });
+    guard(20, both).await;
 }
 
 #[tokio::test]
