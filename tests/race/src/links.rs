@@ -3,7 +3,8 @@
 //! What counts as up is the same for all: see [`crate::work`]. Round trips are of what a link encrypts itself. Idle and
 //! memory are looked at from outside: packets where they pass between two namespaces, with their IP headers, both ways
 //! together; processor time and switches of all threads of a process, as the kernel counts them, per end; memory that is
-//! resident. Each further link of the offering end leads to another identity at the other one.
+//! resident, and what of it belongs to no file: the rest is mostly the program itself. Each further link of the offering end
+//! leads to another identity at the other one.
 
 use std::thread::sleep;
 use std::time::Duration;
@@ -96,18 +97,20 @@ fn trips(programs: &Programs, racer: &str) -> Result<Value, Failed> {
 }
 
 /// What two processes took so far.
+#[derive(Default)]
 struct Taken {
     processor_ms: f64,
     switches: f64,
     /// Of each.
     resident_kib: [f64; 2],
+    private_kib: [f64; 2],
     bytes: f64,
     packets: f64,
 }
 
 impl Taken {
     fn look(pair: &Pair) -> Result<Self, Failed> {
-        let mut taken = Self { processor_ms: 0.0, switches: 0.0, resident_kib: [0.0; 2], bytes: 0.0, packets: 0.0 };
+        let mut taken = Self::default();
         for (end, process) in pair.processes().into_iter().enumerate() {
             for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
                 let thread = thread?.path();
@@ -115,7 +118,9 @@ impl Taken {
                 taken.processor_ms += spent.split(' ').next().ok_or("no time")?.parse::<f64>()? / 1e6;
                 taken.switches += field(&std::fs::read_to_string(thread.join("status"))?, "voluntary_ctxt_switches:")?;
             }
-            taken.resident_kib[end] = field(&std::fs::read_to_string(format!("/proc/{process}/status"))?, "VmRSS:")?;
+            let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
+            taken.resident_kib[end] = field(&status, "VmRSS:")?;
+            taken.private_kib[end] = field(&status, "RssAnon:")?;
         }
         for way in pair.counts() {
             taken.bytes += way.bytes as f64;
@@ -161,18 +166,19 @@ fn rested(mut pair: Pair, [before, after]: [&Taken; 2], window: Duration, count:
     let packets = (after.packets - before.packets) * 60.0 / seconds;
     let processor = (after.processor_ms - before.processor_ms) / seconds / 2.0;
     let switches = (after.switches - before.switches) / seconds / 2.0;
-    let resident = after.resident_kib[0].max(after.resident_kib[1]);
+    let [resident, private] = [after.resident_kib, after.private_kib].map(|[one, other]| one.max(other));
     let further = more(&mut pair, count);
     let each = match &further {
         Ok(each) => format!("{each:6.0} KiB per further link"),
         Err(error) => format!("further links not measured: {error}"),
     };
     let said = format!(
-        "{bytes:8.0} B/min {packets:4.0} packets/min {processor:7.3} ms CPU/s {switches:7.2} wake-ups/s {:6.1} MiB {each}",
-        resident / 1024.0
+        "{bytes:8.0} B/min {packets:4.0} packets/min {processor:7.3} ms CPU/s {switches:7.2} wake-ups/s {:5.1} MiB ({:.1} private) {each}",
+        resident / 1024.0,
+        private / 1024.0
     );
     Ok(json!({"said": said, "bytes_min": bytes, "packets_min": packets, "cpu_ms_s": processor, "wakeups_s": switches,
-        "resident_kib": resident, "further_kib": further.ok()}))
+        "resident_kib": resident, "private_kib": private, "further_kib": further.ok()}))
 }
 
 /// What each further link takes at the offering end, in KiB.
