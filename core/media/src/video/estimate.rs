@@ -85,8 +85,9 @@ const WIDER: f64 = 1.25;
 const HOLD_US: (u64, u64) = (2_000_000, 10_000_000);
 /// A queue beyond this hurts whoever speaks.
 const HURTS_US: u64 = 120_000;
-/// What of the delivered rate is left while such a queue drains.
+/// What of the delivered rate is left while such a queue drains, and a short one.
 const DRAIN: f64 = 0.5;
+const EASE: f64 = 0.8;
 /// What a packet takes on the wire, in bits.
 const PACKET_BITS: f64 = 9_600.0;
 /// A queue that stays this even, however little is sent, is no queue: the path has become longer.
@@ -119,7 +120,7 @@ pub struct DelayEstimator {
     lowered_us: u64,
     /// How long after that not more is tried.
     hold_us: u64,
-    /// Where to go on once a queue that hurt is gone.
+    /// Where to go on once a queue is gone.
     drained: Option<f64>,
     /// Since when there is a queue, and its bounds since then.
     queued: Option<(u64, u64, u64)>,
@@ -295,7 +296,7 @@ impl Estimator for DelayEstimator {
                 self.lower(now_us, delivered * part);
                 self.drained = hurts.then_some(delivered * 0.85);
             }
-        } else if let Some(rate) = self.drained.take() {
+        } else if let Some(rate) = self.drained.take_if(|_| queue_us <= free_us) {
             self.rate = self.rate.max(rate);
         } else if loss > 0.1 {
             if settled {
@@ -308,7 +309,8 @@ impl Estimator for DelayEstimator {
             && self.capacity.is_some_and(|capacity| self.rate > FULL * capacity)
             && let Some(delivered) = delivered
         {
-            self.lower(now_us, delivered * FULL);
+            self.lower(now_us, delivered * EASE);
+            self.drained = self.capacity.map(|capacity| capacity * FULL);
         }
         self.rate = self.rate.clamp(LEAST_BPS, MOST_BPS);
     }
