@@ -221,3 +221,24 @@ fn whoever_comes_gets_a_key_frame_first() {
     mesh.run(1);
     assert!(mesh.fan.paused().is_none());
 }
+
+#[test]
+fn a_small_change_of_the_rate_is_told_too_but_not_at_once() {
+    let mut fan = Fan::new();
+    fan.show(true);
+    fan.join(1, 1_000_000);
+    let told = |fan: &mut Fan<u8>, at_us: u64| {
+        fan.look(at_us).into_iter().find_map(|advice| match advice {
+            Advice::Bitrate(bps) => Some(bps),
+            _ => None,
+        })
+    };
+    assert_eq!(told(&mut fan, 5 * SECOND), Some(1_000_000));
+    fan.set_bps(1, 1_050_000);
+    assert_eq!(told(&mut fan, 5 * SECOND + 999 * MS), None, "the encoder is not bothered with every step");
+    assert_eq!(told(&mut fan, 6 * SECOND), Some(1_050_000));
+    fan.set_bps(1, 1_200_000);
+    assert_eq!(told(&mut fan, 6 * SECOND + MS), Some(1_200_000), "a large one is told at once");
+    fan.set_bps(1, 1_220_000);
+    assert_eq!(told(&mut fan, 60 * SECOND), None, "a fiftieth is nothing");
+}

@@ -17,9 +17,9 @@ pub struct Fate {
 
 /// What a path has beyond what it is thought to bear.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Room {
+pub enum Headroom {
     /// Nothing: a queue began.
-    None,
+    Gone,
     /// Some: the target is raised, as far as it should be.
     Some,
     /// Perhaps very much: no more was sent from which it could be known.
@@ -35,8 +35,8 @@ pub trait Estimator: Send {
     fn target_bps(&self) -> u64;
 
     /// What the last report showed beyond the target.
-    fn room(&self) -> Room {
-        Room::Some
+    fn headroom(&self) -> Headroom {
+        Headroom::Some
     }
 
     /// The path is another one, or nothing was sent for long: what was learned of it may not hold any more.
@@ -52,8 +52,8 @@ impl<E: Estimator + ?Sized> Estimator for Box<E> {
         (**self).target_bps()
     }
 
-    fn room(&self) -> Room {
-        (**self).room()
+    fn headroom(&self) -> Headroom {
+        (**self).headroom()
     }
 
     fn moved(&mut self) {
@@ -124,7 +124,7 @@ pub struct DelayEstimator {
     drained: Option<f64>,
     /// Since when there is a queue, and its bounds since then.
     queued: Option<(u64, u64, u64)>,
-    room: Room,
+    headroom: Headroom,
     /// Whether the queue hurt when the rate was last lowered.
     hurt: bool,
     /// The fastest of the packets last told of, and by how much that changes from report to report.
@@ -155,7 +155,7 @@ impl DelayEstimator {
             hold_us: HOLD_US.0,
             drained: None,
             queued: None,
-            room: Room::Some,
+            headroom: Headroom::Some,
             hurt: false,
             fastest: None,
             noise_us: 0.0,
@@ -238,7 +238,7 @@ impl DelayEstimator {
         };
         // Who has little to send learns nothing of a path that would bear much.
         let most = self.delivered().map_or(self.rate, |delivered| 1.5 * delivered + 50_000.0);
-        self.room = if raised > most { Room::Unknown } else { Room::Some };
+        self.headroom = if raised > most { Headroom::Unknown } else { Headroom::Some };
         self.rate = self.rate.max(raised.min(most));
         if self.capacity.is_some_and(|capacity| self.rate > WIDER * capacity) {
             self.capacity = None;
@@ -281,7 +281,7 @@ impl Estimator for DelayEstimator {
         self.changed_us = Some(now_us);
         let loss = self.loss();
         let delivered = self.delivered();
-        self.room = if queue_us > free_us { Room::None } else { Room::Some };
+        self.headroom = if queue_us > free_us { Headroom::Gone } else { Headroom::Some };
         // While there is a queue, what comes is what the path bears.
         if let Some((capacity, delivered)) = self.capacity.zip(delivered).filter(|_| queue_us > free_us) {
             self.capacity = Some(capacity.max(delivered));
@@ -319,8 +319,8 @@ impl Estimator for DelayEstimator {
         self.rate as u64
     }
 
-    fn room(&self) -> Room {
-        self.room
+    fn headroom(&self) -> Headroom {
+        self.headroom
     }
 
     fn moved(&mut self) {

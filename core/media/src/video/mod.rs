@@ -18,7 +18,7 @@ mod send;
 mod uplink;
 
 pub use downlink::Downlink;
-pub use estimate::{DelayEstimator, Estimator, Fate, Room};
+pub use estimate::{DelayEstimator, Estimator, Fate, Headroom};
 pub use fan::{Advice, Fan, Pause, TRIAL_BPS};
 pub use frame::{Codec, FRAME_BYTES, FrameError, Gate, INFO_BYTES, Info, Kind, Rotation};
 pub use packet::{Descriptor, PACKETS, PAYLOAD_BYTES, SEALED_BYTES, split};

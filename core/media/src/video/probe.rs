@@ -1,6 +1,6 @@
 //! Finding out what a path bears while pictures do not need it: a still screen that is scrolled needs it at once.
 
-use super::estimate::Room;
+use super::estimate::Headroom;
 
 /// How long a path is filled up to its target, at least.
 const LASTS_US: u64 = 1_000_000;
@@ -25,10 +25,10 @@ pub(super) struct Probe {
 
 impl Probe {
     /// News of the path: its target, of which `most_bps` may be taken.
-    pub fn look(&mut self, now_us: u64, room: Room, target_bps: u64, most_bps: u64) {
+    pub fn look(&mut self, now_us: u64, headroom: Headroom, target_bps: u64, most_bps: u64) {
         match self.running {
-            Some((until_us, _)) if now_us < until_us && room != Room::None => {}
-            Some((_, before_bps)) if room != Room::None && target_bps > before_bps + before_bps / 10 => {
+            Some((until_us, _)) if now_us < until_us && headroom != Headroom::Gone => {}
+            Some((_, before_bps)) if headroom != Headroom::Gone && target_bps > before_bps + before_bps / 10 => {
                 self.rest_us = 0;
                 self.begin(now_us, target_bps, most_bps);
             }
@@ -36,7 +36,7 @@ impl Probe {
                 self.rest_us = (2 * self.rest_us).clamp(REST_US.0, REST_US.1);
                 (self.running, self.next_us) = (None, now_us + self.rest_us);
             }
-            None if room == Room::Unknown && self.next_us <= now_us => self.begin(now_us, target_bps, most_bps),
+            None if headroom == Headroom::Unknown && self.next_us <= now_us => self.begin(now_us, target_bps, most_bps),
             None => {}
         }
     }

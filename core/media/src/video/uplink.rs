@@ -264,7 +264,7 @@ impl<E: Estimator> Uplink<E> {
             self.heard_us = Some(now_us);
             self.estimator.reported(now_us, &fates);
             if self.active.contains(&true) {
-                self.probe.look(now_us, self.estimator.room(), self.estimator.target_bps(), self.limit_bps);
+                self.probe.look(now_us, self.estimator.headroom(), self.estimator.target_bps(), self.limit_bps);
             }
             self.share();
         }
