@@ -41,6 +41,7 @@ mod peer;
 mod pieces;
 mod pulse;
 mod quic;
+mod quiet;
 mod records;
 mod socket;
 mod steady;

@@ -513,9 +513,9 @@ async fn an_idle_link_hardly_wakes_and_hardly_speaks() {
         counted = count => counted,
     };
     // Two thousand with the cap of a link in a hurry, some eighty with the library's own checks.
-    assert!(woken < 60, "{woken} wake-ups in ten idle seconds");
-    // At most one check each way; with one every second it was five thousand.
-    assert!(bytes < 800, "{bytes} bytes in ten idle seconds, both ways");
+    assert!(woken < 15, "{woken} wake-ups in ten idle seconds");
+    // At most one check and its answer, whichever end asks; the library alone may ask three times.
+    assert!(bytes < 250, "{bytes} bytes in ten idle seconds, both ways");
     println!("{woken} wake-ups and {bytes} bytes in ten idle seconds");
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout, reason = "tests")]
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use proptest::prelude::*;
@@ -377,6 +378,73 @@ fn a_report_of_what_was_never_sent_changes_nothing() {
         uplink.report(SECOND + 2, &Report { first: 100, arrivals: vec![None; 400], ..Report::default() });
     }
     assert!(uplink.target_bps() <= 2 * target && uplink.target_bps() >= target / 2);
+}
+
+/// Notes which packets it is told of.
+#[derive(Default)]
+struct Told(Arc<Mutex<Vec<u64>>>);
+
+impl Estimator for Told {
+    fn reported(&mut self, _: u64, fates: &[Fate]) {
+        self.0.lock().unwrap().extend(fates.iter().map(|fate| fate.number));
+    }
+
+    fn target_bps(&self) -> u64 {
+        1_000_000
+    }
+}
+
+/// A path that was shorter would leave its length behind: everything on the new one would look like a queue.
+#[test]
+fn what_was_under_way_when_the_path_changed_tells_nothing_of_the_new_one() {
+    let told = Arc::default();
+    let mut uplink = Uplink::new(Told(Arc::clone(&told)), 0);
+    uplink.set_active(Track::Camera, true);
+    let send = |uplink: &mut Uplink<Told>, now_us: u64| {
+        uplink.push(Track::Camera, Kind::Key, 0, &split(&[1; 900], Kind::Key));
+        u64::from(uplink.poll(now_us).unwrap().sequence)
+    };
+    let report = |first: u64, now_us| Report {
+        first: first as u16,
+        arrivals: vec![Some(now_us)],
+        at_us: now_us,
+        ..Report::default()
+    };
+    let before = send(&mut uplink, SECOND);
+    uplink.moved();
+    uplink.report(SECOND + 40 * MS, &report(before, SECOND + 20 * MS));
+    assert!(told.lock().unwrap().is_empty());
+    assert_eq!(uplink.round_trip_us(), None);
+    let after = send(&mut uplink, 2 * SECOND);
+    uplink.report(2 * SECOND + 90 * MS, &report(after, 2 * SECOND + 60 * MS));
+    assert_eq!(*told.lock().unwrap(), [after]);
+    assert_eq!(uplink.round_trip_us(), Some(90 * MS));
+}
+
+/// A wait that is always the same is no queue of ours, also where it is too short to be worth shortening.
+#[test]
+fn a_path_that_is_a_little_longer_now_is_not_taken_for_a_full_one() {
+    let mut estimator = DelayEstimator::new();
+    let mut number = 0;
+    let mut run = |estimator: &mut DelayEstimator, from_us: u64, transit_us: u64| {
+        for now_us in (from_us..from_us + 8 * SECOND).step_by(50_000) {
+            let fate = |index: u64| {
+                let sent_us = now_us + index * 10_000;
+                let arrived_us = Some(sent_us + transit_us);
+                Fate { number: number + index, sent_us, arrived_us, bytes: 600 }
+            };
+            let fates: Vec<_> = (0..5).map(fate).collect();
+            number += 5;
+            estimator.reported(now_us + 60_000, &fates);
+        }
+    };
+    run(&mut estimator, 0, 20 * MS);
+    let before = estimator.target_bps();
+    // Between what counts as none and what is ours to shorten at 480 kbit/s.
+    run(&mut estimator, 8 * SECOND, 50 * MS);
+    // It may be eased once before that is known.
+    assert!(estimator.target_bps() >= before / 10 * 9, "{} of {before} bit/s", estimator.target_bps());
+    assert_eq!(estimator.headroom(), Headroom::Unknown);
 }
 
 proptest! {

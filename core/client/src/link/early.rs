@@ -40,13 +40,14 @@ impl Early {
 
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "tests")]
-mod tests {
+pub(super) mod tests {
     use webrtc::runtime::AsyncUdpSocket as _;
 
     use super::super::socket::tests::plug;
     use super::*;
 
-    const CHECK: [u8; 20] = [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7];
+    pub(in super::super) const CHECK: [u8; 20] =
+        [0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7, 7];
 
     #[tokio::test]
     async fn a_check_that_comes_too_early_is_answered_without_being_sent_again() {

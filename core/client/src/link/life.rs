@@ -1,10 +1,13 @@
 //! The life of a link: one task that owns the connection, from the first description to the last socket.
 
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCIceConnectionState, RTCSessionDescription};
 
@@ -169,6 +172,9 @@ impl Shared {
     }
 }
 
+/// A part of a life; whichever ends first ends all.
+pub(super) type Part<'a> = Pin<Box<dyn Future<Output = End> + Send + 'a>>;
+
 /// A link before it lives.
 pub(super) struct Life {
     shared: Shared,
@@ -223,24 +229,32 @@ impl Life {
         let Self { shared, inbox, facts, ice } = self;
         let (tracks, heard, seen) = Tracks::new();
         let (mut broken, mut parting) = (false, false);
-        let end = tokio::select! {
-            said = &mut stopped => {
-                parting = said.is_ok();
-                End::Owner
-            }
-            () = shared.peer.ended.notified() => {
-                broken = true;
-                End::Down(DownReason::Broken)
-            }
-            end = Talk::new(&shared, inbox, facts, ice, tracks).run() => end,
-            end = receive(&shared) => end,
-            end = transmit(&shared, &mut queue) => end,
-            end = bulk::carry(&shared, &mut files) => end,
-            () = speak(&shared, &sound) => End::Owner,
-            () = listen(heard, &sound) => End::Owner,
-            () = video::carry(&shared, seen, &pictures) => End::Owner,
-            end = vigil::watch(&shared) => end,
+        let stop = async {
+            parting = (&mut stopped).await.is_ok();
+            End::Owner
         };
+        let gone = async {
+            shared.peer.ended.notified().await;
+            broken = true;
+            End::Down(DownReason::Broken)
+        };
+        let talk = Talk::new(&shared, inbox, facts, ice, tracks).run();
+        let speaking = speak(&shared, &sound).map(|()| End::Owner);
+        let listening = listen(heard, &sound).map(|()| End::Owner);
+        // Each part is woken alone: a packet of one is no work for all.
+        let mut parts: FuturesUnordered<Part<'_>> = FuturesUnordered::new();
+        parts.push(Box::pin(stop));
+        parts.push(Box::pin(gone));
+        parts.push(Box::pin(talk));
+        parts.push(Box::pin(receive(&shared)));
+        parts.push(Box::pin(transmit(&shared, &mut queue)));
+        parts.push(Box::pin(bulk::carry(&shared, &mut files)));
+        parts.push(Box::pin(speaking));
+        parts.push(Box::pin(listening));
+        parts.extend(video::parts(&shared, seen, &pictures));
+        parts.push(Box::pin(vigil::watch(&shared)));
+        let end = parts.next().await.unwrap_or(End::Owner);
+        drop(parts);
         // The library gives up on a handshake that fails too often or that the peer gives up; whoever notices first.
         let shaking = shared.pace.phases().path.is_some() && !shared.is_up();
         let end = match end {

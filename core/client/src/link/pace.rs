@@ -36,7 +36,7 @@ const RELAY_TURNS: u32 = 2;
 /// How long the library's senders wait for room. They use the same timer as its task and must not take its turns.
 const SENDER_WAIT: Duration = Duration::from_millis(50);
 /// Length of a nap on a link that is up and idle.
-const LEISURE: Duration = Duration::from_secs(1);
+const LEISURE: Duration = Duration::from_millis(2500);
 /// Shorter naps than this are somebody's precise wish and stay as they are.
 const PRECISE: Duration = Duration::from_millis(60);
 /// Without traffic for this long a link is idle: longer than any acknowledgement or retransmission is pending.
@@ -108,6 +108,18 @@ impl Pace {
             from: watch::Sender::new(None),
             reached: [const { AtomicU64::new(0) }; 3],
         }
+    }
+
+    /// Of a link that is up, on which nothing has passed for a minute.
+    #[cfg(test)]
+    pub(super) fn idle() -> Self {
+        Self { epoch: Instant::now() - Duration::from_secs(60), up: AtomicBool::new(true), ..Self::new() }
+    }
+
+    /// As if nothing had passed for long.
+    #[cfg(test)]
+    pub(super) fn rest(&self) {
+        self.traffic.store(0, Ordering::Relaxed);
     }
 
     /// Notes a milestone the first time it is reached.
@@ -218,7 +230,9 @@ impl Pace {
     }
 
     pub(super) fn hurries(&self) -> bool {
-        self.now() < self.hurry_until.load(Ordering::Relaxed)
+        let until = self.hurry_until.load(Ordering::Relaxed);
+        // The clock is read for each packet otherwise.
+        until > 0 && self.now() < until
     }
 
     /// As if something came in just now.
@@ -251,14 +265,22 @@ impl Pace {
         false
     }
 
+    /// Whether the link is up and nothing but path checks has passed for a while.
+    pub(super) fn is_idle(&self) -> bool {
+        let quiet = || self.now().saturating_sub(self.traffic.load(Ordering::Relaxed));
+        self.up.load(Ordering::Relaxed) && !self.hurries() && quiet() > as_ms(IDLE_AFTER)
+    }
+
+    /// Since the link began.
+    pub(super) fn age(&self) -> Duration {
+        self.epoch.elapsed()
+    }
+
     fn nap(&self, asked: Duration) -> Duration {
         if self.hurries() {
             return asked.min(HURRY);
         }
-        let now = self.now();
-        let idle = self.up.load(Ordering::Relaxed)
-            && now.saturating_sub(self.traffic.load(Ordering::Relaxed)) > as_ms(IDLE_AFTER);
-        if idle && asked > PRECISE { asked.max(LEISURE) } else { asked }
+        if self.is_idle() && asked > PRECISE { asked.max(LEISURE) } else { asked }
     }
 }
 
@@ -387,8 +409,7 @@ mod tests {
         assert_eq!(pace.nap(Duration::from_millis(1)), Duration::from_millis(1));
         pace.calm();
         assert_eq!(pace.nap(asked), asked);
-        let idle = Pace { epoch: Instant::now() - Duration::from_secs(60), ..Pace::new() };
-        idle.up.store(true, Ordering::Relaxed);
+        let idle = Pace::idle();
         assert_eq!(idle.nap(asked), LEISURE);
         assert_eq!(idle.nap(SENDER_WAIT), SENDER_WAIT);
         assert_eq!(idle.nap(Duration::from_secs(9)), Duration::from_secs(9));

@@ -35,6 +35,11 @@ pub(super) fn is_check(packet: &[u8]) -> bool {
     matches!(packet, [0, 1, _, _, 0x21, 0x12, 0xa4, 0x42, ..])
 }
 
+/// Whether a packet says that a path was proven: the answer to such a request.
+pub(super) fn is_answer(packet: &[u8]) -> bool {
+    matches!(packet, [1, 1, _, _, 0x21, 0x12, 0xa4, 0x42, ..])
+}
+
 /// Whether a packet is one of sound, by itself or in a relay's channel (RFC 8656 section 12.4).
 pub(super) fn is_sound(packet: &[u8]) -> bool {
     let inner = match packet {
@@ -62,11 +67,12 @@ mod tests {
     #[test]
     fn only_a_question_for_a_path_is_one() {
         let check = [[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42], [7; 8]].concat();
-        assert!(is_check(&check));
         let mut answer = check.clone();
         answer[0] = 1;
-        for other in [answer, check[..7].to_vec(), vec![22; 16], vec![]] {
-            assert!(!is_check(&other), "{other:?}");
+        assert!(is_check(&check) && !is_answer(&check));
+        assert!(is_answer(&answer) && !is_check(&answer));
+        for other in [check[..7].to_vec(), answer[..7].to_vec(), vec![22; 16], vec![]] {
+            assert!(!is_check(&other) && !is_answer(&other), "{other:?}");
         }
     }
 

@@ -48,7 +48,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(100);
 const CHECKS: u16 = 300;
 /// How often a proven path is checked (RFC 7675 lets consent last for 30 s): rarely enough for a radio to sleep, and often
 /// enough for a router to keep its door open. What is under way is watched by [`super::vigil`].
-const KEEPALIVE: Duration = Duration::from_secs(20);
+pub(super) const KEEPALIVE: Duration = Duration::from_secs(20);
 const KEEPALIVE_LOOSE: Duration = Duration::from_secs(3);
 /// Packets that may arrive out of order before they count as replayed; the library's own default is no protection.
 const REPLAY_WINDOW: usize = 512;

@@ -28,6 +28,7 @@ use super::early::Early;
 use super::pace::Pace;
 use super::packet::{Protocol, is_sound};
 use super::pulse::Pulse;
+use super::quiet::Quiet;
 use super::tunnel::Tunnels;
 
 /// Packets that wait for the library while a tap reads; it is woken for the first, and a queue of the kernel's size would
@@ -66,6 +67,7 @@ pub(super) struct Socket {
     others: OnceLock<ArrayQueue<(SocketAddr, Bytes)>>,
     /// Path checks that came too early.
     early: Early,
+    quiet: Quiet,
     tunnels: Arc<Tunnels>,
     /// Where packets go for each of them, once there was one.
     tunnelled: Box<[OnceLock<mpsc::Sender<Bytes>>]>,
@@ -109,6 +111,7 @@ impl Socket {
             tapped: AtomicBool::new(false),
             others: OnceLock::new(),
             early: Early::new(),
+            quiet: Quiet::default(),
             tunnelled: (0..tunnels.len()).map(|_| OnceLock::new()).collect(),
             tunnels,
             library: AtomicWaker::new(),
@@ -188,6 +191,20 @@ impl Socket {
         self.library.wake();
     }
 
+    /// Whether this socket and that address are the link's path.
+    fn is_way(self: &Arc<Self>, remote: SocketAddr) -> bool {
+        let same = |way: &Way| std::ptr::eq(way.socket.as_ptr(), Arc::as_ptr(self)) && way.remote == remote;
+        self.way.borrow().as_ref().is_some_and(same)
+    }
+
+    /// Whether what the library sends may as well not be sent.
+    fn is_needless(self: &Arc<Self>, transmit: &Transmit<'_>) -> bool {
+        Protocol::of(transmit.contents) == Protocol::Check
+            && transmit.segment_size.is_none()
+            && self.is_way(transmit.destination)
+            && self.quiet.is_needless(transmit.contents, self.pace.age(), self.pace.is_idle())
+    }
+
     /// Notes what the library sends: that something passes, when sound does, and which way DTLS takes.
     fn note(self: &Arc<Self>, transmit: &Transmit<'_>) {
         if is_sound(transmit.contents) {
@@ -197,10 +214,7 @@ impl Socket {
             Protocol::Check => return,
             Protocol::Media => self.pulse.stir(),
             Protocol::Dtls => {
-                let known = |way: &Way| {
-                    std::ptr::eq(way.socket.as_ptr(), Arc::as_ptr(self)) && way.remote == transmit.destination
-                };
-                if !self.way.borrow().as_ref().is_some_and(known) {
+                if !self.is_way(transmit.destination) {
                     self.way.send_replace(Some(Way { socket: Arc::downgrade(self), remote: transmit.destination }));
                 }
             }
@@ -236,6 +250,9 @@ impl AsyncUdpSocket for Handle {
 
     fn poll_send(&self, cx: &mut Context<'_>, transmit: &Transmit<'_>) -> Poll<io::Result<usize>> {
         self.0.note(transmit);
+        if self.0.is_needless(transmit) {
+            return Poll::Ready(Ok(transmit.contents.len()));
+        }
         if let Some(number) = self.0.tunnels.number(transmit.destination) {
             self.0.tunnel(number, transmit);
             return Poll::Ready(Ok(transmit.contents.len()));
@@ -485,10 +502,14 @@ pub(super) mod tests {
     }
 
     pub(in super::super) fn plug() -> Plugged {
+        plug_with(Pace::new())
+    }
+
+    pub(in super::super) fn plug_with(pace: Pace) -> Plugged {
         let (tell, ways) = watch::channel(None);
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let tunnels = Arc::new(Tunnels::new(&[], &Trust::default()).unwrap());
-        let (pace, pulse) = (Arc::new(Pace::new()), Arc::new(Pulse::new()));
+        let (pace, pulse) = (Arc::new(pace), Arc::new(Pulse::new()));
         let handle = Socket::wrap(socket, Arc::clone(&pace), pulse, tell, tunnels).unwrap();
         Plugged { handle, ways, pace }
     }
@@ -498,6 +519,12 @@ pub(super) mod tests {
         pub(in super::super) async fn way_to(&self, remote: SocketAddr) -> Way {
             self.handle.send_to(&[22; 40], remote).await.unwrap();
             self.ways.borrow().clone().unwrap()
+        }
+
+        /// Takes a way without sending anything.
+        pub(in super::super) fn take_way(&self, remote: SocketAddr) {
+            let way = Way { socket: Arc::downgrade(&self.handle.0), remote };
+            self.handle.0.way.send_replace(Some(way));
         }
 
         pub(in super::super) async fn read(&self) -> (SocketAddr, Vec<u8>) {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use rtc::rtp;
 use sidetone_media::video::{
     Assembled, DelayEstimator, Downlink, Kind, Pushed, ReceiverStats, Report, SEALED_BYTES, SenderStats, Track, Uplink,
@@ -20,7 +21,7 @@ use tokio::sync::{Notify, mpsc};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_remote::TrackRemoteEvent;
 
-use super::life::Shared;
+use super::life::{End, Part, Shared};
 use super::template::{self, PICTURES};
 use super::traffic::Remote;
 use crate::built;
@@ -53,6 +54,15 @@ struct State {
     keys: [bool; 2],
     refused: [u64; 2],
     closed: bool,
+    /// When the link's end wakes by itself: only what is due sooner has to wake it.
+    wakes_us: u64,
+}
+
+impl State {
+    /// When there is something to send, by what is known now.
+    fn due_us(&self, now_us: u64) -> Option<u64> {
+        self.uplink.deadline_us(now_us).into_iter().chain(self.downlink.deadline_us()).min()
+    }
 }
 
 struct Inner {
@@ -65,6 +75,14 @@ struct Inner {
 impl Inner {
     fn now_us(&self) -> u64 {
         u64::try_from(self.origin.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// Wakes the link's end if something is due before it would wake.
+    fn wake(&self, now_us: u64, state: &mut State) {
+        if state.due_us(now_us).is_some_and(|due_us| due_us < state.wakes_us) {
+            state.wakes_us = 0;
+            self.out.notify_one();
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -88,8 +106,9 @@ impl std::fmt::Debug for VideoPort {
 impl VideoPort {
     /// Hands in a sealed frame in the parts that [`sidetone_media::video::split`] makes.
     pub fn push(&self, track: Track, kind: Kind, timestamp: u32, parts: &[Bytes]) -> Pushed {
-        let pushed = self.inner.state().uplink.push(track, kind, timestamp, parts);
-        self.inner.out.notify_one();
+        let (now_us, mut state) = (self.inner.now_us(), self.inner.state());
+        let pushed = state.uplink.push(track, kind, timestamp, parts);
+        self.inner.wake(now_us, &mut state);
         pushed
     }
 
@@ -120,11 +139,10 @@ impl VideoPort {
 
     /// A frame of this track could not be used: that is counted, and the peer is asked for a key frame.
     pub fn refuse(&self, track: Track) {
-        let mut state = self.inner.state();
+        let (now_us, mut state) = (self.inner.now_us(), self.inner.state());
         state.refused[track as usize] += 1;
         state.downlink.need_key(track);
-        drop(state);
-        self.inner.out.notify_one();
+        self.inner.wake(now_us, &mut state);
     }
 
     /// Whether a track is sent: two share what the path bears.
@@ -141,10 +159,9 @@ impl VideoPort {
     /// While no picture is to be sent, sends so much of nothing, in bits a second: whether a path bears more is only known of
     /// one that is used. 0 for none.
     pub fn set_filler_bps(&self, filler_bps: u64) {
-        self.inner.state().uplink.set_filler_bps(filler_bps);
-        if filler_bps > 0 {
-            self.inner.out.notify_one();
-        }
+        let (now_us, mut state) = (self.inner.now_us(), self.inner.state());
+        state.uplink.set_filler_bps(filler_bps);
+        self.inner.wake(now_us, &mut state);
     }
 
     /// What the path bears for both tracks, in bits a second.
@@ -187,6 +204,7 @@ pub(super) fn port() -> (VideoPort, Pictures) {
         keys: [false; 2],
         refused: [0; 2],
         closed: false,
+        wakes_us: u64::MAX,
     };
     let (out, seen) = (Notify::new(), Notify::new());
     let inner = Arc::new(Inner { origin: Instant::now(), state: Mutex::new(state), out, seen });
@@ -235,8 +253,9 @@ impl Pictures {
         if leaving.len() == PACKETS {
             return Some(0);
         }
-        let due = state.uplink.deadline_us(now_us).into_iter().chain(state.downlink.deadline_us()).min();
-        due.map(|due_us| due_us.saturating_sub(now_us))
+        let due_us = state.due_us(now_us);
+        state.wakes_us = due_us.unwrap_or(u64::MAX);
+        due_us.map(|due_us| due_us.saturating_sub(now_us))
     }
 
     fn heard(&self, packet: &rtp::Packet) {
@@ -265,7 +284,7 @@ impl Pictures {
         if news {
             self.inner.seen.notify_one();
         }
-        self.inner.out.notify_one();
+        self.inner.wake(now_us, state);
     }
 }
 
@@ -285,16 +304,17 @@ fn collect(state: &mut State, now_us: u64) -> bool {
     any
 }
 
-/// Sends what is due and takes what comes, until the link ends.
-pub(super) async fn carry(shared: &Shared, tracks: mpsc::Receiver<Remote>, pictures: &Pictures) {
+/// The parts of a link's life that send what is due and take what comes; none of them ends before the link.
+pub(super) fn parts<'a>(shared: &'a Shared, tracks: mpsc::Receiver<Remote>, pictures: &'a Pictures) -> Vec<Part<'a>> {
     if !built::VIDEO {
-        return std::future::pending().await;
+        return Vec::new();
     }
-    tokio::select! {
-        () = show(shared, pictures) => {}
-        () = watch(tracks, pictures) => {}
-        () = follow(shared, pictures) => {}
-    }
+    let end = |()| End::Owner;
+    vec![
+        Box::pin(show(shared, pictures).map(end)),
+        Box::pin(watch(tracks, pictures).map(end)),
+        Box::pin(follow(shared, pictures).map(end)),
+    ]
 }
 
 /// What was learned of a path is forgotten when the link takes another.

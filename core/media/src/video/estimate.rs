@@ -272,7 +272,10 @@ impl Estimator for DelayEstimator {
         self.count(fates);
         let (free_us, long_us, hurts_us) = self.bounds();
         if queue_us <= long_us {
-            (self.queued, self.hurt) = (None, false);
+            self.hurt = false;
+        }
+        if queue_us <= free_us {
+            self.queued = None;
         } else if self.is_longer(now_us, queue_us) {
             (self.base, self.before, self.queued, self.capacity) = (None, None, None, None);
             queue_us = 0;

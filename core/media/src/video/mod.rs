@@ -5,6 +5,7 @@
 //! two ends of one track on one link, [`Uplink`] and [`Downlink`] those of both tracks of a peer, and an [`Estimator`] says
 //! what their path bears; a [`Fan`] decides for one encoder and everybody who watches it; a [`Presenter`] shows frames together with the sound they belong to.
 
+mod burst;
 mod downlink;
 mod estimate;
 mod fan;

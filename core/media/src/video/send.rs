@@ -17,7 +17,7 @@ const REPEAT_US: u64 = 15_000;
 pub const QUEUE_US: u64 = 250_000;
 /// Packets leave this much faster than the target: a frame should not take as long as the pause to the next one.
 const HASTE: (u64, u64) = (11, 10);
-/// Beside one packet, what the pace gives in this time may leave at once.
+/// Beside the packets that may leave at once, what the pace gives in this time.
 const BURST_US: u64 = 4_000;
 const LARGEST: u64 = (super::packet::PAYLOAD_BYTES + OVERHEAD) as u64;
 /// What a packet takes beside its payload: RTP with extensions, SRTP, UDP, IPv4.
@@ -76,6 +76,8 @@ pub struct Sender {
     target_bps: u64,
     budget: u64,
     refilled_us: Option<u64>,
+    /// Packets that may leave at once.
+    at_once: u64,
     needs_key: bool,
     stats: SenderStats,
 }
@@ -100,6 +102,7 @@ impl Sender {
             target_bps: target_bps.max(1),
             budget: 0,
             refilled_us: None,
+            at_once: 1,
             needs_key: true,
             stats: SenderStats::default(),
         };
@@ -110,6 +113,11 @@ impl Sender {
     /// What the path bears now, in bits a second.
     pub fn set_target_bps(&mut self, target_bps: u64) {
         self.target_bps = target_bps.max(1);
+    }
+
+    /// So many packets may leave at once, at least one.
+    pub(super) fn set_at_once(&mut self, packets: u64) {
+        self.at_once = packets.max(1);
     }
 
     /// What was counted.
@@ -231,7 +239,7 @@ impl Sender {
 
     /// Bytes that may leave at once.
     fn burst(&self) -> u64 {
-        LARGEST + self.pace_bps().saturating_mul(BURST_US) / 8_000_000
+        self.at_once * LARGEST + self.pace_bps().saturating_mul(BURST_US) / 8_000_000
     }
 
     fn pace_bps(&self) -> u64 {
@@ -241,7 +249,9 @@ impl Sender {
     /// When [`Sender::poll`] has something; none while nothing waits.
     pub fn deadline_us(&self) -> Option<u64> {
         let repeat = self.repeats.front().and_then(|sequence| self.history.get(&self.number(*sequence)));
-        let bytes = size(&repeat.map(|sent| &sent.packet).or(self.queue.front())?.payload);
+        let next = size(&repeat.map(|sent| &sent.packet).or(self.queue.front())?.payload);
+        // Where several may leave at once the pace is kept by halves of that, not packet by packet.
+        let bytes = next.max(self.queued.min(self.at_once / 2 * LARGEST));
         let short = bytes.saturating_sub(self.budget);
         let wait_us = (short * 8_000_000).div_ceil(self.pace_bps().max(1));
         Some(self.refilled_us.unwrap_or(0).saturating_add(wait_us))

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use super::burst::Burst;
 use super::estimate::{Estimator, Fate};
 use super::frame::Kind;
 use super::probe::Probe;
@@ -61,6 +62,8 @@ pub struct Uplink<E> {
     /// Bytes sent of which nothing was told yet.
     open: u64,
     next: u64,
+    /// The first packet since the path became another one.
+    moved: u64,
     round_trip_us: Option<u64>,
     /// The shortest of this window and the last: the path without a queue.
     shortest: [Option<u64>; 2],
@@ -72,6 +75,7 @@ pub struct Uplink<E> {
     /// What is sent of nothing while there is no picture to send, to see what the path bears.
     filler_bps: u64,
     probe: Probe,
+    burst: Burst,
     /// When what has left so far would have, one after the other at the pace of fillers.
     paced_us: u64,
 }
@@ -87,6 +91,7 @@ impl<E: Estimator> Uplink<E> {
             sent: VecDeque::new(),
             open: 0,
             next: u64::from(sequence),
+            moved: 0,
             round_trip_us: None,
             shortest: [None; 2],
             window_us: 0,
@@ -95,6 +100,7 @@ impl<E: Estimator> Uplink<E> {
             limit_bps: u64::MAX,
             filler_bps: 0,
             probe: Probe::default(),
+            burst: Burst::new(),
             paced_us: 0,
         }
     }
@@ -161,13 +167,16 @@ impl<E: Estimator> Uplink<E> {
         for track in Track::ALL {
             let share = self.share_bps(track);
             self.tracks[track as usize].set_target_bps(share);
+            self.tracks[track as usize].set_at_once(self.burst.most());
         }
     }
 
     /// The path is another one, or may be: what was learned of it is not believed any more.
     pub fn moved(&mut self) {
         self.estimator.moved();
+        self.moved = self.next;
         self.probe = Probe::default();
+        self.burst = Burst::new();
         self.shortest = [None; 2];
         self.share();
     }
@@ -263,6 +272,7 @@ impl<E: Estimator> Uplink<E> {
         if !fates.is_empty() {
             self.heard_us = Some(now_us);
             self.estimator.reported(now_us, &fates);
+            self.burst.look(now_us, &fates, self.estimator.headroom());
             if self.active.contains(&true) {
                 self.probe.look(now_us, self.estimator.headroom(), self.estimator.target_bps(), self.limit_bps);
             }
@@ -286,6 +296,10 @@ impl<E: Estimator> Uplink<E> {
                 continue;
             }
             self.open -= u64::from(sent.bytes);
+            // What was under way tells of the path before.
+            if number < self.moved {
+                continue;
+            }
             if arrived_us.is_some() {
                 last = Some(sent.at_us);
             }
