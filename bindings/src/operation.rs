@@ -1,6 +1,7 @@
 //! Something that takes its time: started at once, awaited by whoever wants to, cancelled by whoever must.
 
 use std::future::Future;
+use std::pin::Pin;
 use std::sync::{Arc, OnceLock};
 
 use tokio::runtime::Runtime;
@@ -66,6 +67,11 @@ impl Operation {
     where
         F: Future<Output = Result<Outcome, SidetoneError>> + Send + 'static,
     {
+        Self::run(Box::pin(work))
+    }
+
+    /// Behind one type, so that what runs operations is in the library once, and not once for each of them.
+    fn run(work: Pin<Box<dyn Future<Output = Result<Outcome, SidetoneError>> + Send>>) -> Arc<Self> {
         let (tell, ending) = watch::channel(None);
         let (cancelled, mut wish) = watch::channel(false);
         let task = async move {

@@ -6,6 +6,8 @@ use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use sidetone_engine::row::Table;
 use sidetone_engine::stranger::StrangerView;
 use sidetone_engine::{
@@ -293,33 +295,46 @@ impl Client {
         self.look(|inside| inside.store.tidy()).await?.map_err(Error::Storage)
     }
 
-    pub(crate) async fn order(&self, command: Command) -> Result<Answer, Error> {
-        if *self.stop.borrow() {
-            return Err(Error::Closed);
-        }
-        if !built::can(&command) {
-            return Err(Error::NotBuilt);
-        }
-        let (outcome, answer) = oneshot::channel();
-        self.words.send(Word::Do(command, outcome)).await.map_err(|_| Error::Closed)?;
-        answer.await.map_err(|_| Error::Closed)?
+    /// Boxed, as is [`Client::done`]: the many methods that are little more than one of these hold a pointer to it, and not
+    /// each a copy of its code.
+    pub(crate) fn order(&self, command: Command) -> BoxFuture<'_, Result<Answer, Error>> {
+        let order = async move {
+            if *self.stop.borrow() {
+                return Err(Error::Closed);
+            }
+            if !built::can(&command) {
+                return Err(Error::NotBuilt);
+            }
+            let (outcome, answer) = oneshot::channel();
+            self.words.send(Word::Do(command, outcome)).await.map_err(|_| Error::Closed)?;
+            answer.await.map_err(|_| Error::Closed)?
+        };
+        order.boxed()
     }
 
-    pub(crate) async fn done(&self, command: Command) -> Result<(), Error> {
-        self.order(command).await.map(|_| ())
+    pub(crate) fn done(&self, command: Command) -> BoxFuture<'_, Result<(), Error>> {
+        let order = self.order(command);
+        async move { order.await.map(drop) }.boxed()
     }
 
     pub(crate) async fn look<T: Send + 'static>(
         &self,
         look: impl FnOnce(&Inside) -> T + Send + 'static,
     ) -> Result<T, Error> {
-        if *self.stop.borrow() {
-            return Err(Error::Closed);
-        }
         let (sender, seen) = oneshot::channel();
         let look = move |inside: Result<&Inside, Error>| drop(sender.send(inside.map(look)));
-        self.words.send(Word::Look(Box::new(look))).await.map_err(|_| Error::Closed)?;
+        self.pass(Word::Look(Box::new(look))).await?;
         seen.await.map_err(|_| Error::Closed)?
+    }
+
+    fn pass(&self, word: Word) -> BoxFuture<'_, Result<(), Error>> {
+        let pass = async move {
+            if *self.stop.borrow() {
+                return Err(Error::Closed);
+            }
+            self.words.send(word).await.map_err(|_| Error::Closed)
+        };
+        pass.boxed()
     }
 }
 

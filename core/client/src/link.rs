@@ -20,6 +20,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use rustls::ClientConfig;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -422,7 +423,7 @@ impl Link {
         let footing = Footing::new(settings.bind.clone());
         let ground = footing.clone();
         // On its own task from the start, so that giving up on opening frees what was opened.
-        let task = tokio::spawn(async move {
+        let life = async move {
             let pulse = Arc::new(Pulse::new());
             match peer::Peer::build(&settings, ground, Arc::clone(&task_pace), Arc::clone(&pulse)).await {
                 Ok(peer) => {
@@ -434,7 +435,8 @@ impl Link {
                 }
                 Err(error) => drop(built.send(Err(error))),
             }
-        });
+        };
+        let task = tokio::spawn(life.boxed());
         ready.await.map_err(|_| LinkError::Setup("the task ended".into()))??;
         Ok(Self { orders, outgoing, media, video, bulk, pace, footing, policy, stop: Some(stop), task: Some(task) })
     }

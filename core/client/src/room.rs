@@ -1,5 +1,6 @@
 //! Rooms, as an app holds them.
 
+use futures_util::future::BoxFuture;
 use sidetone_crypto::code::SpokenCode;
 use sidetone_crypto::room::{Policy, RoomError, Ticket};
 use sidetone_crypto::safety::SafetyNumber;
@@ -209,8 +210,8 @@ impl Client {
         }
     }
 
-    async fn in_room(&self, command: RoomCommand) -> Result<(), Error> {
-        self.done(Command::Room(command)).await
+    fn in_room(&self, command: RoomCommand) -> BoxFuture<'_, Result<(), Error>> {
+        self.done(Command::Room(command))
     }
 }
 

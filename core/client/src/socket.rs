@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use sidetone_wire::account::{Code, Empty, Refusal};
 use sidetone_wire::frame::Frame;
 use sidetone_wire::limits::{FRAME_BYTES, IDLE_MS, PING_MS};
@@ -129,12 +129,13 @@ impl Socket {
         let backoff = Backoff::new(seed);
         let keeper =
             Keeper { server, pace, counts, news, nudge: Arc::clone(&nudge), resting: rest, here: addresses, backoff };
-        let task = tokio::spawn(async move {
+        let keep = async move {
             tokio::select! {
                 _ = stopped => {}
                 () = keeper.run() => {}
             }
-        });
+        };
+        let task = tokio::spawn(keep.boxed());
         Self { nudge, resting, here, stop: Some(stop), task }
     }
 

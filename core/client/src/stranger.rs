@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use sidetone_engine::room::Age;
 use sidetone_engine::stranger::{
     Accept, Attachment, AttachmentKind, Consent, Entry, Held, Leaving, Puzzle, StrangerCommand, StrangerMessage,
@@ -163,8 +164,8 @@ impl Strangers<'_> {
         self.0.look(|inside| inside.engine.stranger()).await
     }
 
-    async fn ask(&self, command: StrangerCommand) -> Result<Answer, Error> {
-        self.0.order(Command::Stranger(command)).await
+    fn ask(&self, command: StrangerCommand) -> BoxFuture<'_, Result<Answer, Error>> {
+        self.0.order(Command::Stranger(command))
     }
 
     async fn leave(&self, leaving: Leaving) -> Result<BurnReport, Error> {

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sidetone_engine::{LinkId, Network, Order, PeerId, Routes};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
@@ -136,7 +137,7 @@ impl Links {
     /// As [`Links::obey`].
     pub fn opened(&mut self, id: LinkId, link: Link) -> Result<(), GivenUp> {
         let Some(slot) = self.slots.get_mut(&id) else {
-            self.closing.spawn(link.close());
+            self.closing.spawn(link.close().boxed());
             return Ok(());
         };
         // The phone may have come into another network meanwhile.
@@ -209,12 +210,13 @@ impl Links {
     /// Says when every link that was closed so far is gone, and the media thread has done what it was told.
     pub fn when_closed(&mut self, media: oneshot::Receiver<()>, done: oneshot::Sender<()>) {
         let mut closing = std::mem::take(&mut self.closing);
-        self.closing.spawn(async move {
+        let all = async move {
             while closing.join_next().await.is_some() {}
             let _ = media.await;
             // Who does not wait any more does not want to know.
             let _ = done.send(());
-        });
+        };
+        self.closing.spawn(all.boxed());
     }
 
     /// Forgets links whose closing is over.
@@ -228,7 +230,7 @@ impl Links {
         for id in ids {
             match self.slots.remove(&id).map(|slot| slot.stage) {
                 Some(Stage::Opening(_, task)) => task.abort(),
-                Some(Stage::Open(link)) => drop(self.closing.spawn(link.part())),
+                Some(Stage::Open(link)) => drop(self.closing.spawn(link.part().boxed())),
                 None => {}
             }
         }
@@ -237,7 +239,7 @@ impl Links {
     }
 
     fn open(&mut self, id: LinkId, settings: Settings) {
-        let task = tokio::spawn(tend(id, settings, self.news.clone())).abort_handle();
+        let task = tokio::spawn(tend(id, settings, self.news.clone()).boxed()).abort_handle();
         let stage = Stage::Opening(Vec::new(), task);
         self.slots.insert(id, Slot { stage, remote: Remote::default() });
     }
@@ -246,7 +248,7 @@ impl Links {
         match self.slots.remove(&id).map(|slot| slot.stage) {
             Some(Stage::Opening(_, task)) => task.abort(),
             Some(Stage::Open(link)) => {
-                self.closing.spawn(link.close());
+                self.closing.spawn(link.close().boxed());
             }
             None => {}
         }

@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
     AsyncTimer, ClientConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, RecvStream, ServerConfig,
@@ -198,7 +198,7 @@ impl quinn::Runtime for Spawner {
 
     fn spawn(&self, future: Pin<Box<dyn Future<Output = ()> + Send>>) {
         let (mut brood, own) = (self.brood.subscribe(), self.own);
-        tokio::spawn(async move {
+        let run = async move {
             let gone = async {
                 let _ = brood.wait_for(|now| *now != own).await;
             };
@@ -206,7 +206,8 @@ impl quinn::Runtime for Spawner {
                 () = gone => {}
                 () = future => {}
             }
-        });
+        };
+        tokio::spawn(run.boxed());
     }
 
     fn wrap_udp_socket(&self, _: std::net::UdpSocket) -> io::Result<Arc<dyn quinn::AsyncUdpSocket>> {

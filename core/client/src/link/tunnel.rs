@@ -17,6 +17,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use rustls::pki_types::ServerName;
 use sidetone_wire::turn::{self, Messages};
 use socket2::SockRef;
@@ -177,10 +178,11 @@ impl Tunnels {
     ) -> mpsc::Sender<Bytes> {
         let (packets, waiting) = mpsc::channel(WAITING);
         let (tunnels, alive) = (Arc::clone(self), self.alive.subscribe());
-        tokio::spawn(async move {
+        let run = async move {
             Tunnel { tunnels, number, from, socket, waiting }.run().await;
             drop(alive);
-        });
+        };
+        tokio::spawn(run.boxed());
         packets
     }
 

@@ -20,6 +20,7 @@ use std::sync::atomic::AtomicU64;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sidetone_engine::LinkId;
 use sidetone_engine::transfer::view::{Incoming, TransferFailure, TransferNews, TransferOrder};
 use sidetone_wire::id::TransferId;
@@ -156,7 +157,7 @@ async fn obey(shared: &Shared, transfer: TransferId, order: TransferOrder, port:
     stop(shared, transfer);
     match order {
         TransferOrder::Prepare { file, anew } => {
-            let task = tokio::task::spawn_local(prepare(Rc::clone(shared), transfer, file, anew));
+            let task = tokio::task::spawn_local(prepare(Rc::clone(shared), transfer, file, anew).boxed_local());
             shared.borrow_mut().preparing.insert(transfer, task);
         }
         TransferOrder::Receive { link, .. } => {
@@ -220,8 +221,9 @@ fn open_lane(shared: &Shared, link: LinkId, port: BulkPort) {
         return;
     }
     let wake = Rc::new(Notify::new());
-    let listen = tokio::task::spawn_local(lane::listen(Rc::clone(shared), link, port.clone()));
-    let send = tokio::task::spawn_local(lane::send(Rc::clone(shared), link, port.clone(), Rc::clone(&wake)));
+    let listen = tokio::task::spawn_local(lane::listen(Rc::clone(shared), link, port.clone()).boxed_local());
+    let send = lane::send(Rc::clone(shared), link, port.clone(), Rc::clone(&wake));
+    let send = tokio::task::spawn_local(send.boxed_local());
     let (sending, said, tasks) = (VecDeque::new(), VecDeque::new(), [listen, send]);
     pumping.lanes.insert(link, Lane { port, sending, said, runs: 0, wake, tasks });
 }

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use sidetone_crypto::sframe::{Opener, Sealer};
 use sidetone_engine::{SenderKey, Shows, Wants};
 use sidetone_media::video::{
@@ -214,7 +215,7 @@ impl Stage {
             }
             self.advise(&mut lane, now_us);
         }
-        let watching = tokio::spawn(watch(Arc::clone(self), Arc::clone(&peer), port)).abort_handle();
+        let watching = tokio::spawn(watch(Arc::clone(self), Arc::clone(&peer), port).boxed()).abort_handle();
         if let Some(before) = lock(&peer.watching).replace(watching) {
             before.abort();
         }
