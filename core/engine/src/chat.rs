@@ -210,7 +210,7 @@ impl Chats {
     }
 
     /// For whom of these something waits. Costs as much as the smaller of the two sets.
-    pub fn waiting(&self, online: &BTreeSet<UserId>) -> BTreeSet<UserId> {
+    pub fn waiting(&self, online: &BTreeSet<UserId>) -> Vec<UserId> {
         let (few, many) =
             if online.len() < self.waiting.len() { (online, &self.waiting) } else { (&self.waiting, online) };
         few.iter().filter(|user| many.contains(user)).copied().collect()

@@ -141,7 +141,8 @@ impl Engine {
         self.transfers.begin(cx);
         self.rooms.tick(cx);
         self.strangers.tick(cx);
-        let of_use = self.peers.active().filter(|peer| self.wish(*peer).is_anything()).collect();
+        let mut of_use = BTreeSet::new();
+        of_use.extend(self.peers.active().filter(|peer| self.wish(*peer).is_anything()));
         self.peers.tick(&of_use, cx);
     }
 
@@ -371,8 +372,9 @@ impl Engine {
         }
         let files = self.transfers.waiting().filter(|peer| self.roster.is_online(*peer));
         let waiting = self.chats.waiting(self.roster.online()).into_iter().chain(files).map(PeerId::Friend);
-        let waiting: BTreeSet<PeerId> = waiting.chain(self.calls.peer()).chain(self.strangers.peer()).collect();
-        let peers: BTreeSet<PeerId> = self.peers.active().chain(waiting).chain(self.rooms.peers()).collect();
+        let waiting = waiting.chain(self.calls.peer()).chain(self.strangers.peer());
+        let mut peers = BTreeSet::new();
+        peers.extend(self.peers.active().chain(waiting).chain(self.rooms.peers()));
         for peer in peers {
             let Some(us) = us(&self.account, &self.rooms, &self.strangers, peer) else { continue };
             let wish = self.wish(peer);

@@ -554,10 +554,10 @@ fn restored(row: &RoomRow, memory: Memory, cx: &mut Cx<'_>) -> Option<Room> {
     let memory = if memory == Memory::Nothing { Memory::of(row.memory) } else { memory };
     let mut room = Room::new(invitation, own, row.owner.clone(), name, shown, host, memory, cx);
     room.rule = row.rule.clone();
-    room.verified = row.verified.iter().copied().collect();
+    room.verified.extend(row.verified.iter().copied());
     let past = row.past.iter().flat_map(|past| past.as_slice().chunks_exact(32));
     room.past = past.filter_map(|psk| Some(Zeroizing::new(psk.try_into().ok()?))).collect();
-    room.known = row.known.iter().copied().collect();
+    room.known.extend(row.known.iter().copied());
     Some(room)
 }
 

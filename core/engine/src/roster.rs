@@ -63,7 +63,8 @@ impl Roster {
     }
 
     pub fn restore(&mut self, rows: impl IntoIterator<Item = (UserId, FriendRow)>) {
-        self.people = rows.into_iter().map(|(user, row)| (user, Box::new(Entry::of(row)))).collect();
+        self.people.clear();
+        self.people.extend(rows.into_iter().map(|(user, row)| (user, Box::new(Entry::of(row)))));
     }
 
     /// The key of a friend under whom nothing changed.

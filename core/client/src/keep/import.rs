@@ -18,7 +18,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use super::export::{DOCUMENT, FORMAT, VERSION};
 use super::files::Brought;
-use super::json::{fill, to_cbor, unhex};
+use super::json::{arrange, fill, to_cbor, unhex};
 use super::shape::{SECTIONS, Section, Shape};
 use crate::store::{Location, Store, StoreError, Write};
 use crate::transfer::place::{Kept, Shelf};
@@ -397,7 +397,7 @@ fn account(value: Value) -> Option<AccountRow> {
     let Value::Map(mut fields) = value else { return None };
     let identity = Identity::from_seed(random());
     fields.push((Value::Integer(3.into()), Value::Bytes(identity.secret().to_vec())));
-    fields.sort_by_key(|(key, _)| key.as_integer().map(i128::from));
+    arrange(&mut fields);
     let mut bytes = Zeroizing::new(Vec::new());
     ciborium::into_writer(&Value::Map(fields), &mut *bytes).ok()?;
     let mut row = AccountRow::read(&bytes).ok()?;

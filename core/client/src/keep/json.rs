@@ -30,7 +30,7 @@ pub fn to_json(value: &Value, shape: Shape, secret: &mut bool) -> Json {
                     Some((_, name, shape)) => ((*name).to_owned(), *shape),
                     None => (format!("kind_{}", i128::from(*kind)), Shape::Unknown),
                 };
-                Json::Object(Map::from_iter([(name, to_json(body, shape, secret))]))
+                object([(name, to_json(body, shape, secret))])
             }
             _ => unknown(value, secret),
         },
@@ -58,6 +58,15 @@ fn fields_to_json(entries: &[(Value, Value)], fields: &[(u64, &str, Shape)], sec
     Json::Object(object)
 }
 
+/// One by one: collecting them would link a sort of its own.
+fn object(fields: impl IntoIterator<Item = (String, Json)>) -> Json {
+    let mut object = Map::new();
+    for (name, value) in fields {
+        object.insert(name, value);
+    }
+    Json::Object(object)
+}
+
 /// What is newer than this code: whatever in it could be a key is taken for one.
 fn unknown(value: &Value, secret: &mut bool) -> Json {
     match value {
@@ -80,14 +89,14 @@ fn plain(value: &Value) -> Json {
                 .or_else(|_| i64::try_from(number).map(Json::from))
                 .unwrap_or(Json::Null)
         }
-        Value::Bytes(bytes) => Json::Object(Map::from_iter([("base64".to_owned(), STANDARD.encode(bytes).into())])),
+        Value::Bytes(bytes) => object([("base64".to_owned(), STANDARD.encode(bytes).into())]),
         Value::Text(text) => Json::String(text.clone()),
         Value::Bool(truth) => Json::Bool(*truth),
         Value::Float(number) => serde_json::Number::from_f64(*number).map_or(Json::Null, Json::Number),
         Value::Array(values) => values.iter().map(plain).collect(),
         Value::Map(entries) => {
             let known = entries.iter().filter_map(|(key, value)| Some((key.as_integer()?, value)));
-            known.map(|(key, value)| (format!("field_{}", i128::from(key)), plain(value))).collect()
+            object(known.map(|(key, value)| (format!("field_{}", i128::from(key)), plain(value))))
         }
         _ => Json::Null,
     }
@@ -120,12 +129,17 @@ fn fields_to_cbor(object: &Map<String, Json>, fields: &[(u64, &str, Shape)]) -> 
     for (name, value) in object {
         let (number, shape) = match fields.iter().find(|(_, known, _)| known == name) {
             Some((number, _, shape)) => (*number, *shape),
-            None => (name.strip_prefix("field_")?.parse().ok()?, Shape::Unknown),
+            None => (name.strip_prefix("field_")?.parse::<u64>().ok()?, Shape::Unknown),
         };
-        entries.push((number, to_cbor(value, shape)?));
+        entries.push((Value::Integer(number.into()), to_cbor(value, shape)?));
     }
-    entries.sort_by_key(|(number, _)| *number);
-    Some(Value::Map(entries.into_iter().map(|(number, value)| (Value::Integer(number.into()), value)).collect()))
+    arrange(&mut entries);
+    Some(Value::Map(entries))
+}
+
+/// Puts fields in the order of their numbers.
+pub fn arrange(fields: &mut [(Value, Value)]) {
+    fields.sort_by_key(|(key, _)| key.as_integer().map(i128::from));
 }
 
 fn from_plain(json: &Json) -> Option<Value> {
@@ -162,7 +176,7 @@ pub fn fill(value: &mut Value, shape: Shape) -> bool {
                     (None, _) => {}
                 }
             }
-            entries.sort_by_key(|(key, _)| key.as_integer().map(i128::from));
+            arrange(entries);
             filled
         }
         (Shape::Kinds(kinds), Value::Array(pair)) => match &mut pair[..] {
