@@ -11,7 +11,7 @@ mod pictures;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::sync::{LazyLock, Mutex, MutexGuard, PoisonError, TryLockError};
 
 use sidetone::{Loudspeaker, Microphone, NoteRecorder, Video};
 
@@ -56,25 +56,25 @@ struct Slot {
 }
 
 impl Slot {
-    const fn new() -> Self {
-        let pictures = [const { Mutex::new(None) }; 2];
+    fn new() -> Self {
         Self {
             microphone: Mutex::new(None),
             speaker: Mutex::new(None),
-            pictures,
+            pictures: [const { Mutex::new(None) }; 2],
             eye: Mutex::new(None),
             faces: Mutex::new(None),
         }
     }
 }
 
-static TABLE: [Slot; SLOTS] = [const { Slot::new() }; SLOTS];
+/// Made with the first client: as a table of empty slots it would be seventy kilobytes of the library.
+static TABLE: LazyLock<Box<[Slot]>> = LazyLock::new(|| (0..SLOTS).map(|_| Slot::new()).collect());
 static NOTES_SPOKEN: [End<NoteRecorder>; NOTES] = [const { Mutex::new(None) }; NOTES];
 static MADE: AtomicU64 = AtomicU64::new(1);
 
 /// Makes the sound and the pictures of a client reachable and gives their number; nothing if too many are.
 pub(crate) fn plug(microphone: Microphone, speaker: Loudspeaker, video: &Video) -> Option<u64> {
-    for (index, slot) in (0..).zip(&TABLE) {
+    for (index, slot) in (0..).zip(&**TABLE) {
         let mut place = lock(&slot.microphone);
         if place.is_some() {
             continue;
