@@ -327,7 +327,7 @@ impl Keeper {
     /// Passes a frame on; gives the refusal if it is the last one.
     async fn hear(&self, message: Message) -> Result<Option<Refusal>, End> {
         let Message::Binary(bytes) = message else { return Ok(None) };
-        let Ok(frame) = Frame::from_bytes(&bytes) else {
+        let Ok(frame) = Frame::from_server(&bytes) else {
             self.counts.malformed.fetch_add(1, Ordering::Relaxed);
             return Ok(None);
         };

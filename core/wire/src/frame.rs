@@ -48,6 +48,46 @@ impl Frame {
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, DecodeError> {
         decode(bytes, FRAME_BYTES)
     }
+
+    /// Reads one websocket message of a server: what only phones say is [`DecodeError::UnknownKind`] here, so that a phone
+    /// holds no code to read requests.
+    pub fn from_server(bytes: &[u8]) -> Result<Self, DecodeError> {
+        decode::<Served>(bytes, FRAME_BYTES).map(Self::from)
+    }
+}
+
+tagged! {
+    /// A frame that a server sends.
+    pub enum Served {
+        /// [`Frame::Welcome`].
+        2 => Welcome(Welcome),
+        /// [`Frame::Reply`].
+        4 => Reply(Granted),
+        /// [`Frame::Refused`].
+        5 => Refused(Refused),
+        /// [`Frame::Event`].
+        6 => Event(Told),
+        /// [`Frame::Ping`].
+        8 => Ping(Empty),
+        /// [`Frame::Pong`].
+        9 => Pong(Empty),
+        /// [`Frame::Goaway`].
+        10 => Goaway(Refusal),
+    }
+}
+
+impl From<Served> for Frame {
+    fn from(served: Served) -> Self {
+        match served {
+            Served::Welcome(welcome) => Self::Welcome(welcome),
+            Served::Reply(granted) => Self::Reply(granted),
+            Served::Refused(refused) => Self::Refused(refused),
+            Served::Event(told) => Self::Event(told),
+            Served::Ping(empty) => Self::Ping(empty),
+            Served::Pong(empty) => Self::Pong(empty),
+            Served::Goaway(refusal) => Self::Goaway(refusal),
+        }
+    }
 }
 
 /// Opens a socket: who, which versions, and which conversation goes on.

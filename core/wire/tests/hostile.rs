@@ -20,6 +20,7 @@ fn golden() -> Vec<Vec<u8>> {
 
 fn read_as_everything(bytes: &[u8]) {
     let _ = Frame::from_bytes(bytes);
+    let _ = Frame::from_server(bytes);
     let _ = Record::from_bytes(bytes);
     let _ = Sealed::unpad(bytes);
     let _ = decode::<Sealed>(bytes, FRAME_BYTES);
@@ -51,6 +52,23 @@ proptest! {
         prop_assert!(ENVELOPE_BUCKETS.contains(&padded.len()));
         prop_assert_eq!(Sealed::unpad(&padded), Ok(sealed));
     }
+}
+
+#[test]
+fn a_phone_reads_all_that_servers_say_and_nothing_that_phones_say() {
+    let (mut served, mut asked) = (0, 0);
+    for line in GOLDEN.lines().filter(|line| line.starts_with("frame")) {
+        let bytes = hex::decode(&line[6..]).expect("hex");
+        let frame = Frame::from_bytes(&bytes).expect("a frame");
+        if matches!(frame, Frame::Hello(_) | Frame::Request(_) | Frame::Ack(_)) {
+            assert_eq!(Frame::from_server(&bytes), Err(DecodeError::UnknownKind(frame.kind())));
+            asked += 1;
+        } else {
+            assert_eq!(Frame::from_server(&bytes), Ok(frame));
+            served += 1;
+        }
+    }
+    assert!(served > 30 && asked > 30, "{served} and {asked} examples");
 }
 
 #[test]
