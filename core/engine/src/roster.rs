@@ -63,8 +63,7 @@ impl Roster {
     }
 
     pub fn restore(&mut self, rows: impl IntoIterator<Item = (UserId, FriendRow)>) {
-        self.people.clear();
-        self.people.extend(rows.into_iter().map(|(user, row)| (user, Box::new(Entry::of(row)))));
+        self.people = rows.into_iter().map(|(user, row)| (user, Box::new(Entry::of(row)))).collect();
     }
 
     /// The key of a friend under whom nothing changed.
