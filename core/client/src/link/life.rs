@@ -1,11 +1,11 @@
 //! The life of a link: one task that owns the connection, from the first description to the last socket.
 
 use std::net::SocketAddr;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -173,7 +173,7 @@ impl Shared {
 }
 
 /// A part of a life; whichever ends first ends all.
-pub(super) type Part<'a> = Pin<Box<dyn Future<Output = End> + Send + 'a>>;
+pub(super) type Part<'a> = BoxFuture<'a, End>;
 
 /// A link before it lives.
 pub(super) struct Life {

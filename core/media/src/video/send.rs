@@ -249,9 +249,12 @@ impl Sender {
     /// When [`Sender::poll`] has something; none while nothing waits.
     pub fn deadline_us(&self) -> Option<u64> {
         let repeat = self.repeats.front().and_then(|sequence| self.history.get(&self.number(*sequence)));
-        let next = size(&repeat.map(|sent| &sent.packet).or(self.queue.front())?.payload);
-        // Where several may leave at once the pace is kept by halves of that, not packet by packet.
-        let bytes = next.max(self.queued.min(self.at_once / 2 * LARGEST));
+        let bytes = match repeat {
+            // A frame waits for it at the other end.
+            Some(sent) => size(&sent.packet.payload),
+            // Where several may leave at once the pace is kept by halves of that, not packet by packet.
+            None => size(&self.queue.front()?.payload).max(self.queued.min(self.at_once / 2 * LARGEST)),
+        };
         let short = bytes.saturating_sub(self.budget);
         let wait_us = (short * 8_000_000).div_ceil(self.pace_bps().max(1));
         Some(self.refilled_us.unwrap_or(0).saturating_add(wait_us))
@@ -264,4 +267,29 @@ fn size(payload: &Bytes) -> u64 {
 
 fn is_start(packet: &Packet) -> bool {
     super::packet::Descriptor::read(&packet.payload).is_some_and(|(descriptor, _)| descriptor.start)
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packets_leave_by_halves_of_what_may_leave_at_once_and_what_is_missed_as_soon_as_the_pace_allows() {
+        let mut sender = Sender::new(1_000_000, 0);
+        sender.set_at_once(8);
+        sender.push(Kind::Key, 0, &super::super::split(&[1; 60_000], Kind::Key));
+        let mut now_us = 0;
+        let leave = |sender: &mut Sender, now_us| std::iter::from_fn(|| sender.poll(now_us)).count();
+        leave(&mut sender, now_us);
+        let wait_us = sender.deadline_us().unwrap() - now_us;
+        now_us += wait_us;
+        assert_eq!(leave(&mut sender, now_us), 4);
+        // A packet takes some 9 ms at this pace.
+        now_us += REPEAT_US;
+        leave(&mut sender, now_us);
+        sender.asked(now_us, &[0]);
+        let repeat_us = sender.deadline_us().unwrap() - now_us;
+        assert!(repeat_us <= wait_us / 3, "{repeat_us} us until it is sent again, {wait_us} for four");
+    }
 }
