@@ -44,6 +44,7 @@ mod pulse;
 mod quic;
 mod quiet;
 mod records;
+mod shake;
 mod socket;
 mod steady;
 mod stream;

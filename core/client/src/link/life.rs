@@ -162,6 +162,7 @@ impl Shared {
         }
         self.tell(news).await?;
         if up {
+            self.pace.shake().up();
             self.up.send_replace(true);
         }
         Ok(())
@@ -253,6 +254,7 @@ impl Life {
         parts.push(Box::pin(listening));
         parts.extend(video::parts(&shared, seen, &pictures));
         parts.push(Box::pin(vigil::watch(&shared)));
+        parts.push(Box::pin(repeat(&shared)));
         let end = parts.next().await.unwrap_or(End::Owner);
         drop(parts);
         // The library gives up on a handshake that fails too often or that the peer gives up; whoever notices first.
@@ -565,6 +567,17 @@ impl<'a> Talk<'a> {
             (true, _) => DownReason::Lost,
             (false, true) => DownReason::Unauthenticated,
             (false, false) => DownReason::Unreachable,
+        }
+    }
+}
+
+/// Sends again what a link that comes up lost; for ever nothing once it is up.
+async fn repeat(shared: &Shared) -> End {
+    loop {
+        for (socket, to, packet) in shared.pace.shake().again().await {
+            if let Some(socket) = socket.upgrade() {
+                socket.again(to, &packet);
+            }
         }
     }
 }

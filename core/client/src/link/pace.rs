@@ -21,6 +21,7 @@ use webrtc::runtime::{
 
 use super::ledger::Ledger;
 use super::pulse::Pulse;
+use super::shake::Shake;
 use super::socket::{Socket, Way};
 use super::tunnel::Tunnels;
 use super::{CONNECT_LIMIT, Phases, RelayedBy, Route};
@@ -73,6 +74,7 @@ pub(super) struct Pace {
     /// Bytes of UDP payload that left.
     sent: AtomicU64,
     ledger: Ledger,
+    shake: Shake,
     /// Milliseconds after `epoch` at which anything last came in.
     heard: AtomicU64,
     /// The address of this device that something else than a path check last left from.
@@ -104,6 +106,7 @@ impl Pace {
             look: Notify::new(),
             sent: AtomicU64::new(0),
             ledger: Ledger::default(),
+            shake: Shake::default(),
             heard: AtomicU64::new(0),
             from: watch::Sender::new(None),
             reached: [const { AtomicU64::new(0) }; 3],
@@ -216,6 +219,10 @@ impl Pace {
     }
 
     /// What passes, by what it is for.
+    pub(super) fn shake(&self) -> &Shake {
+        &self.shake
+    }
+
     pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger
     }

@@ -49,6 +49,29 @@ pub(super) fn is_sound(packet: &[u8]) -> bool {
     matches!(inner, [128..=191, kind, ..] if kind & 0x7f == OPUS)
 }
 
+/// The DTLS of a packet, by itself or as a relay carries it: in a channel, or in a Send or Data indication
+/// (RFC 8656 sections 11 and 12).
+pub(super) fn dtls(packet: &[u8]) -> Option<&[u8]> {
+    let inner = match packet {
+        [64..=79, _, _, _, inner @ ..] => inner,
+        [0, 0x16 | 0x17, ..] => data(packet.get(20..)?)?,
+        packet => packet,
+    };
+    (Protocol::of(inner) == Protocol::Dtls).then_some(inner)
+}
+
+/// The DATA attribute among those of an indication (RFC 8489 section 14).
+fn data(mut attributes: &[u8]) -> Option<&[u8]> {
+    while let [high, low, long, short, rest @ ..] = attributes {
+        let length = usize::from(u16::from_be_bytes([*long, *short]));
+        if [*high, *low] == [0, 0x13] {
+            return rest.get(..length);
+        }
+        attributes = rest.get(length.next_multiple_of(4)..)?;
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -88,6 +111,26 @@ mod tests {
         }
         for other in [vec![], vec![0x80], vec![0x40, 0, 0], vec![22, OPUS], channel(vec![22, OPUS])] {
             assert!(!is_sound(&other), "{other:?}");
+        }
+    }
+
+    #[test]
+    fn dtls_is_found_also_where_a_relay_carries_it() {
+        let record = [22, 0xfe, 0xfd, 0, 0];
+        let channel = [&[0x40, 3, 0, 5][..], &record].concat();
+        let address = [0, 0x12, 0, 8, 0, 1, 0, 9, 1, 2, 3, 4];
+        let odd = [0x80, 0x22, 0, 3, b'a', b'b', b'c', 0];
+        let indication =
+            |attributes: &[u8]| [&[0, 0x17, 0, 32, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12], attributes].concat();
+        let carried = [&address[..], &odd, &[0, 0x13, 0, 5], &record, &[0; 3]].concat();
+        for packet in [&record[..], &channel, &indication(&carried)] {
+            assert_eq!(dtls(packet), Some(&record[..]), "{packet:?}");
+        }
+        let cut = [&address[..], &[0, 0x13, 0, 9], &record].concat();
+        for packet in
+            [&[0x80, OPUS][..], &[], &[0x40, 3, 0, 0], &indication(&address), &indication(&cut), &[0, 0x17, 0]]
+        {
+            assert_eq!(dtls(packet), None, "{packet:?}");
         }
     }
 }

@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::task::{Context, Poll, ready};
+use std::time::Instant;
 
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
@@ -174,7 +175,9 @@ impl Socket {
     /// Hands the library what came over a connection, as if it had come from the address that stands for its server.
     pub(super) fn hand(&self, from: SocketAddr, message: &[u8]) {
         self.pace.ledger().received(from, message, message.len());
-        self.leave(from, Protocol::of(message), message);
+        if self.pace.shake().hears(from, message, Instant::now()) {
+            self.leave(from, Protocol::of(message), message);
+        }
     }
 
     /// Leaves a packet to the library. What looks like QUIC and is not the peer's may be a relay's, so it has to judge.
@@ -224,6 +227,31 @@ impl Socket {
         self.pace.leave_from(self.local);
     }
 
+    /// Sends once more what the library sent. What is not taken now is lost like anything else.
+    pub(super) fn again(self: &Arc<Self>, destination: SocketAddr, contents: &[u8]) {
+        let transmit = Transmit { destination, ecn: None, contents, segment_size: None, src_ip: None };
+        match self.tunnels.number(destination) {
+            Some(number) => self.tunnel(number, &transmit),
+            None => drop(self.send(&transmit)),
+        }
+    }
+
+    /// Notes what may have to be sent again.
+    fn shaken(self: &Arc<Self>, transmit: &Transmit<'_>) {
+        if self.pace.shake().is_over() {
+            return;
+        }
+        let stride = transmit.segment_size.unwrap_or(transmit.contents.len()).max(1);
+        for packet in transmit.contents.chunks(stride) {
+            self.pace.shake().sent(&Arc::downgrade(self), transmit.destination, packet, Instant::now());
+        }
+    }
+
+    /// Leaves in a received buffer what the library has not heard yet; gives its length.
+    fn unheard(&self, from: SocketAddr, buf: &mut [u8], length: usize, stride: usize) -> usize {
+        sift(buf, length, stride, |packet| self.pace.shake().hears(from, packet, Instant::now()))
+    }
+
     /// What the tap left for the library, or came too early, one packet at a time.
     fn left(
         &self,
@@ -254,6 +282,7 @@ impl AsyncUdpSocket for Handle {
             return Poll::Ready(Ok(transmit.contents.len()));
         }
         if let Some(number) = self.0.tunnels.number(transmit.destination) {
+            self.0.shaken(transmit);
             self.0.tunnel(number, transmit);
             return Poll::Ready(Ok(transmit.contents.len()));
         }
@@ -263,6 +292,7 @@ impl AsyncUdpSocket for Handle {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 Err(error) => return Poll::Ready(Err(error)),
                 Ok(()) => {
+                    self.0.shaken(transmit);
                     self.0.pace.left(transmit.contents.len());
                     return Poll::Ready(Ok(transmit.contents.len()));
                 }
@@ -297,6 +327,11 @@ impl AsyncUdpSocket for Handle {
         if bufs.iter().zip(meta.iter()).take(received).any(told) {
             socket.pace.passed();
         }
+        for (buf, meta) in
+            bufs.iter_mut().zip(meta.iter_mut()).take(received).filter(|_| !socket.pace.shake().is_over())
+        {
+            meta.len = socket.unheard(meta.addr, buf, meta.len, meta.stride);
+        }
         if !socket.pace.is_acquainted() {
             bufs.iter().zip(meta.iter()).take(received).for_each(|(buf, meta)| socket.early.keep(buf, meta));
         }
@@ -329,26 +364,16 @@ impl Tap {
         free.then(|| Self { socket, remote: way.remote, full: AtomicBool::new(false) })
     }
 
-    /// Leaves the QUIC packets of one received buffer in it, side by side, and passes on the others; gives the length of
-    /// what is left.
-    ///
-    /// The kernel joins packets of one length, and a last one that may be shorter; what is left is such a buffer again.
+    /// Leaves the QUIC packets of one received buffer in it, and passes on the others; gives the length of what is left.
     fn sift(&self, from: SocketAddr, buf: &mut [u8], length: usize, stride: usize) -> usize {
-        let (mut read, mut kept) = (0, 0);
-        while read < length {
-            let end = (read + stride).min(length);
-            let protocol = Protocol::of(&buf[read..end]);
-            if protocol == Protocol::Quic && from == self.remote {
-                if kept < read {
-                    buf.copy_within(read..end, kept);
-                }
-                kept += end - read;
-            } else {
-                self.leave(from, protocol, &buf[read..end]);
+        sift(buf, length, stride, |packet| {
+            let protocol = Protocol::of(packet);
+            let ours = protocol == Protocol::Quic && from == self.remote;
+            if !ours {
+                self.leave(from, protocol, packet);
             }
-            read = end;
-        }
-        kept
+            ours
+        })
     }
 
     fn leave(&self, from: SocketAddr, protocol: Protocol, packet: &[u8]) {
@@ -370,6 +395,24 @@ impl Drop for Tap {
         self.socket.tapped.store(false, Ordering::Release);
         self.socket.library.wake();
     }
+}
+
+/// Leaves some packets of one received buffer in it, side by side; gives the length of what is left.
+///
+/// The kernel joins packets of one length, and a last one that may be shorter; what is left is such a buffer again.
+fn sift(buf: &mut [u8], length: usize, stride: usize, mut stays: impl FnMut(&[u8]) -> bool) -> usize {
+    let (mut read, mut kept) = (0, 0);
+    while read < length {
+        let end = (read + stride).min(length);
+        if stays(&buf[read..end]) {
+            if kept < read {
+                buf.copy_within(read..end, kept);
+            }
+            kept += end - read;
+        }
+        read = end;
+    }
+    kept
 }
 
 fn to_quic(ecn: EcnCodepoint) -> QuicEcn {

@@ -37,7 +37,8 @@ async fn what_pictures_learned_of_a_path_is_forgotten_when_the_link_takes_anothe
 #[tokio::test]
 async fn a_link_comes_up_though_the_peer_asked_before_it_was_known_and_never_asks_again() {
     let wire = Wire::new(Duration::ZERO, 0).await;
-    wire.ask_once();
+    let mut asked = false;
+    wire.sift(move |end, packet| end == 1 || !is_check(packet) || !std::mem::replace(&mut asked, true));
     let mut a = open(settings(Role::Offer), 64).await;
     let mut b = open(settings(Role::Answer), 64).await;
     let (mut late, mut pace) = (vec![], tokio::time::interval(Duration::from_millis(5)));
@@ -56,6 +57,39 @@ async fn a_link_comes_up_though_the_peer_asked_before_it_was_known_and_never_ask
     }
     let mut up = [false; 2];
     let both = until_over(Some(&wire), &mut a, &mut b, |end, news| {
+        up[end] |= matches!(news, News::Up { .. });
+        up == [true; 2]
+    });
+    guard(20, both).await;
+}
+
+/// Whether a packet is a STUN Binding request without USE-CANDIDATE (RFC 8445 section 7.1.2); to choose a path is not to
+/// ask for one.
+fn is_check(packet: &[u8]) -> bool {
+    packet.starts_with(&[0, 1]) && !packet.windows(4).any(|attribute| attribute == [0, 0x25, 0, 0])
+}
+
+#[tokio::test]
+async fn a_link_comes_up_whichever_packets_of_its_handshake_are_lost() {
+    let lost = (0..2).flat_map(|end| (0..12).flat_map(move |first| (1..3).map(move |several| (end, first, several))));
+    futures_util::future::join_all(lost.map(|(end, first, several)| up_without(end, first, several))).await;
+}
+
+/// Brings a link up of which so many packets of one end's DTLS (RFC 7983) are lost, from this one on.
+async fn up_without(from: usize, first: usize, several: usize) {
+    let wire = Wire::new(Duration::from_millis(20), 0).await;
+    let mut shakes = 0;
+    wire.sift(move |end, packet| {
+        if end != from || !matches!(packet.first(), Some(20..64)) {
+            return true;
+        }
+        shakes += 1;
+        !(first + 1..=first + several).contains(&shakes)
+    });
+    let (mut a, mut b) = (open(settings(Role::Offer), 64).await, open(settings(Role::Answer), 64).await);
+    let mut up = [false; 2];
+    let both = until_over(Some(&wire), &mut a, &mut b, |end, news| {
+        assert!(!matches!(news, News::Down(_)), "{several} of end {from} lost from {first} on: {news:?} at {end}");
         up[end] |= matches!(news, News::Up { .. });
         up == [true; 2]
     });

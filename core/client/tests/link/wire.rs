@@ -1,8 +1,8 @@
 //! A wire between two ends on loopback that can be cut, is as long as one likes, and counts what passes.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sidetone::link::{Candidate, News};
@@ -17,11 +17,13 @@ struct Plug {
     end: tokio::sync::OnceCell<SocketAddr>,
 }
 
+/// Says of a packet, and the end it comes from, whether it passes.
+type Sieve = Box<dyn FnMut(usize, &[u8]) -> bool + Send>;
+
 pub struct Wire {
     plugs: [Arc<Plug>; 2],
     cut: Arc<AtomicBool>,
-    /// Path checks of the first end that may still pass.
-    checks: Arc<AtomicU64>,
+    sieve: Arc<Mutex<Sieve>>,
     bytes: Arc<AtomicU64>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -41,12 +43,12 @@ impl Wire {
         };
         let plugs = [plug().await, plug().await];
         let (cut, bytes) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicU64::new(0)));
-        let checks = Arc::new(AtomicU64::new(u64::MAX));
+        let sieve = Arc::new(Mutex::new(Box::new(|_, _: &[u8]| true) as Sieve));
         let mut tasks = vec![];
         for (end, to) in [(0, 1), (1, 0)] {
             let (from, to) = (Arc::clone(&plugs[end]), Arc::clone(&plugs[to]));
             let (put, mut take) = mpsc::unbounded_channel::<(Instant, Vec<u8>)>();
-            let (cut, bytes, checks) = (Arc::clone(&cut), Arc::clone(&bytes), Arc::clone(&checks));
+            let (cut, bytes, sieve) = (Arc::clone(&cut), Arc::clone(&bytes), Arc::clone(&sieve));
             tasks.push(tokio::spawn(async move {
                 let mut buffer = [0; 4096];
                 let mut chance = 88_172_645_463_325_252_u64;
@@ -56,12 +58,8 @@ impl Wire {
                     chance ^= chance >> 7;
                     chance ^= chance << 17;
                     let lost = lost_of > 0 && chance.is_multiple_of(lost_of);
-                    let asks = end == 0 && is_check(&buffer[..length]);
-                    let less = |left: u64| left.checked_sub(1);
-                    if asks && checks.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less).is_err() {
-                        continue;
-                    }
-                    if !lost && !cut.load(Ordering::Relaxed) {
+                    let passes = sieve.lock().unwrap()(end, &buffer[..length]);
+                    if passes && !lost && !cut.load(Ordering::Relaxed) {
                         let _ = put.send((Instant::now() + delay, buffer[..length].to_vec()));
                     }
                 }
@@ -77,7 +75,7 @@ impl Wire {
                 }
             }));
         }
-        Self { plugs, cut, checks, bytes, tasks }
+        Self { plugs, cut, sieve, bytes, tasks }
     }
 
     /// Puts the wire in the way of an end's first address: the other end gets the wire's instead, and no other.
@@ -91,10 +89,10 @@ impl Wire {
         })
     }
 
-    /// The first end may ask only once more whether there is a path; to choose one is not to ask.
+    /// Lets only those packets pass that the sieve lets pass.
     #[allow(dead_code, reason = "the benchmark cuts nothing")]
-    pub fn ask_once(&self) {
-        self.checks.store(1, Ordering::Relaxed);
+    pub fn sift(&self, sieve: impl FnMut(usize, &[u8]) -> bool + Send + 'static) {
+        *self.sieve.lock().unwrap() = Box::new(sieve);
     }
 
     #[allow(dead_code, reason = "the benchmark cuts nothing")]
@@ -111,9 +109,4 @@ impl Wire {
     pub fn bytes(&self) -> u64 {
         self.bytes.load(Ordering::Relaxed)
     }
-}
-
-/// Whether a packet is a STUN Binding request without USE-CANDIDATE (RFC 8445 section 7.1.2).
-fn is_check(packet: &[u8]) -> bool {
-    packet.starts_with(&[0, 1]) && !packet.windows(4).any(|attribute| attribute == [0, 0x25, 0, 0])
 }
