@@ -20,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
-use sidetone_crypto::vault::Vault;
+use sidetone_crypto::vault::{self, Vault};
 use sidetone_engine::row::{Change, MessageRow, Place, Row, Table};
 use sidetone_wire::id::UserId;
 use zeroize::Zeroizing;
@@ -186,7 +186,7 @@ impl Store {
 
     /// What opens rows, also on another thread.
     pub fn opener(&self) -> Opener<'_> {
-        Opener { vault: &self.vault, text: Zeroizing::default() }
+        Opener { vault: self.vault.opener(), text: Zeroizing::default() }
     }
 
     fn restored() -> impl Iterator<Item = Table> {
@@ -413,9 +413,16 @@ pub struct Batch {
 #[derive(Debug, Clone, Copy)]
 pub struct Mark(Spot);
 
+impl Mark {
+    /// The table of the row there, if this version knows it.
+    pub fn table(&self) -> Option<Table> {
+        spot::table(self.0.kind)
+    }
+}
+
 /// Opens rows one after the other ([`Store::opener`]).
 pub struct Opener<'a> {
-    vault: &'a Vault,
+    vault: vault::Opener<'a>,
     text: Zeroizing<Vec<u8>>,
 }
 
@@ -426,7 +433,7 @@ impl Opener<'_> {
     ///
     /// [`StoreError::Damaged`] if it is not what was written at its place.
     pub fn open(&mut self, Mark(spot): Mark, sealed: &[u8]) -> Result<(Place, &[u8]), StoreError> {
-        let (owner, value) = spot.open_into(self.vault, sealed, VERSION, &mut self.text)?;
+        let (owner, value) = spot.open_into(&mut self.vault, sealed, VERSION, &mut self.text)?;
         Ok((spot.place(owner).ok_or(StoreError::Damaged)?, value))
     }
 }
@@ -464,7 +471,7 @@ fn put(transaction: &Transaction<'_>, vault: &Vault, change: &Change, tally: &mu
     };
     let sql = "INSERT INTO kept (kind, owner, position, sealed) VALUES (?1, ?2, ?3, ?4) \
                ON CONFLICT (kind, owner, position) DO UPDATE SET sealed = excluded.sealed";
-    let sealed = spot.seal(vault, change.place.owner, value, VERSION);
+    let sealed = spot.seal(vault, change.place.owner, value, VERSION, tally.generation);
     transaction.prepare_cached(sql)?.execute(params![spot.kind, spot.owner, spot.position, sealed])?;
     tally.add(spot.kind, vault.mark(&sealed));
     Ok(())

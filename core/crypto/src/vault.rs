@@ -5,8 +5,11 @@
 //!
 //! A sealed value is `1 || nonce (24) || ciphertext || tag (16)`.
 //!
-//! XAES-256-GCM derives an AES-256-GCM key from each nonce, so 24 random bytes never come twice in practice. The block cipher
-//! is `aes`, the AEAD `ring`: twice as fast as the `xaes-256-gcm` crate, which serves as oracle in the tests.
+//! XAES-256-GCM derives an AES-256-GCM key from the first half of each nonce. To derive a key costs more than to open a row with
+//! it, so values of one season share that half ([`Vault::nonce`]) and their key is derived once. The block cipher is `aes`, the
+//! AEAD `ring`: twice as fast as the `xaes-256-gcm` crate, which serves as oracle in the tests.
+
+use std::collections::VecDeque;
 
 use aes::{
     Aes256, Block,
@@ -27,6 +30,9 @@ pub const OVERHEAD: usize = 1 + NONCE_LEN + TAG_LEN;
 
 const FORMAT: u8 = 1;
 const NONCE_LEN: usize = 24;
+const HALF_LEN: usize = NONCE_LEN / 2;
+/// Derived keys that an [`Opener`] remembers.
+const KEYS: usize = 8;
 const KEY_LEN: usize = 32;
 const WRAP_AAD: &[u8] = b"sidetone vault master key v1";
 
@@ -129,7 +135,18 @@ impl Vault {
         }
     }
 
-    /// Seals a value for its place. `nonce` must be 24 fresh random bytes.
+    /// A nonce: the half that all values of a season share, and `fresh`, which must be random. At most 2^32 values of a season
+    /// may be sealed; then none comes twice with more than a chance of 2^-33 (NIST SP 800-38D section 8.3).
+    pub fn nonce(&self, season: u64, fresh: [u8; 12]) -> [u8; 24] {
+        let mut nonce = [0; NONCE_LEN];
+        let shared = self.lookup("vault", "season", &season.to_be_bytes());
+        for (to, from) in nonce.iter_mut().zip(shared.iter().take(HALF_LEN).chain(&fresh)) {
+            *to = *from;
+        }
+        nonce
+    }
+
+    /// Seals a value for its place. `nonce` must be 24 fresh random bytes, or of [`Vault::nonce`].
     ///
     /// # Errors
     ///
@@ -147,14 +164,9 @@ impl Vault {
         open(&self.values, &place.aad()?, sealed)
     }
 
-    /// The same into a buffer, over what it holds: many rows are opened without asking for memory each time. On an error it
-    /// holds nothing of use.
-    ///
-    /// # Errors
-    ///
-    /// As [`Vault::open`].
-    pub fn open_into(&self, place: Place<'_>, sealed: &[u8], text: &mut Zeroizing<Vec<u8>>) -> Result<(), VaultError> {
-        open_into(&self.values, &place.aad()?, sealed, text)
+    /// What opens many values one after the other.
+    pub fn opener(&self) -> Opener<'_> {
+        Opener { values: &self.values, keys: VecDeque::new() }
     }
 
     /// A number for a sealed value, which only who holds the key can foretell. Two values, or two places, never share one in
@@ -230,16 +242,9 @@ impl Xaes {
         Self { cipher, subkey }
     }
 
-    /// The AES-256-GCM key and nonce for a nonce of 24 bytes.
-    fn derive(&self, nonce: &[u8; NONCE_LEN]) -> (aead::Key, [u8; 12]) {
-        let mut rest = [0; 12];
-        let mut prefix = 0_u128;
-        for (place, byte) in nonce.iter().enumerate() {
-            match rest.get_mut(place.wrapping_sub(12)) {
-                Some(to) => *to = *byte,
-                None => prefix = prefix << 8 | u128::from(*byte),
-            }
-        }
+    /// The AES-256-GCM key for the first half of a nonce; the second is that key's nonce.
+    fn key(&self, half: &[u8; HALF_LEN]) -> aead::Key {
+        let prefix = half.iter().fold(0_u128, |prefix, byte| prefix << 8 | u128::from(*byte));
         // M = 0x00 || counter || "X" || 0x00 || the first half of the nonce.
         let message = |counter: u128| counter << 112 | u128::from(b'X') << 104 | prefix;
         let mut halves = [1, 2].map(|counter| Block::from((message(counter) ^ *self.subkey).to_be_bytes()));
@@ -249,7 +254,60 @@ impl Xaes {
             half.copy_from_slice(block);
             block.as_mut_slice().zeroize();
         }
-        (aead::Key::aes256(&key), rest)
+        aead::Key::aes256(&key)
+    }
+}
+
+fn halves(nonce: &[u8; NONCE_LEN]) -> [[u8; HALF_LEN]; 2] {
+    let mut halves = [[0; HALF_LEN]; 2];
+    halves.as_flattened_mut().copy_from_slice(nonce);
+    halves
+}
+
+/// The nonce, the ciphertext and the tag of a sealed value.
+type Parts<'a> = (&'a [u8; NONCE_LEN], &'a [u8], &'a [u8; TAG_LEN]);
+
+fn parts(sealed: &[u8]) -> Result<Parts<'_>, VaultError> {
+    let rest = sealed.strip_prefix(&[FORMAT]).ok_or(VaultError::Malformed)?;
+    let (nonce, rest) = rest.split_first_chunk().ok_or(VaultError::Malformed)?;
+    let (body, tag) = rest.split_last_chunk().ok_or(VaultError::Malformed)?;
+    Ok((nonce, body, tag))
+}
+
+/// Opens values one after the other, and derives the key of each season once ([`Vault::opener`]).
+pub struct Opener<'a> {
+    values: &'a Xaes,
+    /// The newest first.
+    keys: VecDeque<([u8; HALF_LEN], aead::Key)>,
+}
+
+impl Opener<'_> {
+    /// Opens the value of a place into a buffer, over what it holds: no memory is asked for each time. On an error it holds
+    /// nothing of use.
+    ///
+    /// # Errors
+    ///
+    /// As [`Vault::open`].
+    pub fn open_into(
+        &mut self,
+        place: Place<'_>,
+        sealed: &[u8],
+        text: &mut Zeroizing<Vec<u8>>,
+    ) -> Result<(), VaultError> {
+        let (nonce, body, tag) = parts(sealed)?;
+        let ([half, nonce], aad) = (halves(nonce), place.aad()?);
+        // A buffer that grows would leave the old one behind as it was.
+        if text.capacity() < body.len() {
+            *text = Zeroizing::new(Vec::with_capacity(body.len()));
+        }
+        text.clear();
+        text.extend_from_slice(body);
+        if !self.keys.iter().any(|(known, _)| *known == half) {
+            self.keys.truncate(KEYS - 1);
+            self.keys.push_front((half, self.values.key(&half)));
+        }
+        let key = self.keys.iter().find_map(|(known, key)| (*known == half).then_some(key));
+        key.ok_or(VaultError::Refused)?.open(nonce, &aad, text, tag).map_err(|aead::Refused| VaultError::Refused)
     }
 }
 
@@ -258,9 +316,9 @@ fn seal(cipher: &Xaes, nonce: [u8; NONCE_LEN], aad: &[u8], value: &[u8]) -> Resu
     out.push(FORMAT);
     out.extend_from_slice(&nonce);
     out.extend_from_slice(value);
-    let (key, nonce) = cipher.derive(&nonce);
+    let [half, nonce] = halves(&nonce);
     let text = out.get_mut(1 + NONCE_LEN..).unwrap_or_default();
-    match key.seal(nonce, aad, text) {
+    match cipher.key(&half).seal(nonce, aad, text) {
         Ok(tag) => {
             out.extend_from_slice(tag.as_ref());
             Ok(out)
@@ -273,23 +331,11 @@ fn seal(cipher: &Xaes, nonce: [u8; NONCE_LEN], aad: &[u8], value: &[u8]) -> Resu
 }
 
 fn open(cipher: &Xaes, aad: &[u8], sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, VaultError> {
-    let mut text = Zeroizing::default();
-    open_into(cipher, aad, sealed, &mut text)?;
+    let (nonce, body, tag) = parts(sealed)?;
+    let [half, nonce] = halves(nonce);
+    let mut text = Zeroizing::new(body.to_vec());
+    cipher.key(&half).open(nonce, aad, &mut text, tag).map_err(|aead::Refused| VaultError::Refused)?;
     Ok(text)
-}
-
-fn open_into(cipher: &Xaes, aad: &[u8], sealed: &[u8], text: &mut Zeroizing<Vec<u8>>) -> Result<(), VaultError> {
-    let rest = sealed.strip_prefix(&[FORMAT]).ok_or(VaultError::Malformed)?;
-    let (nonce, rest) = rest.split_first_chunk::<NONCE_LEN>().ok_or(VaultError::Malformed)?;
-    let (body, tag) = rest.split_last_chunk::<TAG_LEN>().ok_or(VaultError::Malformed)?;
-    // A buffer that grows would leave the old one behind as it was.
-    if text.capacity() < body.len() {
-        *text = Zeroizing::new(Vec::with_capacity(body.len()));
-    }
-    text.clear();
-    text.extend_from_slice(body);
-    let (key, nonce) = cipher.derive(nonce);
-    key.open(nonce, aad, text, tag).map_err(|aead::Refused| VaultError::Refused)
 }
 
 #[cfg(test)]

@@ -116,7 +116,7 @@ fn reseal(transaction: &Transaction<'_>, platform_key: &[u8; 32], version: u16) 
         for (spot, sealed) in &batch {
             let (owner, value) = spot.open(&old, sealed, version)?;
             let moved = Spot { owner: super::spot::owner_hash(&new, owner), ..*spot };
-            let sealed = moved.seal(&new, owner, &value, VERSION);
+            let sealed = moved.seal(&new, owner, &value, VERSION, tally.generation);
             let sql = "INSERT INTO kept (kind, owner, position, sealed) VALUES (?1, ?2, ?3, ?4)";
             transaction.prepare_cached(sql)?.execute(params![moved.kind, moved.owner, moved.position, sealed])?;
             tally.add(moved.kind, new.mark(&sealed));

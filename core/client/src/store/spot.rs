@@ -8,6 +8,9 @@ use zeroize::Zeroizing;
 use super::{Kept, StoreError};
 use crate::vault::random;
 
+/// Steps whose rows share half of their nonce. Their rows are far fewer than the 2^32 that may.
+const SEASON: u64 = 1 << 16;
+
 /// A row's place as the file has it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Spot {
@@ -38,31 +41,33 @@ impl Spot {
         name
     }
 
-    /// The owner is sealed with the value: the hash cannot be turned back.
-    pub fn seal(&self, vault: &Vault, owner: UserId, value: &[u8], version: u16) -> Vec<u8> {
+    /// The owner is sealed with the value: the hash cannot be turned back. `generation` is that of the step that writes it.
+    pub fn seal(&self, vault: &Vault, owner: UserId, value: &[u8], version: u16, generation: u64) -> Vec<u8> {
         let text = Zeroizing::new([owner.as_bytes(), value].concat());
         let place = vault::Place { table: "kept", column: "sealed", row: &self.name(), version };
-        vault.seal(place, &text, random()).expect("a row is shorter than 64 GiB")
+        let nonce = vault.nonce(generation / SEASON, random());
+        vault.seal(place, &text, nonce).expect("a row is shorter than 64 GiB")
     }
 
     /// The owner and the value, if both belong here.
     pub fn open(&self, vault: &Vault, sealed: &[u8], version: u16) -> Result<(UserId, Zeroizing<Vec<u8>>), StoreError> {
-        let mut text = Zeroizing::default();
-        let owner = self.open_into(vault, sealed, version, &mut text)?.0;
+        let place = vault::Place { table: "kept", column: "sealed", row: &self.name(), version };
+        let mut text = vault.open(place, sealed).map_err(|_| StoreError::Damaged)?;
+        let owner = UserId(*text.first_chunk().ok_or(StoreError::Damaged)?);
         text.drain(..owner.0.len());
         Ok((owner, text))
     }
 
-    /// The same into a buffer, over what it holds.
+    /// The same of many rows, into a buffer, over what it holds.
     pub fn open_into<'a>(
         &self,
-        vault: &Vault,
+        opener: &mut vault::Opener<'_>,
         sealed: &[u8],
         version: u16,
         text: &'a mut Zeroizing<Vec<u8>>,
     ) -> Result<(UserId, &'a [u8]), StoreError> {
         let place = vault::Place { table: "kept", column: "sealed", row: &self.name(), version };
-        vault.open_into(place, sealed, text).map_err(|_| StoreError::Damaged)?;
+        opener.open_into(place, sealed, text).map_err(|_| StoreError::Damaged)?;
         let (owner, value) = text.split_first_chunk().ok_or(StoreError::Damaged)?;
         Ok((UserId(*owner), value))
     }

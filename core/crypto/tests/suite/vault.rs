@@ -94,3 +94,26 @@ fn nothing_of_the_value_or_the_master_key_shows() {
     assert!(!sealed.windows(4).any(|window| value.windows(4).any(|part| part == window)));
     assert_ne!(wrapped, Vault::create(&PLATFORM, seed(2)).1);
 }
+
+#[test]
+fn an_opener_opens_what_belongs_here_of_however_many_seasons() {
+    let (vault, _) = Vault::create(&PLATFORM, seed(1));
+    let (stranger, _) = Vault::create(&PLATFORM, seed(2));
+    let (mut opener, mut text) = (vault.opener(), Default::default());
+    let mut nonces = std::collections::BTreeSet::new();
+    for number in 0..200_u8 {
+        let season = u64::from(number % 20);
+        let nonce = vault.nonce(season, [number; 12]);
+        assert!(nonces.insert(nonce));
+        assert_eq!(nonce[..12], vault.nonce(season, [0; 12])[..12]);
+        assert_ne!(nonce[..12], stranger.nonce(season, [0; 12])[..12]);
+        let (row, value) = ([number], vec![number; usize::from(number)]);
+        let sealed = vault.seal(place(&row), &value, nonce).unwrap();
+        assert_eq!(vault.open(place(&row), &sealed).unwrap().as_slice(), value);
+        opener.open_into(place(&row), &sealed, &mut text).unwrap();
+        assert_eq!(text.as_slice(), value);
+        assert_eq!(opener.open_into(place(b"elsewhere"), &sealed, &mut text), Err(VaultError::Refused));
+        assert_eq!(stranger.opener().open_into(place(&row), &sealed, &mut text), Err(VaultError::Refused));
+        assert_eq!(opener.open_into(place(&row), &sealed[..40], &mut text), Err(VaultError::Malformed));
+    }
+}

@@ -14,6 +14,7 @@ use crate::transfer::row::{FilePolicy, TransferRow};
 /// An engine in the making ([`Engine::restore`]).
 pub struct Restoring {
     engine: Engine,
+    /// A whole map of them is made faster than one grows.
     people: Vec<(UserId, FriendRow)>,
 }
 
@@ -36,7 +37,6 @@ impl Restoring {
                 engine.preferences.restore_from_account(&row);
                 engine.account.restore(row);
             }
-            // A whole map of them is made faster than one grows.
             Table::Friend => self.people.push((place.owner, FriendRow::read(value)?)),
             Table::Chat => engine.chats.restore(place.owner, ChatRow::read(value)?),
             Table::Outgoing => {
@@ -55,6 +55,11 @@ impl Restoring {
             Table::Message | Table::Content | Table::Reaction | Table::Past | Table::Preview => {}
         }
         Ok(())
+    }
+
+    /// Takes friends whose rows were read elsewhere, in any order.
+    pub fn friends(&mut self, mut people: Vec<(UserId, FriendRow)>) {
+        self.people.append(&mut people);
     }
 
     /// The engine that goes on from them.
