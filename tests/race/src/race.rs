@@ -104,7 +104,7 @@ pub fn run(options: &[&str]) -> Result<(), Failed> {
     }
     if wants("voice") {
         for (name, shape) in SHARED {
-            for way in ["direct", "relayed"] {
+            for way in ["direct", "relayed"].into_iter().filter(|way| races(way)) {
                 rows.push(voice(&format!("{name}, {way}"), shape, way)?);
             }
         }

@@ -261,15 +261,18 @@ impl Pace {
     }
 
     /// Whether the task should turn again at once.
-    fn turn(&self) -> bool {
-        let left = |turns: u32| turns.checked_sub(1);
-        if self.turns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_ok() {
-            return true;
-        }
-        if self.relayed.load(Ordering::Relaxed) {
+    fn may_turn(&self) -> bool {
+        let may = self.turns.load(Ordering::Relaxed) > 0;
+        if !may && self.relayed.load(Ordering::Relaxed) {
             self.turns.store(RELAY_TURNS, Ordering::Relaxed);
         }
-        false
+        may
+    }
+
+    /// A turn at once was taken, and not because something happened meanwhile: what came of that needs its own.
+    fn took_turn(&self) {
+        let left = |turns: u32| turns.checked_sub(1);
+        let _ = self.turns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);
     }
 
     /// Whether the link is up and nothing but path checks has passed for a while.
@@ -358,8 +361,12 @@ impl Runtime for Paced {
             return TokioRuntime.sleep(asked);
         }
         self.pace.turned();
-        if self.pace.turn() {
-            return TokioRuntime.yield_now();
+        if self.pace.may_turn() {
+            let pace = Arc::clone(&self.pace);
+            return Box::pin(async move {
+                TokioRuntime.yield_now().await;
+                pace.took_turn();
+            });
         }
         self.pace.wakeups.fetch_add(1, Ordering::Relaxed);
         TokioRuntime.sleep(self.pace.nap(asked))
@@ -390,9 +397,7 @@ mod tests {
 
     #[tokio::test]
     async fn sockets_get_the_largest_buffers_the_system_gives() {
-        let (pace, pulse, ended) = (Arc::new(Pace::new()), Arc::new(Pulse::new()), Arc::new(Notify::new()));
-        let tunnels = Arc::new(Tunnels::new(&[], &Trust::default()).unwrap());
-        let runtime = Paced { pace, pulse, way: watch::Sender::new(None), tunnels, ended };
+        let runtime = paced(Pace::new());
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let (wrapped, granted) = (socket.try_clone().unwrap(), std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
         let _kept = runtime.wrap_udp_socket(wrapped).unwrap();
@@ -404,6 +409,30 @@ mod tests {
         let asked = SockRef::from(&socket);
         assert_eq!(asked.recv_buffer_size().unwrap(), granted.recv_buffer_size().unwrap());
         assert_eq!(asked.send_buffer_size().unwrap(), granted.send_buffer_size().unwrap());
+    }
+
+    fn paced(pace: Pace) -> Paced {
+        let (pace, pulse, ended) = (Arc::new(pace), Arc::new(Pulse::new()), Arc::new(Notify::new()));
+        let tunnels = Arc::new(Tunnels::new(&[], &Trust::default()).unwrap());
+        Paced { pace, pulse, way: watch::Sender::new(None), tunnels, ended }
+    }
+
+    #[tokio::test]
+    async fn what_happens_between_two_turns_gets_turns_of_its_own() {
+        let (hour, rtt) = (Duration::from_secs(3600), Duration::ZERO);
+        let runtime = paced(Pace::new());
+        runtime.pace.travel(Route::Relayed { by: RelayedBy::Us, protocol: super::super::Transport::Udp, rtt });
+        for _ in 0..RELAY_TURNS - 1 {
+            runtime.sleep(hour).await;
+        }
+        // Something happened before the last was taken, as the library sees it.
+        for _ in 0..5 {
+            drop(runtime.sleep(hour));
+        }
+        runtime.sleep(hour).await;
+        assert!(futures_util::FutureExt::now_or_never(runtime.sleep(hour)).is_none(), "then it naps");
+        // And begins again.
+        runtime.sleep(hour).await;
     }
 
     #[test]

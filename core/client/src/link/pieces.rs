@@ -2,7 +2,7 @@
 //! between the beats of sound.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::Notify;
@@ -23,9 +23,8 @@ pub(super) const PIECE_COST: usize = 1_400;
 const LEAST_PIECE: usize = 1_024;
 /// What one packet of the association carries of a piece.
 const PACKET: usize = 1_150;
-/// What is asked behind all that follows a beat waits for all of it, which may take this much longer than a packet of it
-/// waits on average: up to twelve milliseconds of twenty.
-const BURST: u32 = 3;
+/// How long a question goes ahead of what follows the same beat, so that both are not put into one packet.
+const AHEAD: Duration = Duration::from_millis(1);
 
 /// What the two directions of the channel share.
 pub(super) struct Flow {
@@ -64,8 +63,9 @@ impl Pieces {
         mut message: Bytes,
     ) -> webrtc::error::Result<()> {
         loop {
-            let most = if shared.is_held(ends) {
-                self.beat(shared, flow, ends).await
+            let held = shared.is_held(ends);
+            let most = if held {
+                self.beat(shared, flow, ends).await?
             } else {
                 self.room = 0;
                 (self.window.bytes() / 2).clamp(LEAST_PIECE, BULK_BYTES)
@@ -73,7 +73,10 @@ impl Pieces {
             let piece = message.split_to(most.min(message.len()));
             self.room = self.room.saturating_sub(piece.len());
             let mark = if message.is_empty() { LAST } else { MORE };
-            self.send(shared, flow, mark, &piece).await?;
+            self.send(shared, flow, mark, &piece, held).await?;
+            if !held {
+                self.ask(shared, flow).await?;
+            }
             if mark == LAST {
                 return Ok(());
             }
@@ -81,19 +84,41 @@ impl Pieces {
     }
 
     /// Waits for the next beat with room for a packet, if nothing is left of the last, and says how much may go.
-    async fn beat(&mut self, shared: &Shared, flow: &Flow, ends: &Ends) -> usize {
+    ///
+    /// What is asked right behind a packet of sound waits as long as that, for what followed the beats before.
+    async fn beat(&mut self, shared: &Shared, flow: &Flow, ends: &Ends) -> webrtc::error::Result<usize> {
         while self.room == 0 {
             shared.pulse.next().await;
             self.window.look(&flow.probe);
-            self.room = self.measure.beat(Instant::now(), self.window.waits() / BURST, PACKET, ends.ceiling());
+            self.room = self.measure.beat(Instant::now(), self.window.waits(), PACKET, ends.ceiling());
+            if self.room > 0 && self.ask(shared, flow).await? {
+                tokio::time::sleep(AHEAD).await;
+            }
         }
-        self.room
+        Ok(self.room)
+    }
+
+    /// Asks how long the path is now, if that is due.
+    async fn ask(&mut self, shared: &Shared, flow: &Flow) -> webrtc::error::Result<bool> {
+        if !self.window.should_ask(Instant::now()) {
+            return Ok(false);
+        }
+        let Some(number) = flow.probe.ask() else { return Ok(false) };
+        shared.peer.bulk.send_text(&format!("ask {number}")).await?;
+        Ok(true)
     }
 
     /// Sends a piece once the window has room for it and the peer has credit.
     ///
     /// The library's own wait can miss the moment and then sleeps 50 ms, which starves a fast path.
-    async fn send(&mut self, shared: &Shared, flow: &Flow, mark: u8, piece: &[u8]) -> webrtc::error::Result<()> {
+    async fn send(
+        &mut self,
+        shared: &Shared,
+        flow: &Flow,
+        mark: u8,
+        piece: &[u8],
+        held: bool,
+    ) -> webrtc::error::Result<()> {
         let (channel, length) = (&shared.peer.bulk, piece.len() + 1);
         loop {
             self.window.look(&flow.probe);
@@ -106,19 +131,17 @@ impl Pieces {
             if !fits {
                 self.window.is_full();
             }
-            let _ = tokio::time::timeout(self.window.patience(), flow.emptied.notified()).await;
+            if held {
+                // Whatever makes room, a piece that missed its beat waits for another.
+                shared.pulse.next().await;
+            } else {
+                let _ = tokio::time::timeout(self.window.patience(), flow.emptied.notified()).await;
+            }
         }
         flow.untaken.fetch_add(length + PIECE_COST, Ordering::AcqRel);
         let mut marked = BytesMut::with_capacity(length);
         marked.put_u8(mark);
         marked.put_slice(piece);
-        channel.send(marked).await?;
-        if self.room == 0
-            && self.window.should_ask(Instant::now())
-            && let Some(number) = flow.probe.ask()
-        {
-            channel.send_text(&format!("ask {number}")).await?;
-        }
-        Ok(())
+        channel.send(marked).await
     }
 }

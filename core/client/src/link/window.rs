@@ -75,7 +75,7 @@ pub(super) struct Window {
     bytes: usize,
     shortest: Option<Duration>,
     rtt: Duration,
-    /// How long answers waited in queues, on average over the last few.
+    /// How long the slowest of the last few answers waited in queues.
     waits: Duration,
     /// How long each of the last few did, since the window was last made smaller.
     last: Vec<Duration>,
@@ -99,7 +99,7 @@ impl Window {
         self.bytes
     }
 
-    /// How long what is sent waits in queues on the path.
+    /// How long what is sent waits in queues on the path, at most.
     pub(super) fn waits(&self) -> Duration {
         self.waits
     }
@@ -134,7 +134,7 @@ impl Window {
         let shortest = self.shortest.map_or(took, |shortest| shortest.min(took));
         (self.shortest, self.rtt) = (Some(shortest), took);
         let waits = took - shortest;
-        self.waits = (self.waits * 3 + waits) / 4;
+        self.waits = waits.max(self.waits * 7 / 8);
         if waits <= SHORT {
             self.stale = 0;
             self.last.clear();
