@@ -103,7 +103,8 @@ impl Stream {
         let packet = usize::from(self.lane.connection.stats().path.current_mtu) - PACKET_COST;
         loop {
             shared.pulse.next().await;
-            let beats = sight.rtt().div_duration_f64(BEAT) + 2.0;
+            // What has to wait for an acknowledgement, which the peer may put off, leaves at any moment and not after a beat.
+            let beats = sight.rtt().div_duration_f64(BEAT) + 4.0;
             sight.set_cap((self.measure.per_beat * beats) as u64);
             let room = self.measure.beat(Instant::now(), sight.waits(), packet, ceiling);
             if room > 0 {
