@@ -4,7 +4,8 @@
 //! library forgets its timer when the peer repeats a flight first, and never sends its own again; two ends whose timers run
 //! alike do that to each other on every try. So until the link is up, what this end sent since it last heard anything new is
 //! sent again here, after a little more than a round trip and then ever less often: as it was, which to the peer is a packet
-//! that the network doubled. And what the peer repeats is kept from the library: what it waits for, this end repeats anyway.
+//! that the network doubled. And what the peer repeats is kept from the library once that has answered it: what the peer waits
+//! for, this end repeats anyway.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -46,7 +47,10 @@ pub(super) struct Shake {
 #[derive(Debug, Default)]
 struct State {
     keys: RandomState,
+    /// What was heard, and since then this end said something: the library took it.
     heard: HashSet<u64>,
+    /// What was heard since. The library drops what comes before it is ready, and needs that again.
+    fresh: Vec<u64>,
     /// What left since anything new was heard.
     sent: Vec<Sent>,
     /// When the first of it left.
@@ -66,7 +70,9 @@ impl Shake {
         if self.is_over() || dtls(packet).is_none() {
             return;
         }
-        let mut state = self.state();
+        let mut guard = self.state();
+        let state = &mut *guard;
+        state.heard.extend(state.fresh.drain(..));
         if std::mem::take(&mut state.answered) {
             state.sent.clear();
         }
@@ -78,11 +84,11 @@ impl Shake {
         }
         state.sent.push((from.clone(), to, Bytes::copy_from_slice(packet)));
         state.due = Some(now + state.wait.unwrap_or(SOON) * 2_u32.pow(state.repeats));
-        drop(state);
+        drop(guard);
         self.stirred.notify_one();
     }
 
-    /// Whether a packet that came is for the library: not if it came before.
+    /// Whether a packet that came is for the library: not if it took it before.
     pub(super) fn hears(&self, from: SocketAddr, packet: &[u8], now: Instant) -> bool {
         if self.is_over() {
             return true;
@@ -90,12 +96,13 @@ impl Shake {
         let Some(record) = dtls(packet) else { return true };
         let mut state = self.state();
         let names = [Some(state.keys.hash_one(record)), message(record).map(|message| state.keys.hash_one(message))];
-        let mut names = names.into_iter().flatten();
-        if names.clone().any(|name| state.heard.contains(&name)) {
-            return false;
-        }
-        while let Some(name) = names.next().filter(|_| state.heard.len() < HEARD) {
-            state.heard.insert(name);
+        for name in names.into_iter().flatten() {
+            if state.heard.contains(&name) {
+                return false;
+            }
+            if !state.fresh.contains(&name) && state.heard.len() + state.fresh.len() < HEARD {
+                state.fresh.push(name);
+            }
         }
         if !state.sent.iter().any(|(_, to, _)| *to == from) {
             return true;
@@ -227,14 +234,21 @@ mod tests {
     #[test]
     fn what_the_peer_repeats_is_kept_from_the_library_under_whatever_number() {
         let (shake, now) = (Shake::default(), Instant::now());
-        assert!(shake.hears(peer(), &record(0, b"hello"), now));
-        assert!(!shake.hears(peer(), &record(0, b"hello"), now));
-        assert!(!shake.hears(peer(), &record(1, b"hello"), now));
+        let answer = |number: u8| shake.sent(&Weak::new(), peer(), &record(number, b"answer"), now);
+        // The library was not ready yet: nothing left.
+        for number in 0..3 {
+            assert!(shake.hears(peer(), &record(number, b"hello"), now));
+        }
+        answer(0);
+        for number in 0..4 {
+            assert!(!shake.hears(peer(), &record(number, b"hello"), now));
+        }
         assert!(shake.hears(peer(), &record(2, b"hello with a cookie"), now));
         // Two encrypted records are two.
         for number in 0..2 {
             let encrypted = [23, 0xfe, 0xfd, 0, 1, 0, 0, 0, 0, 0, number, 0, 1, 7];
             assert!(shake.hears(peer(), &encrypted, now));
+            answer(1 + number);
             assert!(!shake.hears(peer(), &encrypted, now));
         }
         // Nothing else is looked at: path checks, sound, and what is cut short.
@@ -268,6 +282,6 @@ mod tests {
             shake.sent(&Weak::new(), peer(), &record(0, b"unanswered"), now);
         }
         let state = shake.state();
-        assert!(state.heard.len() == HEARD && state.sent.len() <= PACKETS);
+        assert!(state.heard.len() == HEARD && state.fresh.is_empty() && state.sent.len() <= PACKETS);
     }
 }
