@@ -163,7 +163,9 @@ fn voice(name: &str, shape: &str, way: &str) -> Result<Value, Failed> {
     }
     let file = heard["file_kB_s"].as_f64().unwrap_or(f64::NAN);
     let dropped = counts[0].overflowed;
-    println!("  added at p99 {added:.2} ms, {lost:.0} packets missing, {dropped} dropped; the file {file:.1} kB/s");
+    println!(
+        "  added at p99 {added:.2} ms (wanted at most 5), {lost:.0} packets missing, {dropped} dropped; the file {file:.1} kB/s"
+    );
     Ok(json!({"voice": name, "added_p99_ms": added, "missing": lost, "file_kB_s": file, "quic": spoken["quic"],
         "alone": heard["alone"], "begin": heard["begin"], "beside": heard["beside"], "dropped": dropped}))
 }

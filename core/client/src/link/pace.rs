@@ -218,11 +218,12 @@ impl Pace {
         *self.from.borrow()
     }
 
-    /// What passes, by what it is for.
+    /// What has to be known while the link comes up.
     pub(super) fn shake(&self) -> &Shake {
         &self.shake
     }
 
+    /// What passes, by what it is for.
     pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
@@ -269,7 +270,7 @@ impl Pace {
         may
     }
 
-    /// A turn at once was taken, and not because something happened meanwhile: what came of that needs its own.
+    /// A turn at once was taken. One in which something happened is none: what came of that needs its own.
     fn took_turn(&self) {
         let left = |turns: u32| turns.checked_sub(1);
         let _ = self.turns.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left);

@@ -214,6 +214,22 @@ mod tests {
     }
 
     #[test]
+    fn one_answer_that_waited_is_not_lost_among_those_that_did_not() {
+        let mut window = Window::new(Instant::now());
+        window.learn(40 * MS);
+        window.learn(52 * MS);
+        assert_eq!(window.waits(), 12 * MS);
+        for _ in 0..3 {
+            window.learn(40 * MS);
+        }
+        assert!(window.waits() > 8 * MS, "{:?}", window.waits());
+        for _ in 0..20 {
+            window.learn(40 * MS);
+        }
+        assert!(window.waits() < MS, "nor held against the path for good: {:?}", window.waits());
+    }
+
+    #[test]
     fn only_the_question_that_waits_is_answered_and_once() {
         let probe = Probe::new();
         assert!(!probe.answered(7) && probe.look().is_none());
