@@ -13,8 +13,12 @@ final class Telephone: NSObject, UIApplicationDelegate, Device {
     private let player = NotePlayer()
     private let network = NWPathMonitor()
     private(set) var film: Film?
-    private var (ringer, channel): (Ringer?, Channel?) = (nil, nil)
+    private var channel: Channel?
     private var intent = AudioIntent.idle
+    /// A push may have begun the app: it wants this at once, whatever the client takes to open.
+    private lazy var ringer = Ringer(
+        stranger: Word.somebody.text, choose: { [weak self] in await self?.sample.choose($0, of: $1) },
+        activate: { [weak self] in self?.speak($0) })
     private var waker: Waker?
 
     private(set) lazy var sample = Sample(device: self, memory: memory) { [weak self, memory] in
@@ -33,7 +37,7 @@ final class Telephone: NSObject, UIApplicationDelegate, Device {
             Task { @MainActor in self?.sample.client?.networkChanged(NetworkSnapshot(path)) }
         }
         network.start(queue: .main)
-        waker = Waker(sample)
+        waker = Waker(sample, ringer)
         return true
     }
 
@@ -81,7 +85,7 @@ final class Telephone: NSObject, UIApplicationDelegate, Device {
         self.intent = intent
         loudspeaker.prepare(intent)
         // What CallKit or PushToTalk owns, they activate.
-        if ringer?.call != nil || channel?.isJoined == true { return }
+        if ringer.isBusy || channel?.isJoined == true { return }
         let isOn = intent != .idle
         try? AVAudioSession.sharedInstance().setActive(isOn, options: .notifyOthersOnDeactivation)
         speak(isOn)
@@ -91,8 +95,7 @@ final class Telephone: NSObject, UIApplicationDelegate, Device {
 
     private func begin(_ client: Client) {
         film = Film(client, group: "group.org.sidetone.sample") { [weak self] on in go { await self?.sample.home?.share(on) } }
-        ringer = Ringer(
-            client, choose: { [weak self] in await self?.sample.home?.choose($0) }, activate: { [weak self] in self?.speak($0) })
+        ringer.follow(client)
         channel = Channel(client) { [weak self] in self?.speak($0) }
     }
 

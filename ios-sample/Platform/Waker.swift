@@ -1,20 +1,18 @@
-import CallKit
 import PushKit
 import SampleLogic
 import Sidetone
+import SidetoneDevices
 
-/// Wakes the app for a call while it sleeps. PushKit wants a call told to CallKit at once: one of somebody, which is over as soon
-/// as the call that waits rings by itself, or after ten seconds if none does.
+/// Wakes the app for a call while it sleeps: the call rings at once, and whose it is shows when the app knows.
 @MainActor
-final class Waker: NSObject, PKPushRegistryDelegate, CXProviderDelegate {
+final class Waker: NSObject, PKPushRegistryDelegate {
     private let registry = PKPushRegistry(queue: .main)
-    private let provider = CXProvider(configuration: CXProviderConfiguration())
     private let sample: Sample
+    private let ringer: Ringer
 
-    init(_ sample: Sample) {
-        self.sample = sample
+    init(_ sample: Sample, _ ringer: Ringer) {
+        (self.sample, self.ringer) = (sample, ringer)
         super.init()
-        provider.setDelegate(self, queue: .main)
         registry.delegate = self
         registry.desiredPushTypes = [.voIP]
     }
@@ -33,15 +31,8 @@ final class Waker: NSObject, PKPushRegistryDelegate, CXProviderDelegate {
         completion: @escaping () -> Void
     ) {
         MainActor.assumeIsolated {
-            let (id, update) = (UUID(), CXCallUpdate())
-            update.localizedCallerName = Word.somebody.text
-            provider.reportNewIncomingCall(with: id, update: update) { _ in completion() }
-            go { [sample, provider] in
-                await sample.wake()
-                provider.reportCall(with: id, endedAt: nil, reason: .answeredElsewhere)
-            }
+            ringer.wake(completion)
+            go { [sample] in await sample.wake() }
         }
     }
-
-    nonisolated func providerDidReset(_ provider: CXProvider) {}
 }

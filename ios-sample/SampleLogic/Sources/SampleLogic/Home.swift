@@ -59,6 +59,12 @@ public final class Home: Logic {
         }
     }
 
+    /// The same about a call that may be newer than what is shown.
+    func choose(_ choice: CallChoice, of new: Call) async {
+        show(new)
+        await choose(choice)
+    }
+
     /// A broadcast of the screen began or ended.
     public func share(_ on: Bool) async {
         if let call, (call.view.shows.screen != nil) != on { await choose(.screen) }

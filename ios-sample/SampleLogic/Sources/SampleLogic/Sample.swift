@@ -72,17 +72,16 @@ public final class Sample: Logic {
         }
     }
 
-    /// A wake-up came: connects, and returns once a call rings, or after a while if none does.
-    public func wake(within limit: Duration = .seconds(10)) async {
+    /// A wake-up came: connects, and a call that waits rings.
+    public func wake() async {
         if client == nil { await start() }
-        guard let client else { return }
-        client.handlePush()
-        await withTaskGroup(of: Void.self) { first in
-            first.addTask { for await calls in client.calls.values { if !calls.isEmpty { return } } }
-            first.addTask { try? await Task.sleep(for: limit) }
-            await first.next()
-            first.cancelAll()
-        }
+        client?.handlePush()
+    }
+
+    /// Does what was chosen about a call outside of the app, which may be before a screen shows it.
+    public func choose(_ choice: CallChoice, of call: Call) async {
+        if home == nil, let client { show(client.account.value, client) }
+        await home?.choose(choice, of: call)
     }
 
     /// Registers or signs in.
