@@ -62,7 +62,8 @@ pub enum ErrorCode {
     Closed = 26,
     /// This build of the library cannot do it, because it was made without calls or video: a mistake in the app.
     NotBuilt = 27,
-    /// Not an address at which a push service could wake a phone: a mistake in the app, or in what gave it.
+    /// Not an address at which a push service could wake a phone, by what this phone or the server knows: a mistake in the
+    /// app, or in what gave it. What was set before stays.
     NotAPushAddress = 28,
     /// No such message, or not one with which this can be done.
     NoSuchMessage = 40,

@@ -51,7 +51,7 @@ impl RawClient {
 
     /// Says where this phone is woken when a friend calls and it is not connected; nowhere with none. The server keeps one
     /// address for an account and forgets it when the device signs out: tell it whenever the platform gives one, and each
-    /// time the client is opened.
+    /// time the client is opened. What is no address is refused with `NotAPushAddress`.
     pub async fn set_push(&self, address: Option<PushAddress>) -> Result<(), SidetoneError> {
         Ok(self.inner().set_push(address.map(Into::into)).await?)
     }

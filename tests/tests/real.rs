@@ -159,7 +159,7 @@ async fn who_closes_the_app_is_away_at_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_phone_that_sleeps_is_woken_by_a_call_and_it_rings() {
+async fn a_phone_that_sleeps_is_woken_by_a_call_and_it_rings_whatever_else_was_refused() {
     let service = PushService::start().await;
     let config = Config { push: Some(service.config()), ..Config::in_memory() };
     let server = Server::start(config).await.expect("loopback has free ports");
@@ -169,7 +169,12 @@ async fn a_phone_that_sleeps_is_woken_by_a_call_and_it_rings() {
     // Any point does for a key: here nobody opens what comes.
     let key = ben.push_key().await.expect("the server wakes phones").into();
     let address = WebPush { endpoint: service.endpoint(), key, auth: vec![1; 16].into() };
-    ben.set_push(Some(PushAddress::Web(address))).await.expect("an address");
+    ben.set_push(Some(PushAddress::Web(address.clone()))).await.expect("an address");
+    // The last two have the form of one: it is the server that asks nobody there.
+    for endpoint in ["http://localhost/wake", "https://", "https://ben@localhost/wake"] {
+        let none = WebPush { endpoint: endpoint.into(), ..address.clone() };
+        assert_eq!(ben.set_push(Some(PushAddress::Web(none))).await, Err(Error::NotAPushAddress), "{endpoint}");
+    }
     ben.on_background().await.expect("open");
     let asleep = async { while ben.next_event().await != Some(Event::Connected(false)) {} };
     tokio::time::timeout(PATIENCE, asleep).await.expect("it leaves the server");

@@ -141,7 +141,8 @@ pub enum Error {
     /// This build of the library cannot do it: a mistake in the app, which links a library without calls or video.
     #[error("this build of the library cannot do it")]
     NotBuilt,
-    /// Not an address at which a push service could wake a phone: a mistake in the app, or in what gave it.
+    /// Not an address at which a push service could wake a phone, by what this phone or the server knows: a mistake in the
+    /// app, or in what gave it. Asking again changes nothing; what was set before stays.
     #[error("not an address of a push service")]
     NotAPushAddress,
     /// No such transfer, or one that is over: nothing to do.
@@ -368,6 +369,7 @@ impl From<CommandError> for Error {
             CommandError::Refused { code, retry_ms } => refused(code, retry_ms),
             CommandError::WrongLogin => Self::WrongLogin,
             CommandError::Server => Self::Protocol,
+            CommandError::NotAPushAddress => Self::NotAPushAddress,
             CommandError::NotFriends => Self::NotFriends,
             CommandError::KeyChanged => Self::KeyChanged,
             CommandError::NoSuchCall => Self::NoSuchCall,

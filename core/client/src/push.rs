@@ -30,15 +30,14 @@ impl Client {
     ///
     /// # Errors
     ///
-    /// [`Error::NotAPushAddress`]; [`Error::Outdated`] if the server wakes nobody, and what any command can meet.
+    /// [`Error::NotAPushAddress`] for what is none, by what this phone or the server knows: what was set before stays.
+    /// [`Error::Outdated`] if the server wakes nobody, and what any command can meet.
     pub async fn set_push(&self, address: Option<PushAddress>) -> Result<(), Error> {
         if address.as_ref().is_some_and(|address| !address.is_well_formed()) {
             return Err(Error::NotAPushAddress);
         }
         let some = address.is_some();
-        // What is well formed and refused all the same names a place that no server asks.
-        let refused = |error| if error == Error::Protocol { Error::NotAPushAddress } else { error };
-        self.done(Command::SetPush(address.map(Box::new))).await.map_err(refused)?;
+        self.done(Command::SetPush(address.map(Box::new))).await?;
         self.woken_by_push.store(some, Ordering::Relaxed);
         Ok(())
     }

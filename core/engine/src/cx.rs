@@ -162,6 +162,8 @@ pub(crate) enum Wish {
     Block(UserId),
     /// A friend request to somebody, whose key must be this one if it is named.
     Befriend(Option<sidetone_crypto::identity::PublicKey>),
+    /// That this phone is woken at an address.
+    Push,
     /// By what push services know the server.
     PushKey,
     /// The account's end on this device.

@@ -219,6 +219,9 @@ pub enum CommandError {
     /// The server's answer does not fit the protocol.
     #[error("the server's answer does not fit the protocol")]
     Server,
+    /// The server asks nobody at such an address.
+    #[error("not an address of a push service")]
+    NotAPushAddress,
     /// Not a friend.
     #[error("not a friend")]
     NotFriends,

@@ -278,7 +278,14 @@ impl Engine {
                 if asked == Asked::Leave && matches!(reason, NoReply::Refused(_)) {
                     self.account.stays(cx);
                 }
-                cx.answer(ask, Err(refused(reason)));
+                let error = match refused(reason) {
+                    // Whoever made it of one gave what is none: what the server cannot read is the address alone.
+                    CommandError::Refused { code: Code::Malformed | Code::TooLarge, .. } if asked == Asked::Push => {
+                        CommandError::NotAPushAddress
+                    }
+                    error => error,
+                };
+                cx.answer(ask, Err(error));
             }
             (Purpose::Ask(ask, asked), Ok(reply)) => self.granted(ask, asked, reply, cx),
             (Purpose::Roster(run), Ok(Reply::Roster(page))) => self.roster.page(run, page, cx),
@@ -305,7 +312,7 @@ impl Engine {
             (Asked::Export(page), Reply::Export(part)) => self.account.exported(ask, page, &part.json, part.more, cx),
             (Asked::PushKey, Reply::PushKey(known)) => cx.answer(ask, Ok(Answer::PushKey(known.key.into_vec()))),
             (Asked::Lobby, Reply::Lobby(lobby)) => cx.answer(ask, Ok(Answer::Count(lobby.active))),
-            (Asked::Done, Reply::Done(_)) => cx.answer(ask, Ok(Answer::Done)),
+            (Asked::Done | Asked::Push, Reply::Done(_)) => cx.answer(ask, Ok(Answer::Done)),
             (Asked::Part(user), _) => {
                 self.roster.gone(user, cx);
                 cx.answer(ask, Ok(Answer::Done));
@@ -496,7 +503,7 @@ impl Engine {
             Command::Unblock(user) => cx.request(Request::Unblock(User { user }), Purpose::Ask(ask, Asked::Part(user))),
             Command::SetPush(address) => {
                 let address = address.map(|address| *address);
-                cx.request(Request::SetPush(Push { address }), Purpose::Ask(ask, Asked::Done));
+                cx.request(Request::SetPush(Push { address }), Purpose::Ask(ask, Asked::Push));
             }
             Command::PushKey => cx.request(Request::PushKey(Empty::default()), Purpose::Ask(ask, Asked::PushKey)),
             Command::SetVerified(user, verified) => self.roster.set_verified(ask, user, verified, cx),

@@ -33,6 +33,7 @@ final class PushTests: XCTestCase {
             .web(endpoint: "http://localhost/wake", key: key, auth: Data(count: 16)),
             .web(endpoint: "https://localhost/wake", key: key, auth: Data(count: 15)),
             .web(endpoint: "https://", key: key, auth: Data(count: 16)),
+            .web(endpoint: "https://anna@localhost/wake", key: key, auth: Data(count: 16)),
             .apple(token: "no token"), .firebase(token: ""),
         ]
         for address in bad { same(try await code { try await phone.setPush(address) }, .notAPushAddress) }

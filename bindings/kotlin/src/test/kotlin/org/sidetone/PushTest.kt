@@ -35,6 +35,7 @@ class PushTest {
             PushAddress.Web("http://localhost/wake", key, ByteArray(16)),
             PushAddress.Web("https://localhost/wake", key, ByteArray(15)),
             PushAddress.Web("https://", key, ByteArray(16)),
+            PushAddress.Web("https://anna@localhost/wake", key, ByteArray(16)),
             PushAddress.Apple("no token"),
             PushAddress.Firebase(""),
         )) {
