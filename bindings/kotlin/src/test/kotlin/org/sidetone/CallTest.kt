@@ -2,7 +2,6 @@ package org.sidetone
 
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.cancelAndJoin
-import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
@@ -14,7 +13,6 @@ import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.BeforeAll
 import org.junit.jupiter.api.Test
-import kotlin.time.Duration.Companion.milliseconds
 import kotlin.time.TimeSource
 
 class CallTest {
@@ -134,7 +132,8 @@ class CallTest {
         var told = 0
         val began = TimeSource.Monotonic.markNow()
         val count = launch { duo.anna.events.collect { told++ } }
-        delay(2_000.milliseconds)
+        // Two seconds of a sound card in a silent room.
+        Card(duo.anna.sound, Recording(ShortArray(48_000))).use { it.plays(2_000) }
         count.cancelAndJoin()
         // By the seconds that passed: a busy machine makes more of them.
         val most = 5 * began.elapsedNow().inWholeMilliseconds / 1_000
@@ -153,9 +152,7 @@ class CallTest {
         val before = duo.anna.diagnostics()
         assertNull(before.quality(before, duo.benId))
         Card(duo.anna.sound, Recording.voice("ben")).use {
-            Card(duo.ben.sound, Recording.voice("ben")).use {
-                while (duo.anna.diagnostics().quality(before, duo.benId) == null) delay(20.milliseconds)
-            }
+            Card(duo.ben.sound, Recording.voice("ben")).use { card -> card.until { duo.anna.diagnostics().quality(before, duo.benId) != null } }
         }
         hers.hangUp()
         hers.ended()

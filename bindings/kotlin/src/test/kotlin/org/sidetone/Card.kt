@@ -70,7 +70,7 @@ class Card(private val sound: Sound, private val voice: Recording) : AutoCloseab
     }
 
     /** Looks again with every fifth of a second that was played, until it holds. */
-    suspend fun until(holds: () -> Boolean) {
+    suspend fun until(holds: suspend () -> Boolean) {
         var next = 0
         blocks.first { at -> (at >= next).also { if (it) next = at + 20 } && holds() }
     }
