@@ -4,6 +4,8 @@ import kotlinx.coroutines.*
 import kotlinx.coroutines.flow.*
 import org.sidetone.*
 import java.io.File
+import kotlin.time.Duration
+import kotlin.time.Duration.Companion.seconds
 
 /** Where the app as a whole is. */
 sealed interface Stage {
@@ -43,6 +45,12 @@ class Sample(outer: CoroutineScope, private val device: Device, private val open
     val home: Home? get() = desk
 
     suspend fun client(): Client = opened.await()
+
+    /** A wake-up came: connects, and says whether a call rings, which may take as long as Android lets a broadcast. */
+    suspend fun wake(limit: Duration = 9.seconds): Boolean = withTimeoutOrNull(limit) {
+        client().handlePush()
+        client().calls.first { it.isNotEmpty() }
+    } != null
 
     /** Opens the client; again after the person did something about what blocked it. */
     suspend fun start() {

@@ -5,6 +5,8 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import org.sidetone.*
 import java.io.File
+import kotlin.time.Duration.Companion.milliseconds
+import kotlin.time.Duration.Companion.seconds
 
 class SettingsTest {
     @Test
@@ -41,7 +43,7 @@ class SettingsTest {
         anna.home.call(anna.friend)
         assertTrue(Person.server.nextWakeUp())
         assertNull(ben.home.state.value.call, "the control: it sleeps")
-        client.handlePush()
+        assertTrue(ben.sample.wake(60.seconds))
         ben.home.state.until { it.call != null }
         ben.home.choose(CallChoice.ANSWER)
         anna.home.state.value.call!!.state.until { it.view.state is CallState.Connected }
@@ -50,6 +52,9 @@ class SettingsTest {
         assertEquals(ben.name to null, receipt.name to receipt.about.tookMs)
         ben.desk.reach.value = null
         ben.home.settings.state.until { !it.woken }
+        anna.home.choose(CallChoice.HANG_UP)
+        client.calls.until { it.isEmpty() }
+        assertFalse(ben.sample.wake(1.milliseconds), "a call that was withdrawn holds nothing awake")
         for (one in listOf(anna, ben)) one.close()
     }
 }

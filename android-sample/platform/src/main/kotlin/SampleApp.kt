@@ -87,10 +87,8 @@ class SampleApp : Application() {
         }
     }
 
-    /** Somebody calls while this phone sleeps. */
-    fun wake() {
-        scope.launch { sample.client().handlePush() }
-    }
+    /** Somebody calls while this phone sleeps; done once it rings. */
+    fun wake(): Job = scope.launch { sample.wake() }
 
     private var isCalled = false
 

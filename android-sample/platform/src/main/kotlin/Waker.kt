@@ -73,6 +73,9 @@ class Reach(private val context: Context) {
 class Waker : BroadcastReceiver() {
     override fun onReceive(context: Context, intent: Intent) {
         val app = context.applicationContext as SampleApp
-        if (app.phone.heard(intent)) app.wake()
+        if (!app.phone.heard(intent)) return
+        // A process with nothing to do is frozen or ended, and this one connects first: from the ring on Telecom holds it.
+        val broadcast = goAsync()
+        app.wake().invokeOnCompletion { broadcast.finish() }
     }
 }
