@@ -60,7 +60,7 @@ pub enum ErrorCode {
     Storage = 25,
     /// The client is closed.
     Closed = 26,
-    /// This build of the library cannot do it, because it was made without calls or video: a mistake in the app.
+    /// This build of the library cannot do it, because it was made without calls, video or images: a mistake in the app.
     NotBuilt = 27,
     /// Not an address at which a push service could wake a phone, by what this phone or the server knows: a mistake in the
     /// app, or in what gave it. What was set before stays.

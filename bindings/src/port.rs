@@ -128,6 +128,10 @@ pub(crate) fn take_note(number: u64) -> Option<NoteRecorder> {
 }
 
 fn spoken(number: u64) -> Option<&'static End<NoteRecorder>> {
+    // Where none can be begun nothing of one is linked.
+    if !cfg!(feature = "calls") {
+        return None;
+    }
     NOTES_SPOKEN.get((number & 0xff) as usize)
 }
 
@@ -242,9 +246,6 @@ pub unsafe extern "C" fn sidetone_media_note(number: u64, pcm: *const u8, bytes:
     // SAFETY: not null, readable for `bytes` by the caller's promise, at most 96,000 of them, and nobody writes to them
     // during the call; u8 has no alignment and no invalid values.
     let sound = unsafe { std::slice::from_raw_parts(pcm, bytes) };
-    if !cfg!(feature = "calls") {
-        return MEDIA_CLOSED;
-    }
     let samples: Vec<i16> = sound.as_chunks().0.iter().map(|pair| i16::from_ne_bytes(*pair)).collect();
     let push = || note(number, |recorder| if recorder.push(&samples) { taken(samples.len()) } else { 0 });
     catch_unwind(AssertUnwindSafe(push)).unwrap_or(Some(MEDIA_FAULT)).unwrap_or(MEDIA_CLOSED)

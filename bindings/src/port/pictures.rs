@@ -152,6 +152,10 @@ unsafe fn push(
     if head.is_null() || encoded.is_null() {
         return MEDIA_NULL;
     }
+    // Where no call shows pictures nothing that seals them is linked.
+    if !cfg!(feature = "video") {
+        return MEDIA_NO_CALL;
+    }
     // SAFETY: not null, readable for a head by the caller's promise, and nobody writes to it during the call; u8 has no
     // alignment and no invalid values.
     let head = unsafe { *head.cast::<[u8; HEAD]>() };

@@ -11,6 +11,8 @@ use sidetone_engine::{CallState, CallView, Command, Direction};
 pub const CALLS: bool = cfg!(feature = "calls");
 /// Whether anybody can be seen.
 pub const VIDEO: bool = CALLS && cfg!(feature = "video");
+/// Whether still images are looked into.
+pub const IMAGES: bool = cfg!(feature = "images");
 
 /// Whether this build does what is wanted. What only ends something is always done.
 pub fn can(command: &Command) -> bool {

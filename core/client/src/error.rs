@@ -138,7 +138,8 @@ pub enum Error {
     /// The client is closed.
     #[error("the client is closed")]
     Closed,
-    /// This build of the library cannot do it: a mistake in the app, which links a library without calls or video.
+    /// This build of the library cannot do it: a mistake in the app, which links a library without calls, video
+    /// or images.
     #[error("this build of the library cannot do it")]
     NotBuilt,
     /// Not an address at which a push service could wake a phone, by what this phone or the server knows: a mistake in the

@@ -20,6 +20,7 @@ use sidetone_wire::stranger::{Media, Reason};
 use tokio::sync::{mpsc, oneshot};
 use zeroize::Zeroizing;
 
+use crate::built;
 use crate::client::Client;
 use crate::driver::Word;
 use crate::error::{Error, StrangerFailure};
@@ -208,8 +209,12 @@ impl Strangers<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::FileMalformed`] for what is none, [`StrangerFailure::TooLarge`], [`Error::OutboxFull`], and see above.
+    /// [`Error::FileMalformed`] for what is none, [`StrangerFailure::TooLarge`], [`Error::OutboxFull`],
+    /// [`Error::NotBuilt`], and see above.
     pub async fn send_image(&self, id: MatchId, image: &[u8]) -> Result<u64, Error> {
+        if !built::IMAGES {
+            return Err(Error::NotBuilt);
+        }
         let ready = picture::ready(image, Origin::Remove).map_err(|_| Error::FileMalformed)?;
         let bytes = Zeroizing::new(ready.cleaned.unwrap_or_else(|| image.to_vec()));
         let kind = AttachmentKind::Image { width: ready.picture.width, height: ready.picture.height };
@@ -272,8 +277,11 @@ impl Strangers<'_> {
     ///
     /// # Errors
     ///
-    /// [`Error::NoSuchMessage`], [`Error::FileMalformed`] for what is no image or too large a one.
+    /// [`Error::NoSuchMessage`], [`Error::FileMalformed`] for what is no image or too large a one, [`Error::NotBuilt`].
     pub async fn image(&self, id: MatchId, number: u64) -> Result<Decoded, Error> {
+        if !built::IMAGES {
+            return Err(Error::NotBuilt);
+        }
         let messages = self.messages(id, number).await?;
         let message = messages.into_iter().next().filter(|message| message.number == number && message.whole);
         match message.map(|message| message.content) {

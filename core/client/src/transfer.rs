@@ -19,6 +19,7 @@ use sidetone_wire::id::{Digest, TransferId, UserId};
 use sidetone_wire::transfer::{FileKind, FileName, FileSize, Mime, Picture, Voice, Waveform};
 use tokio::sync::oneshot;
 
+use crate::built;
 use crate::client::Client;
 use crate::driver::Inside;
 use crate::error::Error;
@@ -56,8 +57,11 @@ impl Client {
     /// # Errors
     ///
     /// [`Error::FileMalformed`] if it is no such image or larger than is looked at (64 MiB, 50 million pixels): it can be
-    /// sent as a file; [`Error::NoFolder`]; and what [`Client::send_file`] can meet.
+    /// sent as a file; [`Error::NoFolder`]; [`Error::NotBuilt`]; and what [`Client::send_file`] can meet.
     pub async fn send_image(&self, peer: UserId, path: &Path, origin: Origin) -> Result<TransferId, Error> {
+        if !built::IMAGES {
+            return Err(Error::NotBuilt);
+        }
         let (shelf, path) = (self.shelf.clone(), path.to_owned());
         let made = aside(move || make_image(shelf.as_ref(), path, origin)).await??;
         self.offer(peer, made.0, made.1, Shown { kind: FileKind::Image, picture: Some(made.2), voice: None }).await
