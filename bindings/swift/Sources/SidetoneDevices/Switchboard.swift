@@ -159,10 +159,10 @@ public struct Switchboard {
         }
     }
 
-    /// The system shows a call not after all, because of a rule of the person's.
+    /// The system shows a call not after all, because of a rule of the person's. One that is spoken in was shown before.
     public mutating func hidden(_ call: UUID) {
         if waiting?.id == call { waiting = nil }
-        if let at = lines.firstIndex(where: { $0.id == call }) { lines[at].isKnown = false }
+        if let at = lines.firstIndex(where: { $0.id == call && $0.view.state == .ringing }) { lines[at].isKnown = false }
     }
 
     /// The system lost every call, and what it wanted with them.

@@ -160,6 +160,10 @@ final class SwitchboardTests: XCTestCase {
         same(board.wished(.answer, of: known, by: action), [.fail(action)])
         same(board.wished(.end, of: known, by: action), [.fulfil(action)])
         same(board.changed(view(.ended(reason: .hungUp)), name: "Anna"), [])
+        // What a further push is told of a call that goes on changes nothing about it.
+        _ = (board.changed(view(), name: "Anna"), board.changed(view(.connected), name: "Anna"))
+        board.hidden(known)
+        same(board.changed(view(.ended(reason: .peerHungUp)), name: "Anna"), [.end(known, .remoteEnded)])
     }
 
     func testASystemThatLostItsCallsLeavesNobodyTalkingUnseen() {
