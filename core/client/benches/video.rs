@@ -15,7 +15,7 @@ use rtc::rtp_transceiver::rtp_sender::{
 use rustix::time::{ClockId, clock_gettime};
 use sidetone::link::{Bind, Link, News, Role, RoutePolicy, Settings, Trust, Watch};
 use sidetone_crypto::sframe::{BaseKey, Sealer};
-use sidetone_media::video::{Codec, Info, Kind, Rotation, Track, split};
+use sidetone_media::video::{Codec, Info, Kind, Rotation, Track};
 use tokio::sync::mpsc;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_sample::TrackLocalStaticSample;
@@ -124,7 +124,7 @@ async fn link(role: Role, mut from: mpsc::UnboundedReceiver<Told>, to: mpsc::Unb
         info.write(&mut plain);
         plain.extend_from_slice(&frame);
         sealer.seal(&plain, &mut sealed).unwrap();
-        port.push(Track::Camera, kind, number * 3_000, &split(&sealed, kind));
+        port.push(Track::Camera, kind, number * 3_000, &std::mem::take(&mut sealed).into());
     })
     .await;
     let sent = port.stats(Track::Camera).sent;

@@ -1,7 +1,7 @@
 //! Pictures of calls and rooms: the app's encoder pushes frames, its decoder takes them.
 //!
 //! The core never looks into a frame. What is known of it travels in front of it, both are sealed together (RFC 9605, a track
-//! of its own for camera and screen under the sender's key), and the links carry the parts: a frame is sealed and cut once,
+//! of its own for camera and screen under the sender's key), and the links carry it in parts: a frame is sealed once,
 //! however many watch. What comes is put together, opened, and held until the sound that was captured with it is heard.
 //!
 //! # When a queue is full
@@ -123,7 +123,7 @@ impl Video {
         Self { shared: Arc::new(Shared { call, rooms, queue, ready: Arc::new(Notify::new()), shows }) }
     }
 
-    /// Hands in a frame; it is sealed and cut here, on the caller's thread, and leaves when the path bears it.
+    /// Hands in a frame; it is sealed here, on the caller's thread, and leaves when the path bears it.
     ///
     /// [`Pushed::Dropped`] means that nothing goes before the next key frame.
     ///
@@ -291,7 +291,7 @@ impl Video {
 }
 
 impl RoomVideo {
-    /// Hands in a frame for everybody who watches; sealed and cut once, on the caller's thread.
+    /// Hands in a frame for everybody who watches; sealed once, on the caller's thread.
     ///
     /// [`Pushed::Dropped`] means that nobody gets it. Whoever misses a frame gets nothing before the next key frame.
     ///

@@ -57,13 +57,13 @@ impl Path {
     }
 
     fn send(&mut self, kind: Kind, timestamp: u32, sealed: &[u8]) -> Pushed {
-        self.sender.push(kind, timestamp, &split(sealed, kind))
+        self.sender.push(kind, timestamp, &Bytes::copy_from_slice(sealed))
     }
 
     /// A millisecond passes.
     fn turn(&mut self, frames: &mut Vec<Assembled>) {
         self.now_us += 1_000;
-        while let Some(packet) = self.sender.poll(self.now_us) {
+        while let Some(packet) = self.sender.poll(self.now_us, Room::ANY) {
             let copies = 1 + u64::from(self.dice.roll(1_000) < self.repeat_permille);
             for _ in 0..copies {
                 if self.dice.roll(1_000) >= self.loss_permille {
@@ -75,7 +75,7 @@ impl Path {
         }
         while let Some(entry) = self.flying.first_entry().filter(|entry| entry.key().0 <= self.now_us) {
             let packet = entry.remove();
-            self.receiver.insert(self.now_us, packet.sequence, packet.timestamp, packet.payload);
+            self.receiver.insert(self.now_us, packet.sequence, packet.timestamp, payload(&packet));
         }
         while let Some(frame) = self.receiver.next(self.now_us) {
             frames.push(frame);
@@ -98,6 +98,12 @@ impl Path {
     }
 }
 
+fn payload(packet: &Packet) -> Bytes {
+    let mut payload = Vec::new();
+    packet.write(&mut payload);
+    payload.into()
+}
+
 #[test]
 fn a_frame_of_any_size_arrives_bit_for_bit() {
     let mut path = Path::new(1, 2_000_000_000);
@@ -117,14 +123,43 @@ fn a_frame_of_any_size_arrives_bit_for_bit() {
 
 #[test]
 fn packets_add_little_to_a_frame() {
-    let parts = split(&[7; 30_000], Kind::Delta);
+    let mut sender = Sender::new(1_000_000_000, 0);
+    sender.push(Kind::Key, 0, &vec![7; 30_000].into());
+    let mut sizes = Vec::new();
+    for now_us in (0..).step_by(1_000).take(100) {
+        sizes.extend(std::iter::from_fn(|| sender.poll(now_us, Room::ANY)).map(|packet| payload(&packet).len()));
+    }
     // A descriptor, RTP (RFC 3550) and the tag of SRTP's AEAD_AES_128_GCM (RFC 7714).
-    let whole: usize = parts.iter().map(|part| part.len() + 12 + 16).sum();
-    assert!(whole * 100 <= 30_000 * 103, "{whole}");
-    assert!(parts.iter().all(|part| part.len() <= PAYLOAD_BYTES));
-    let sizes: Vec<usize> = parts.iter().map(Bytes::len).collect();
+    let whole: usize = sizes.iter().map(|size| size + 12 + 16).sum();
+    assert!(whole >= 30_000 && whole * 100 <= 30_000 * 103, "{whole}");
+    assert!(sizes.iter().all(|size| *size <= PAYLOAD_BYTES));
     assert!(sizes.iter().max().unwrap() - sizes.iter().min().unwrap() <= 1, "the parts are equal");
-    assert!(split(&[], Kind::Key).is_empty() && split(&vec![0; SEALED_BYTES + 1], Kind::Key).is_empty());
+    for wrong in [0, SEALED_BYTES + 1] {
+        assert_eq!(sender.push(Kind::Key, 0, &vec![0; wrong].into()), Pushed::Dropped);
+    }
+}
+
+/// A slow path between two packets of sound has room for so much: a frame is cut to what there is, and not into crumbs.
+#[test]
+fn a_frame_is_cut_to_the_room_there_is_and_arrives_bit_for_bit() {
+    let (mut dice, mut receiver) = (Dice(11), Receiver::new());
+    let mut sender = Sender::new(100_000_000, 0);
+    let frame = bytes(20_000, 1);
+    sender.push(Kind::Key, 0, &frame.clone().into());
+    let mut now_us = 0;
+    let mut got = None;
+    while got.is_none() && now_us < 1_000_000 {
+        now_us += 1_000;
+        let left = dice.roll(1_500);
+        if let Some(packet) = sender.poll(now_us, Room { left, whole: 1_500 }) {
+            assert!(payload(&packet).len() as u64 + OVERHEAD as u64 <= left);
+            assert!(packet.part.len() >= 200 || packet.last, "{} bytes", packet.part.len());
+            receiver.insert(now_us, packet.sequence, packet.timestamp, payload(&packet));
+        }
+        got = receiver.next(now_us);
+    }
+    assert_eq!(got.expect("it came").bytes, frame);
+    assert_eq!((sender.queue_us(), sender.deadline_us()), (0, None), "nothing is left");
 }
 
 #[test]
@@ -210,11 +245,11 @@ fn a_queue_that_grows_too_long_is_dropped_up_to_the_next_key_frame() {
 #[test]
 fn packets_leave_no_faster_than_the_path_bears() {
     let mut sender = Sender::new(1_000_000, 0);
-    sender.push(Kind::Key, 0, &split(&bytes(1 << 20, 0), Kind::Key));
+    sender.push(Kind::Key, 0, &bytes(1 << 20, 0).into());
     let (mut now_us, mut sent) = (0, 0);
     while now_us < 1_000_000 {
-        while let Some(packet) = sender.poll(now_us) {
-            sent += packet.payload.len() + OVERHEAD;
+        while let Some(packet) = sender.poll(now_us, Room::ANY) {
+            sent += payload(&packet).len() + OVERHEAD;
         }
         let next = sender.deadline_us().unwrap();
         assert!(next > now_us, "the deadline is when there is something to do");
@@ -226,14 +261,14 @@ fn packets_leave_no_faster_than_the_path_bears() {
 #[test]
 fn what_is_asked_for_again_and_again_is_sent_a_few_times_only() {
     let mut sender = Sender::new(100_000_000, 7);
-    sender.push(Kind::Key, 0, &split(&bytes(3_000, 0), Kind::Key));
+    sender.push(Kind::Key, 0, &bytes(3_000, 0).into());
     let mut now_us = 0;
-    while sender.poll(now_us).is_some() {}
+    while sender.poll(now_us, Room::ANY).is_some() {}
     let mut repeats = 0;
     for _ in 0..1_000 {
         now_us += 1_000;
         sender.asked(now_us, &[7, 8, 9, 40_000]);
-        while let Some(packet) = sender.poll(now_us) {
+        while let Some(packet) = sender.poll(now_us, Room::ANY) {
             assert!(packet.again && packet.sequence <= 9);
             repeats += 1;
         }

@@ -61,12 +61,12 @@ impl Mesh {
             return;
         }
         let (kind, timestamp, sealed) = self.encoder.encode(self.bps, &mut self.dice);
-        let parts = split(&sealed, kind);
+        let shared = sealed.clone().into();
         if kind == Kind::Key {
             self.fan.key_made();
         }
         for (who, leg) in self.legs.iter_mut().enumerate() {
-            if self.fan.feeds(who) && leg.uplink.push(Track::Camera, kind, timestamp, &parts) == Pushed::Dropped {
+            if self.fan.feeds(who) && leg.uplink.push(Track::Camera, kind, timestamp, &shared) == Pushed::Dropped {
                 self.fan.want_key(who);
             }
         }

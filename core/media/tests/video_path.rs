@@ -11,7 +11,7 @@ use sidetone_media::video::*;
 
 mod road;
 
-use road::{Encoder, Leg, MS, Path, SECOND};
+use road::{Dice, Encoder, Leg, MS, Path, SECOND};
 
 /// The library's controller, to be compared with ours.
 struct Gradient(std::time::Instant, Gcc);
@@ -67,7 +67,7 @@ impl Call {
     fn encode(&mut self) {
         let bps = self.leg.uplink.encoder_bps(Track::Camera);
         let (kind, timestamp, sealed) = self.encoder.encode(bps, &mut self.leg.dice);
-        let pushed = self.leg.uplink.push(Track::Camera, kind, timestamp, &split(&sealed, kind));
+        let pushed = self.leg.uplink.push(Track::Camera, kind, timestamp, &sealed.clone().into());
         if pushed == Pushed::Dropped {
             self.encoder.key = true;
         }
@@ -134,13 +134,14 @@ fn step(now: u64) -> u64 {
 #[test]
 fn pictures_that_fill_a_path_hardly_hold_up_the_voice_beside_them() {
     let roads = [
-        (1_500_000, 0, 10, 25, 0.9, 110),
-        (1_500_000, 5, 10, 25, 0.9, 110),
-        (1_500_000, 15, 0, 40, 0.88, 100),
-        (400_000, 0, 0, 80, 0.92, 110),
-        (5_000_000, 0, 0, 15, 0.87, 80),
-        (5_000_000, 10, 0, 25, 0.85, 80),
+        (1_500_000, 0, 10, 5, 0.9, 110),
+        (1_500_000, 5, 10, 10, 0.9, 110),
+        (1_500_000, 15, 0, 31, 0.88, 100),
+        (400_000, 0, 0, 27, 0.92, 110),
+        (5_000_000, 0, 0, 5, 0.87, 80),
+        (5_000_000, 10, 0, 18, 0.85, 80),
     ];
+    let mut failed = Vec::new();
     for (rate, jitter_ms, loss, voice_ms, part, frame_ms) in roads {
         for seed in 0..SEEDS {
             let mut path = Path::new(move |_| rate);
@@ -154,10 +155,14 @@ fn pictures_that_fill_a_path_hardly_hold_up_the_voice_beside_them() {
             let (used, late) = (call.used(&mark, rate), call.leg.seen.delay(950, mark.at_us) / MS);
             let voice = call.leg.voice_jitter_us(990) / MS;
             let seen = format!("{rate} bit/s, {jitter_ms} ms, seed {seed}: {used:.3}, {late} ms, the voice {voice} ms");
-            assert!(voice <= voice_ms && used >= part && late <= frame_ms, "{seen}");
-            assert!(call.leg.seen.freezes(mark.at_us) <= 1, "{seen}");
+            println!("{seen}");
+            let held = voice <= voice_ms && used >= part && late <= frame_ms;
+            if !held || call.leg.seen.freezes(mark.at_us) > 1 {
+                failed.push(seen);
+            }
         }
     }
+    assert!(failed.is_empty(), "{failed:#?}");
 }
 
 #[test]
@@ -257,17 +262,17 @@ fn what_was_learned_of_a_path_is_not_believed_after_a_long_rest() {
     assert!(most <= 1_300_000, "{most} bit/s are sent into what was a fast path");
     // A rest that is none changes nothing.
     uplink.set_active(Track::Camera, true);
-    uplink.push(Track::Camera, Kind::Key, 0, &split(&[1; 500], Kind::Key));
+    uplink.push(Track::Camera, Kind::Key, 0, &vec![1; 500].into());
     let before = uplink.target_bps();
     assert!(uplink.poll(60 * SECOND).is_some());
     assert_eq!(uplink.target_bps(), before);
 }
 
-/// A path that bears more than the pictures take: a voice waits for a packet of them or two. Where pictures fill the path, the
-/// voice shares the short queue that keeps it full.
+/// A path that bears more than the pictures take: a voice finds it free. Where pictures fill the path, a voice waits while they
+/// find out how much that is.
 #[test]
 fn a_voice_beside_pictures_waits_little_where_there_is_room_and_loses_nothing() {
-    for (rate, most_us) in [(10_000_000, 5 * MS), (1_500_000, 60 * MS)] {
+    for (rate, most_us) in [(10_000_000, MS), (1_500_000, 20 * MS)] {
         for seed in 0..SEEDS {
             let mut call = Call::new(seed, Path::new(move |_| rate), Box::new(DelayEstimator::new()));
             call.leg.speaks = true;
@@ -324,6 +329,42 @@ fn a_narrow_path_is_tried_seldom_and_the_voice_beside_it_hardly_waits() {
     }
 }
 
+/// Whoever sleeps until then must find something to send, or a later time.
+#[test]
+fn what_may_leave_does_so_at_its_deadline_beside_a_voice_or_not() {
+    for seed in 0..40 {
+        let mut dice = Dice(seed);
+        let (mut uplink, mut downlink) = (Uplink::new(DelayEstimator::new(), 0), Downlink::new());
+        Track::ALL.into_iter().for_each(|track| uplink.set_active(track, true));
+        let (mut now_us, mut frames, mut left) = (SECOND, 0, 0);
+        let mut sound_us = if seed.is_multiple_of(4) { u64::MAX } else { now_us };
+        while frames < 200 {
+            if dice.roll(8) == 0 {
+                let kind = if frames < 2 { Kind::Key } else { Kind::Delta };
+                let sealed = vec![0; 1 + dice.roll(3_000) as usize].into();
+                uplink.push(Track::ALL[(frames % 2) as usize], kind, frames, &sealed);
+                frames += 1;
+            }
+            if sound_us <= now_us {
+                uplink.sound(now_us, 20 * MS);
+                sound_us = now_us + 19 * MS + dice.roll(2 * MS);
+            }
+            if let Some(report) = downlink.report(now_us) {
+                uplink.report(now_us, &report);
+            }
+            while let Some(packet) = uplink.poll(now_us) {
+                left += 1;
+                downlink.insert(now_us, packet.sequence, packet.timestamp, &packet.payload);
+            }
+            let next_us = sound_us.min(now_us + 1 + dice.roll(5 * MS)).max(now_us + 1);
+            let due_us = uplink.deadline_us(now_us).unwrap_or(u64::MAX);
+            assert!(due_us > now_us, "seed {seed}: nothing leaves at {now_us}, when it is due");
+            now_us = due_us.min(next_us);
+        }
+        assert!(left >= 200, "seed {seed}: {left} packets left");
+    }
+}
+
 #[test]
 fn a_path_that_hardly_bears_a_voice_is_not_flooded() {
     let mut call = Call::new(4, Path::new(|_| 60_000), Box::new(DelayEstimator::new()));
@@ -365,7 +406,7 @@ fn a_report_of_what_was_never_sent_changes_nothing() {
         assert_eq!(uplink.report(SECOND, &report), [false; 2]);
     }
     let target = uplink.target_bps();
-    uplink.push(Track::Camera, Kind::Key, 0, &split(&[1; 5_000], Kind::Key));
+    uplink.push(Track::Camera, Kind::Key, 0, &vec![1; 5_000].into());
     let mut sent = 0;
     while uplink.poll(SECOND).is_some() {
         sent += 1;
@@ -401,7 +442,7 @@ fn what_was_under_way_when_the_path_changed_tells_nothing_of_the_new_one() {
     let mut uplink = Uplink::new(Told(Arc::clone(&told)), 0);
     uplink.set_active(Track::Camera, true);
     let send = |uplink: &mut Uplink<Told>, now_us: u64| {
-        uplink.push(Track::Camera, Kind::Key, 0, &split(&[1; 900], Kind::Key));
+        uplink.push(Track::Camera, Kind::Key, 0, &vec![1; 900].into());
         u64::from(uplink.poll(now_us).unwrap().sequence)
     };
     let report = |first: u64, now_us| Report {

@@ -33,7 +33,7 @@ pub use namespace::Namespace;
 pub use shape::{Outage, Queue, Shape, Unreadable};
 pub use sniffer::Sniffer;
 pub use star::{Between, Star};
-pub use wire::{Counts, Wire};
+pub use wire::{Counts, Timed, Wire};
 
 /// Why the laboratory cannot be set up here.
 #[derive(Debug, thiserror::Error)]

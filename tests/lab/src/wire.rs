@@ -4,7 +4,7 @@ use std::io::{self, PipeReader, PipeWriter};
 use std::net::{IpAddr, Ipv4Addr};
 use std::os::fd::AsFd as _;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -34,6 +34,15 @@ pub struct Counts {
     pub overflowed: u64,
 }
 
+/// A packet that entered the wire.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Timed {
+    /// When, since the wire was made.
+    pub at: Duration,
+    /// How long it waited for those before it.
+    pub waited: Duration,
+}
+
 #[derive(Debug, Default)]
 struct Tally {
     delivered: AtomicU64,
@@ -50,11 +59,18 @@ struct Shared {
     tapped: AtomicBool,
     /// What came out since then, in each direction.
     tap: Mutex<[Vec<Vec<u8>>; 2]>,
+    /// Which packets are timed.
+    clock: OnceLock<fn(&[u8]) -> bool>,
+    timed: Mutex<[Vec<Timed>; 2]>,
 }
 
 impl Shared {
     fn tap(&self) -> MutexGuard<'_, [Vec<Vec<u8>>; 2]> {
         self.tap.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn timed(&self) -> MutexGuard<'_, [Vec<Timed>; 2]> {
+        self.timed.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -143,6 +159,17 @@ impl Wire {
     #[must_use]
     pub fn waited(&self) -> [Duration; 2] {
         self.shared.tally.each_ref().map(|tally| Duration::from_micros(tally.waited_us.swap(0, Ordering::Relaxed)))
+    }
+
+    /// Times each packet that fits from now on, given with its IP header; only what is asked for first is.
+    pub fn time(&self, fits: fn(&[u8]) -> bool) {
+        let _ = self.shared.clock.set(fits);
+    }
+
+    /// The packets of each direction that fitted, from left to right first.
+    #[must_use]
+    pub fn timed(&self) -> [Vec<Timed>; 2] {
+        self.shared.timed().clone()
     }
 
     /// Lets nothing in any more, until it is mended.
@@ -238,6 +265,9 @@ impl Carrier {
             }
             let Some(packet) = buffer.get(..length) else { continue };
             let now = self.began.elapsed();
+            if self.shared.clock.get().is_some_and(|fits| fits(packet)) {
+                self.shared.timed()[way].push(Timed { at: now, waited: self.pipes[way].waits(now) });
+            }
             let fate = self.pipes[way].push(now, packet);
             let waits_us = u64::try_from(self.pipes[way].waits(now).as_micros()).unwrap_or(u64::MAX);
             tally.waited_us.fetch_max(waits_us, Ordering::Relaxed);

@@ -64,6 +64,26 @@ fn a_cut_wire_loses_what_enters_and_a_mended_one_does_not() {
 }
 
 #[test]
+fn a_packet_that_is_timed_waited_for_those_before_it() {
+    if !lab::ready("timing packets on a wire") {
+        return;
+    }
+    // 1,228 bytes take 9.8 ms.
+    let (wire, [left, right], _ends) = joined("rate=1mbit queue=1s");
+    wire.time(|packet| packet.ends_with(b"timed"));
+    for _ in 0..5 {
+        left.send(&[0; 1_200]).unwrap();
+    }
+    left.send(b"timed").unwrap();
+    let mut buffer = [0; 2000];
+    while right.recv(&mut buffer).unwrap() != 5 {}
+    let [there, back] = wire.timed();
+    assert_eq!((there.len(), back.len()), (1, 0));
+    let waited = there[0].waited;
+    assert!(waited > Duration::from_millis(20) && waited < Duration::from_millis(50), "{there:?}");
+}
+
+#[test]
 fn what_is_captured_is_what_came_out_from_then_on() {
     if !lab::ready("capturing from a wire") {
         return;

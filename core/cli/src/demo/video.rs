@@ -68,6 +68,9 @@ pub struct Figures {
     pub delay_ms: [u64; 2],
     /// How far pictures were from their sound, at the median and at 95 %.
     pub lip_sync_ms: [u64; 2],
+    /// How long the voice beside the film waited for packets before it on the path, after the first five seconds: at the
+    /// median and at 99 %. Alone it would not wait.
+    pub voice_waited_ms: [f64; 2],
     /// Bits a second that arrived in frames, after the first five seconds.
     pub kbps: u64,
     /// How much of the path's rate was used from then on by all that went the same way, with its headers, in percent; none on a
@@ -114,7 +117,7 @@ pub async fn run(args: &Args) -> Result<bool, Trouble> {
     let figures = &played.figures;
     say(format_args!(
         "{} frames left, {} were seen, {} bit for bit; {} freezes ({} ms); {} / {} ms from camera to decoder; {} ms from \
-         their sound; {} kbit/s, {} % of the path; {:.1} dB",
+         their sound; the voice waited {:.1} ms at 99 %; {} kbit/s, {} % of the path; {:.1} dB",
         figures.frames[0],
         figures.frames[1],
         figures.exact,
@@ -123,6 +126,7 @@ pub async fn run(args: &Args) -> Result<bool, Trouble> {
         figures.delay_ms[0],
         figures.delay_ms[1],
         figures.lip_sync_ms[1],
+        figures.voice_waited_ms[1],
         figures.kbps,
         figures.used_percent.map_or_else(|| "?".to_owned(), |percent| format!("{percent:.1}")),
         figures.psnr_db
@@ -159,6 +163,7 @@ impl Road {
         let networks = [Namespace::new().map_err(Trouble::system)?, Namespace::new().map_err(Trouble::system)?];
         let shape = path.parse().map_err(Trouble::system)?;
         let wire = Arc::new(Wire::join(&networks[0], &networks[1], &shape, 7).map_err(Trouble::system)?);
+        wire.time(is_sound);
         let (joined, looks) = (Instant::now(), Arc::new(Mutex::new(Vec::new())));
         let (looked, kept) = (Arc::clone(&wire), Arc::clone(&looks));
         let watching = tokio::spawn(async move {
@@ -176,6 +181,15 @@ impl Road {
 
     fn looks(&self) -> Vec<Look> {
         self.looks.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// How long packets of sound waited for those before them, within these milliseconds since it was built: at the median and
+    /// at 99 %, in milliseconds.
+    fn voice_waited_ms(&self, within: std::ops::Range<u64>) -> [f64; 2] {
+        let [there, _] = self.wire.timed();
+        let within = there.iter().filter(|timed| within.contains(&(timed.at.as_millis() as u64)));
+        let waited: Vec<u64> = within.map(|timed| timed.waited.as_micros() as u64).collect();
+        [500, 990].map(|permille| at(waited.clone(), permille) as f64 / 1e3)
     }
 
     /// When it was built, by the clock of films, in microseconds.
@@ -198,6 +212,16 @@ impl Drop for Road {
     fn drop(&mut self) {
         self.watching.abort();
     }
+}
+
+/// Whether this is a packet of sound: RTP in UDP, of the payload type that both ours and Chromium give to Opus.
+fn is_sound(packet: &[u8]) -> bool {
+    const OPUS: u8 = 111;
+    let Some(&[first, .., protocol, _, _]) = packet.first_chunk::<12>() else { return false };
+    let udp = packet.get(usize::from(first & 0x0f) * 4..);
+    first >> 4 == 4
+        && protocol == 17
+        && matches!(udp, Some([_, _, _, _, _, _, _, _, 128..=191, kind, ..]) if kind & 0x7f == OPUS)
 }
 
 /// Two phones in networks of their own, the path between them, and a call with a film in it.
@@ -275,6 +299,9 @@ async fn judge(path: &str, road: &Road, clip: &Clip, footage: &Footage, dir: &Pa
     let later: Vec<&Seen> = seen.iter().filter(|seen| seen.at_us >= began).collect();
     let span_us = later.last().map_or(0, |last| last.at_us.saturating_sub(began)).max(1);
     figures.kbps = later.iter().map(|seen| seen.bytes as u64 * 8_000).sum::<u64>() / span_us;
+    let since_ms = |us: u64| us.saturating_sub(road.built_us()) / 1_000;
+    figures.voice_waited_ms =
+        road.voice_waited_ms(since_ms(began)..since_ms(later.last().map_or(began, |last| last.at_us)));
     let shape: lab::Shape = path.parse().map_err(Trouble::system)?;
     figures.used_percent = shape.rate.filter(|_| shape.steps.is_empty()).and_then(|rate| {
         let ended = later.last().map_or(began, |last| last.at_us);
@@ -290,6 +317,7 @@ async fn judge(path: &str, road: &Road, clip: &Clip, footage: &Footage, dir: &Pa
         (figures.freezes as f64 <= minutes.max(1.0), "more than one freeze a minute"),
         (figures.delay_ms[1] <= 200, "95 % of the frames took longer than 200 ms"),
         (figures.lip_sync_ms[1] <= 45, "pictures were further than 45 ms from their sound"),
+        (figures.voice_waited_ms[1] <= 5.0, "the voice waited longer than 5 ms at 99 %"),
         (figures.used_percent.is_none_or(|percent| percent >= 85.0), "less than 85 % of the path was used"),
         (psnr_db > 25.0, "what was seen is not what was filmed"),
     ];

@@ -1,6 +1,6 @@
-//! When sound goes out, so that files can go between.
+//! When sound goes out, so that files and pictures can go between.
 //!
-//! A packet of a file that is on a slow wire when a packet of sound comes makes it wait, 12 ms on 1 Mbit/s. Sound goes
+//! A packet of anything else that is on a slow wire when a packet of sound comes makes it wait, 12 ms on 1 Mbit/s. Sound goes
 //! out in a steady beat, so who sends a little right after each beat, and no more than the wire carries before the next,
 //! disturbs nothing.
 
@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 /// The beat of sound.
 pub(super) const BEAT: Duration = Duration::from_millis(20);
@@ -16,12 +17,22 @@ const PATIENCE: Duration = Duration::from_millis(5);
 /// For how long a beat counts as sound going out: silence is told every 400 ms.
 const LASTS: Duration = Duration::from_millis(1500);
 
+/// A packet of sound that went out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Beat {
+    pub(super) at: Instant,
+    /// How long after the one before.
+    pub(super) after_us: u64,
+}
+
 /// The beat of one link.
 #[derive(Debug)]
 pub(super) struct Pulse {
     epoch: Instant,
     /// Microseconds after `epoch` of the last beat; 0 is none yet.
     last: AtomicU64,
+    /// Microseconds from the one before to it.
+    after: AtomicU64,
     /// The same of anything that passes all the time, sound or pictures.
     passed: AtomicU64,
     beaten: Notify,
@@ -30,13 +41,15 @@ pub(super) struct Pulse {
 
 impl Pulse {
     pub(super) fn new() -> Self {
-        let (last, passed) = (AtomicU64::new(0), AtomicU64::new(0));
-        Self { epoch: Instant::now(), last, passed, beaten: Notify::new(), stirred: Notify::new() }
+        let (last, after, passed) = Default::default();
+        Self { epoch: Instant::now(), last, after, passed, beaten: Notify::new(), stirred: Notify::new() }
     }
 
     /// A packet of sound goes out.
     pub(super) fn beat(&self) {
-        self.last.store(self.now(), Ordering::Relaxed);
+        let now = self.now();
+        let last = self.last.swap(now, Ordering::Relaxed);
+        self.after.store(now.saturating_sub(last), Ordering::Relaxed);
         self.beaten.notify_waiters();
         self.stir();
     }
@@ -45,6 +58,13 @@ impl Pulse {
     pub(super) fn stir(&self) {
         self.passed.store(self.now(), Ordering::Relaxed);
         self.stirred.notify_waiters();
+    }
+
+    /// The last packet of sound, if there was one since the other that was told.
+    pub(super) fn newer(&self, told: Option<Beat>) -> Option<Beat> {
+        let (at, after) = (self.last.load(Ordering::Relaxed), self.after.load(Ordering::Relaxed));
+        let beat = Beat { at: self.epoch + Duration::from_micros(at), after_us: after };
+        (at > 0 && told.is_none_or(|told| told.at < beat.at)).then_some(beat)
     }
 
     /// Whether sound or pictures went out lately.
@@ -65,6 +85,11 @@ impl Pulse {
     /// Waits until sound or pictures go out.
     pub(super) async fn stirred(&self) {
         self.stirred.notified().await;
+    }
+
+    /// Waits for the next beat; one is not missed from when this is called, before it is awaited.
+    pub(super) fn beaten(&self) -> Notified<'_> {
+        self.beaten.notified()
     }
 
     /// Waits for the next beat, or for as long as one takes if there is none.

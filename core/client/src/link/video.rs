@@ -1,6 +1,6 @@
 //! The port through which pictures pass a link, and the link's end of it.
 //!
-//! Frames are sealed and cut before they come here, and leave as whole sealed frames. Here is the pace: what may leave when,
+//! Frames are sealed before they come here, and leave as whole sealed frames. Here is the pace: what may leave when,
 //! what is asked for again, what the path bears. See [`sidetone_media::video`].
 //!
 //! # When a queue is full
@@ -22,6 +22,7 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_remote::TrackRemoteEvent;
 
 use super::life::{End, Part, Shared};
+use super::pulse::Beat;
 use super::template::{self, PICTURES};
 use super::traffic::Remote;
 use crate::built;
@@ -104,10 +105,10 @@ impl std::fmt::Debug for VideoPort {
 }
 
 impl VideoPort {
-    /// Hands in a sealed frame in the parts that [`sidetone_media::video::split`] makes.
-    pub fn push(&self, track: Track, kind: Kind, timestamp: u32, parts: &[Bytes]) -> Pushed {
+    /// Hands in a sealed frame, which is cut as it leaves.
+    pub fn push(&self, track: Track, kind: Kind, timestamp: u32, sealed: &Bytes) -> Pushed {
         let (now_us, mut state) = (self.inner.now_us(), self.inner.state());
-        let pushed = state.uplink.push(track, kind, timestamp, parts);
+        let pushed = state.uplink.push(track, kind, timestamp, sealed);
         self.inner.wake(now_us, &mut state);
         pushed
     }
@@ -230,12 +231,23 @@ struct Leaving {
     payload: Bytes,
 }
 
+/// When there may be more.
+struct Due {
+    wait_us: Option<u64>,
+    /// Or when sound left.
+    follows_sound: bool,
+}
+
 impl Pictures {
-    /// What may leave now, and when there may be more.
-    fn due(&self, leaving: &mut Vec<Leaving>) -> Option<u64> {
+    /// What may leave now, `beat` being a packet of sound that did, and when there may be more.
+    fn due(&self, leaving: &mut Vec<Leaving>, beat: Option<Beat>) -> Due {
         let now_us = self.inner.now_us();
         let mut state = self.inner.state();
         let state = &mut *state;
+        if let Some(Beat { at, after_us }) = beat {
+            let at_us = at.saturating_duration_since(self.inner.origin).as_micros();
+            state.uplink.sound(u64::try_from(at_us).unwrap_or(now_us).min(now_us), after_us);
+        }
         if let Some(report) = state.downlink.report(now_us) {
             let mut payload = vec![REPORT];
             payload.extend(report.write());
@@ -250,12 +262,13 @@ impl Pictures {
         if collect(state, now_us) {
             self.inner.seen.notify_one();
         }
+        let follows_sound = state.uplink.follows_sound(now_us);
         if leaving.len() == PACKETS {
-            return Some(0);
+            return Due { wait_us: Some(0), follows_sound };
         }
         let due_us = state.due_us(now_us);
         state.wakes_us = due_us.unwrap_or(u64::MAX);
-        due_us.map(|due_us| due_us.saturating_sub(now_us))
+        Due { wait_us: due_us.map(|due_us| due_us.saturating_sub(now_us)), follows_sound }
     }
 
     fn heard(&self, packet: &rtp::Packet) {
@@ -334,8 +347,12 @@ async fn show(shared: &Shared, pictures: &Pictures) {
     }
     let ssrc = template::pictures_ssrc(shared.role);
     let mut leaving = Vec::with_capacity(PACKETS + 1);
+    let mut beat = None;
     loop {
-        let wait_us = pictures.due(&mut leaving);
+        let beaten = shared.pulse.beaten();
+        let newer = shared.pulse.newer(beat);
+        beat = newer.or(beat);
+        let Due { wait_us, follows_sound } = pictures.due(&mut leaving, newer);
         for Leaving { sequence, timestamp, marker, payload } in leaving.drain(..) {
             let header = rtp::header::Header {
                 version: 2,
@@ -350,13 +367,16 @@ async fn show(shared: &Shared, pictures: &Pictures) {
                 tracing::trace!(%error, "a packet of a picture was not sent");
             }
         }
+        let woken = async {
+            tokio::select! {
+                () = pictures.inner.out.notified() => {}
+                () = beaten, if follows_sound => {}
+            }
+        };
         match wait_us {
             Some(0) => tokio::task::yield_now().await,
-            Some(wait_us) => {
-                let rest = std::time::Duration::from_micros(wait_us);
-                let _ = tokio::time::timeout(rest, pictures.inner.out.notified()).await;
-            }
-            None => pictures.inner.out.notified().await,
+            Some(wait_us) => drop(tokio::time::timeout(std::time::Duration::from_micros(wait_us), woken).await),
+            None => woken.await,
         }
     }
 }
@@ -391,7 +411,7 @@ impl Cable {
     pub fn carry(&self) {
         for (from, to) in [(0, 1), (1, 0)] {
             let mut leaving = Vec::new();
-            self.0[from].due(&mut leaving);
+            self.0[from].due(&mut leaving, None);
             for Leaving { sequence, timestamp, marker, payload } in leaving {
                 let header = rtp::header::Header { marker, sequence_number: sequence, timestamp, ..Default::default() };
                 self.0[to].heard(&rtp::Packet { header, payload });

@@ -5,12 +5,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use sidetone_crypto::sframe::{Opener, Sealer};
 use sidetone_engine::{SenderKey, Shows, Wants};
-use sidetone_media::video::{
-    Advice, Fan, Gate, INFO_BYTES, Info, Kind, Presenter, Pushed, TRIAL_BPS, Track as Source, split,
-};
+use sidetone_media::video::{Advice, Fan, Gate, INFO_BYTES, Info, Kind, Presenter, Pushed, TRIAL_BPS, Track as Source};
 use sidetone_wire::id::{CallId, MemberId, RoomId};
 use tokio::sync::Notify;
 use tokio::task::AbortHandle;
@@ -139,7 +138,7 @@ impl Stage {
         if lane.fan.paused().is_some() || !lane.seal(&info, &pushed.bytes) {
             return Ok(Pushed::Dropped);
         }
-        let parts = split(&lane.sealed, info.kind);
+        let sealed = Bytes::from(std::mem::take(&mut lane.sealed));
         let timestamp = (u128::from(info.captured_us) * 9 / 100) as u32;
         if info.kind == Kind::Key {
             lane.fan.key_made();
@@ -147,7 +146,7 @@ impl Stage {
         let mut became = Pushed::Dropped;
         for peer in peers {
             if lane.fan.feeds(peer.who) {
-                match peer.video().push(lane.source, info.kind, timestamp, &parts) {
+                match peer.video().push(lane.source, info.kind, timestamp, &sealed) {
                     Pushed::Queued => became = Pushed::Queued,
                     Pushed::Dropped => lane.fan.want_key(peer.who),
                 }

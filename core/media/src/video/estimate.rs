@@ -39,6 +39,9 @@ pub trait Estimator: Send {
         Headroom::Some
     }
 
+    /// Whether packets leave behind packets of sound, so that the first of them meets no other.
+    fn spaced(&mut self, _spaced: bool) {}
+
     /// The path is another one, or nothing was sent for long: what was learned of it may not hold any more.
     fn moved(&mut self) {}
 }
@@ -54,6 +57,10 @@ impl<E: Estimator + ?Sized> Estimator for Box<E> {
 
     fn headroom(&self) -> Headroom {
         (**self).headroom()
+    }
+
+    fn spaced(&mut self, spaced: bool) {
+        (**self).spaced(spaced);
     }
 
     fn moved(&mut self) {
@@ -75,10 +82,14 @@ const RATE_US: u64 = 500_000;
 const COUNTED: usize = 1_024;
 /// A queue below this is none: where times are even, and at most.
 const FREE_US: (u64, u64) = (3_000, 15_000);
+/// What of a packet's time counts where the first packets of each report follow sound and meet no other.
+const BEHIND_US: u64 = 3_500;
 /// A queue beyond this is ours to shorten: the same.
 const LONG_US: (u64, u64) = (10_000, 40_000);
 /// What of a path is filled, so that a voice finds it free.
 const FULL: f64 = 0.95;
+/// What of what a voice leaves of it is filled where packets leave between those of the voice.
+pub(super) const FULL_SPACED: f64 = 0.97;
 /// Beyond this part of what a path bore it has become a wider one.
 const WIDER: f64 = 1.25;
 /// How long not more is tried: first, and at most, twice as long each time that the path still bears the same.
@@ -130,6 +141,8 @@ pub struct DelayEstimator {
     /// The fastest of the packets last told of, and by how much that changes from report to report.
     fastest: Option<i64>,
     noise_us: f64,
+    /// Whether packets leave behind packets of sound.
+    spaced: bool,
 }
 
 impl Default for DelayEstimator {
@@ -159,6 +172,7 @@ impl DelayEstimator {
             hurt: false,
             fastest: None,
             noise_us: 0.0,
+            spaced: false,
         }
     }
 
@@ -231,7 +245,7 @@ impl DelayEstimator {
             // One packet each tenth of a second more, and beyond what leaves room for a voice only now and then.
             (Some(capacity), _) => {
                 let raised = self.rate + 96_000.0 * seconds;
-                if self.lowered_us + self.hold_us <= now_us { raised } else { raised.min(FULL * capacity) }
+                if self.lowered_us + self.hold_us <= now_us { raised } else { raised.min(self.full() * capacity) }
             }
             (None, Some(_)) => self.rate * (1.0 + 0.25 * seconds),
             (None, None) => self.rate * (1.0 + 0.6 * seconds),
@@ -245,11 +259,17 @@ impl DelayEstimator {
         }
     }
 
+    fn full(&self) -> f64 {
+        if self.spaced { FULL_SPACED } else { FULL }
+    }
+
     /// Up to where a queue is none, from where on it is ours to shorten, and from where on it hurts, in microseconds. Where
     /// packets come at uneven times anyway, a short queue cannot be told from chance.
     fn bounds(&self) -> (u64, u64, u64) {
         // On a thin path one packet alone is a queue.
-        let packet_us = self.delivered().map_or(0, |delivered| (PACKET_BITS * 1e6 / delivered) as u64).min(LONG_US.1);
+        let delivered = self.delivered();
+        let packet_us = delivered.map_or(0, |delivered| (PACKET_BITS * 1e6 / delivered) as u64).min(LONG_US.1);
+        let packet_us = if self.spaced { packet_us.min(BEHIND_US.max(packet_us / 2)) } else { packet_us };
         let noise_us = self.noise_us as u64;
         let free_us = (FREE_US.0 + noise_us).min(FREE_US.1);
         let long_us = (LONG_US.0 + 3 * noise_us).min(LONG_US.1);
@@ -309,11 +329,11 @@ impl Estimator for DelayEstimator {
             self.raise(now_us, since_us);
         } else if queue_us > free_us
             && settled
-            && self.capacity.is_some_and(|capacity| self.rate > FULL * capacity)
+            && self.capacity.is_some_and(|capacity| self.rate > self.full() * capacity)
             && let Some(delivered) = delivered
         {
             self.lower(now_us, delivered * EASE);
-            self.drained = self.capacity.map(|capacity| capacity * FULL);
+            self.drained = self.capacity.map(|capacity| capacity * self.full());
         }
         self.rate = self.rate.clamp(LEAST_BPS, MOST_BPS);
     }
@@ -324,6 +344,10 @@ impl Estimator for DelayEstimator {
 
     fn headroom(&self) -> Headroom {
         self.headroom
+    }
+
+    fn spaced(&mut self, spaced: bool) {
+        self.spaced = spaced;
     }
 
     fn moved(&mut self) {

@@ -1,11 +1,7 @@
-//! A sealed frame in packets: equal parts, each behind one byte that says where in the frame it belongs.
+//! A sealed frame in packets: each part behind one byte that says where in the frame it belongs.
 //!
 //! The payload is opaque to everybody between the two phones. The descriptor's bits: `0x80` first part, `0x40` last
 //! part, `0x20` of a key frame; the others are 0.
-
-use bytes::Bytes;
-
-use super::frame::Kind;
 
 /// The longest payload of one packet, its descriptor included: with RTP, its extensions, SRTP, UDP and IPv6 it stays below 1,280 bytes.
 pub const PAYLOAD_BYTES: usize = 1_161;
@@ -30,7 +26,8 @@ pub struct Descriptor {
 }
 
 impl Descriptor {
-    fn byte(self) -> u8 {
+    /// The first byte of a payload.
+    pub fn byte(self) -> u8 {
         let bit = |set, bit| if set { bit } else { 0 };
         bit(self.start, START) | bit(self.end, END) | bit(self.key, KEY)
     }
@@ -42,25 +39,4 @@ impl Descriptor {
         let descriptor = Self { start: byte & START != 0, end: byte & END != 0, key: byte & KEY != 0 };
         (known && !part.is_empty() && payload.len() <= PAYLOAD_BYTES).then_some((descriptor, part))
     }
-}
-
-/// Cuts a sealed frame into payloads of nearly equal size, in order; shared by every link it goes to. Empty for a frame
-/// that is empty or larger than [`SEALED_BYTES`].
-pub fn split(sealed: &[u8], kind: Kind) -> Vec<Bytes> {
-    if sealed.is_empty() || sealed.len() > SEALED_BYTES {
-        return Vec::new();
-    }
-    let count = sealed.len().div_ceil(PAYLOAD_BYTES - 1);
-    let (share, larger) = (sealed.len() / count, sealed.len() % count);
-    let mut rest = sealed;
-    let part = |index: usize| {
-        let (part, after) = rest.split_at(share + usize::from(index < larger));
-        rest = after;
-        let descriptor = Descriptor { start: index == 0, end: index + 1 == count, key: kind == Kind::Key };
-        let mut payload = Vec::with_capacity(part.len() + 1);
-        payload.push(descriptor.byte());
-        payload.extend_from_slice(part);
-        Bytes::from(payload)
-    };
-    (0..count).map(part).collect()
 }

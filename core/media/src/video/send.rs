@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use super::frame::Kind;
+use super::packet::{Descriptor, PAYLOAD_BYTES, SEALED_BYTES};
 
 /// Packets remembered so that they can be sent again.
 const HISTORY: usize = 2_048;
@@ -19,7 +20,11 @@ pub const QUEUE_US: u64 = 250_000;
 const HASTE: (u64, u64) = (11, 10);
 /// Beside the packets that may leave at once, what the pace gives in this time.
 const BURST_US: u64 = 4_000;
-const LARGEST: u64 = (super::packet::PAYLOAD_BYTES + OVERHEAD) as u64;
+const LARGEST: u64 = (PAYLOAD_BYTES + OVERHEAD) as u64;
+/// The shortest part of a longer frame.
+const LEAST_PART: usize = 200;
+/// Up to here a frame is a small one.
+const SMALL: usize = 500;
 /// What a packet takes beside its payload: RTP with extensions, SRTP, UDP, IPv4.
 pub const OVERHEAD: usize = 12 + 8 + 16 + 28;
 
@@ -32,10 +37,48 @@ pub struct Packet {
     pub timestamp: u32,
     /// The last one of its frame.
     pub last: bool,
-    /// Descriptor and part of the sealed frame.
-    pub payload: Bytes,
+    /// Where in the frame it belongs: the first byte of its payload.
+    pub descriptor: Descriptor,
+    /// Its part of the sealed frame: what follows.
+    pub part: Bytes,
     /// It was sent before.
     pub again: bool,
+}
+
+impl Packet {
+    /// Appends its payload.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.push(self.descriptor.byte());
+        out.extend_from_slice(&self.part);
+    }
+}
+
+/// A frame of which something is still to be sent.
+#[derive(Debug)]
+struct Frame {
+    timestamp: u32,
+    key: bool,
+    begun: bool,
+    rest: Bytes,
+}
+
+/// What there is room for on the path, in bytes with all that a packet takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Room {
+    /// Now.
+    pub left: u64,
+    /// Once there is as much as there ever is.
+    pub whole: u64,
+}
+
+impl Room {
+    /// More than anything takes.
+    pub const ANY: Self = Self { left: u64::MAX, whole: u64::MAX };
+
+    /// Room for a packet without these bytes of it.
+    pub(super) fn without(self, bytes: u64) -> Self {
+        Self { left: self.left.saturating_sub(bytes), whole: self.whole.saturating_sub(bytes) }
+    }
 }
 
 /// What became of a frame.
@@ -65,10 +108,11 @@ pub struct SenderStats {
 /// Sends one track to one peer.
 ///
 /// Repeats go before new packets, both within the pace. A frame is sent whole or not at all: one that was begun is
-/// finished even if the frames behind it are dropped.
+/// finished even if the frames behind it are dropped. It is cut when it leaves: into equal parts, or into what there is room
+/// for.
 #[derive(Debug)]
 pub struct Sender {
-    queue: VecDeque<Packet>,
+    queue: VecDeque<Frame>,
     queued: u64,
     repeats: VecDeque<u16>,
     history: BTreeMap<i64, Sent>,
@@ -130,43 +174,31 @@ impl Sender {
         self.queued.saturating_mul(8_000_000) / self.target_bps
     }
 
-    /// Queues a frame that [`super::split`] cut.
-    pub fn push(&mut self, kind: Kind, timestamp: u32, payloads: &[Bytes]) -> Pushed {
-        let waits = self.queue_us() > QUEUE_US;
-        if waits {
+    /// Queues a sealed frame, at most [`SEALED_BYTES`] long; an empty one is dropped as a longer one is.
+    pub fn push(&mut self, kind: Kind, timestamp: u32, sealed: &Bytes) -> Pushed {
+        if self.queue_us() > QUEUE_US {
             self.drop_unbegun();
             self.needs_key = true;
         }
+        let fits = (1..=SEALED_BYTES).contains(&sealed.len());
         // A key frame goes even into a long queue that could not be emptied: without it nothing ever would.
-        if payloads.is_empty() || self.needs_key && kind == Kind::Delta {
+        if !fits || self.needs_key && kind == Kind::Delta {
             self.stats.dropped += 1;
             return Pushed::Dropped;
         }
         self.needs_key = false;
         self.stats.frames += 1;
-        let last = payloads.len() - 1;
-        for (index, payload) in payloads.iter().enumerate() {
-            self.queued += size(payload);
-            let (sequence, payload) = (0, payload.clone());
-            self.queue.push_back(Packet { sequence, timestamp, last: index == last, payload, again: false });
-        }
+        self.queued += weight(sealed.len());
+        self.queue.push_back(Frame { timestamp, key: kind == Kind::Key, begun: false, rest: sealed.clone() });
         Pushed::Queued
     }
 
     /// Drops every queued frame of which nothing was sent.
     fn drop_unbegun(&mut self) {
-        let begun = match self.queue.front() {
-            Some(first) if !is_start(first) => first.timestamp,
-            _ => return self.clear(0),
-        };
-        let keep = self.queue.iter().take_while(|packet| packet.timestamp == begun).count();
-        self.clear(keep);
-    }
-
-    fn clear(&mut self, keep: usize) {
-        for packet in self.queue.drain(keep..) {
-            self.queued -= size(&packet.payload);
-            self.stats.dropped += u64::from(packet.last);
+        let keep = usize::from(self.queue.front().is_some_and(|first| first.begun));
+        for frame in self.queue.drain(keep..) {
+            self.queued -= weight(frame.rest.len());
+            self.stats.dropped += 1;
         }
     }
 
@@ -186,16 +218,16 @@ impl Sender {
         self.next + i64::from(sequence.wrapping_sub(self.next as u16).cast_signed())
     }
 
-    /// The next packet that may leave now.
-    pub fn poll(&mut self, now_us: u64) -> Option<Packet> {
+    /// The next packet that may leave now, for which there is `room`.
+    pub fn poll(&mut self, now_us: u64, room: Room) -> Option<Packet> {
         self.refill(now_us);
         while let Some(number) = self.repeats.front().map(|sequence| self.number(*sequence)) {
             let Some(sent) = self.history.get_mut(&number) else {
                 self.repeats.pop_front();
                 continue;
             };
-            let bytes = size(&sent.packet.payload);
-            if bytes > self.budget {
+            let bytes = size(sent.packet.part.len());
+            if bytes > self.budget.min(room.left) {
                 return None;
             }
             self.repeats.pop_front();
@@ -205,14 +237,31 @@ impl Sender {
             self.stats.repeats += 1;
             return Some(Packet { again: true, ..sent.packet.clone() });
         }
-        let bytes = self.queue.front().map(|packet| size(&packet.payload)).filter(|bytes| *bytes <= self.budget)?;
-        let mut packet = self.queue.pop_front()?;
-        packet.sequence = self.next as u16;
-        self.budget -= bytes;
-        self.queued -= bytes;
+        let packet = self.cut(room)?;
         self.stats.packets += 1;
-        self.stats.bytes += bytes;
+        self.stats.bytes += size(packet.part.len());
         self.remember(now_us, packet.clone());
+        Some(packet)
+    }
+
+    /// Cuts the next packet off what waits.
+    fn cut(&mut self, room: Room) -> Option<Packet> {
+        let sequence = self.next as u16;
+        let Frame { timestamp, key, begun, rest } = self.queue.front_mut()?;
+        let (whole, left) = (rest.len(), usize::try_from(room.left).unwrap_or(usize::MAX).saturating_sub(OVERHEAD + 1));
+        let length = share(whole).min(left);
+        if length < least(whole, room.whole) || size(length) > self.budget {
+            return None;
+        }
+        let part = rest.split_to(length);
+        let descriptor = Descriptor { start: !*begun, end: rest.is_empty(), key: *key };
+        let packet = Packet { sequence, timestamp: *timestamp, last: rest.is_empty(), descriptor, part, again: false };
+        *begun = true;
+        self.budget -= size(length);
+        self.queued -= weight(whole) - weight(rest.len());
+        if packet.last {
+            self.queue.pop_front();
+        }
         Some(packet)
     }
 
@@ -246,14 +295,24 @@ impl Sender {
         self.target_bps.saturating_mul(HASTE.0) / HASTE.1
     }
 
-    /// When [`Sender::poll`] has something; none while nothing waits.
+    /// The packet that is to be sent again next.
+    fn again(&self) -> Option<&Packet> {
+        Some(&self.history.get(&self.number(*self.repeats.front()?))?.packet)
+    }
+
+    /// What the next packet takes at least, where there is this room in all, if there is one.
+    pub(super) fn least_bytes(&self, whole: u64) -> Option<u64> {
+        let again = self.again().map(|packet| packet.part.len());
+        again.or_else(|| Some(least(self.queue.front()?.rest.len(), whole))).map(size)
+    }
+
+    /// When [`Sender::poll`] has something, given room; none while nothing waits.
     pub fn deadline_us(&self) -> Option<u64> {
-        let repeat = self.repeats.front().and_then(|sequence| self.history.get(&self.number(*sequence)));
-        let bytes = match repeat {
+        let bytes = match self.again() {
             // A frame waits for it at the other end.
-            Some(sent) => size(&sent.packet.payload),
+            Some(packet) => size(packet.part.len()),
             // Where several may leave at once the pace is kept by halves of that, not packet by packet.
-            None => size(&self.queue.front()?.payload).max(self.queued.min(self.at_once / 2 * LARGEST)),
+            None => size(share(self.queue.front()?.rest.len())).max(self.queued.min(self.at_once / 2 * LARGEST)),
         };
         let short = bytes.saturating_sub(self.budget);
         let wait_us = (short * 8_000_000).div_ceil(self.pace_bps().max(1));
@@ -261,12 +320,25 @@ impl Sender {
     }
 }
 
-fn size(payload: &Bytes) -> u64 {
-    (payload.len() + OVERHEAD) as u64
+/// The shortest first part of so many bytes of a frame. A header more costs a small frame a good part of itself: that waits
+/// if there is room for all of it soon.
+fn least(rest: usize, whole: u64) -> usize {
+    if rest <= SMALL && size(rest) <= whole { rest } else { rest.min(LEAST_PART) }
 }
 
-fn is_start(packet: &Packet) -> bool {
-    super::packet::Descriptor::read(&packet.payload).is_some_and(|(descriptor, _)| descriptor.start)
+/// The first of the equal parts that this many bytes of a frame are cut into.
+fn share(rest: usize) -> usize {
+    rest.div_ceil(rest.div_ceil(PAYLOAD_BYTES - 1).max(1))
+}
+
+/// What a part takes on the wire.
+fn size(part: usize) -> u64 {
+    (part + 1 + OVERHEAD) as u64
+}
+
+/// What this many bytes of a frame take on the wire, in equal parts.
+fn weight(rest: usize) -> u64 {
+    (rest + rest.div_ceil(PAYLOAD_BYTES - 1) * (1 + OVERHEAD)) as u64
 }
 
 #[cfg(test)]
@@ -278,9 +350,9 @@ mod tests {
     fn packets_leave_by_halves_of_what_may_leave_at_once_and_what_is_missed_as_soon_as_the_pace_allows() {
         let mut sender = Sender::new(1_000_000, 0);
         sender.set_at_once(8);
-        sender.push(Kind::Key, 0, &super::super::split(&[1; 60_000], Kind::Key));
+        sender.push(Kind::Key, 0, &vec![1; 60_000].into());
         let mut now_us = 0;
-        let leave = |sender: &mut Sender, now_us| std::iter::from_fn(|| sender.poll(now_us)).count();
+        let leave = |sender: &mut Sender, now_us| std::iter::from_fn(|| sender.poll(now_us, Room::ANY)).count();
         leave(&mut sender, now_us);
         let wait_us = sender.deadline_us().unwrap() - now_us;
         now_us += wait_us;

@@ -5,11 +5,12 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::burst::Burst;
-use super::estimate::{Estimator, Fate};
+use super::estimate::{Estimator, FULL_SPACED, Fate};
 use super::frame::Kind;
+use super::gap::Gaps;
 use super::probe::Probe;
 use super::report::{Report, Track};
-use super::send::{OVERHEAD, Pushed, Sender, SenderStats};
+use super::send::{OVERHEAD, Pushed, Room, Sender, SenderStats};
 
 /// Packets whose fate may still be told.
 const REMEMBERED: usize = 4_096;
@@ -23,10 +24,15 @@ const SILENCE_US: u64 = 500_000;
 const RESTED_US: u64 = 10_000_000;
 /// The first byte of a packet that carries nothing but its own weight.
 pub(super) const FILLER: u8 = 0x40;
-/// Its length: what the largest packets have.
+/// Its length: what the largest packets have, or less if there is less room, and at least.
 const FILLER_BYTES: usize = super::packet::PAYLOAD_BYTES;
+const LEAST_FILLER: usize = 200;
+/// The track and the number in it, in front of each part of a frame.
+pub(super) const PREFIX_BYTES: usize = 3;
 /// What the last, half empty packets of thirty frames a second take.
 const FRAME_BPS: u64 = 16_000;
+/// What one packet more in each gap takes.
+const GAP_BPS: u64 = 24_000;
 /// A screen with writing on it matters more than a face: its part of the target, in quarters.
 const SCREEN_QUARTERS: u64 = 3;
 
@@ -76,6 +82,9 @@ pub struct Uplink<E> {
     filler_bps: u64,
     probe: Probe,
     burst: Burst,
+    gaps: Gaps,
+    /// Whether they were used lately.
+    spaced: bool,
     /// When what has left so far would have, one after the other at the pace of fillers.
     paced_us: u64,
 }
@@ -101,6 +110,8 @@ impl<E: Estimator> Uplink<E> {
             filler_bps: 0,
             probe: Probe::default(),
             burst: Burst::new(),
+            gaps: Gaps::default(),
+            spaced: false,
             paced_us: 0,
         }
     }
@@ -131,7 +142,8 @@ impl<E: Estimator> Uplink<E> {
     /// What an encoder of this track should make, in bits a second: its part of the target without what packets add.
     pub fn encoder_bps(&self, track: Track) -> u64 {
         let share = self.share_bps(track);
-        (share / 16 * 15).saturating_sub(FRAME_BPS).max(share / 2)
+        let frames = if self.spaced { FRAME_BPS + GAP_BPS.min(share / 12) } else { FRAME_BPS };
+        (share / 16 * 15).saturating_sub(frames).max(share / 2)
     }
 
     fn share_bps(&self, track: Track) -> u64 {
@@ -158,16 +170,32 @@ impl<E: Estimator> Uplink<E> {
         self.tracks[track as usize].stats()
     }
 
-    /// Queues a frame that [`super::split`] cut.
-    pub fn push(&mut self, track: Track, kind: Kind, timestamp: u32, payloads: &[Bytes]) -> Pushed {
-        self.tracks[track as usize].push(kind, timestamp, payloads)
+    /// A packet of sound left on the same link, so long after the one before: while somebody speaks, pictures leave between
+    /// one and the next.
+    pub fn sound(&mut self, at_us: u64, after_us: u64) {
+        self.gaps.sound(at_us, after_us, self.path_bps());
+    }
+
+    /// Whether what waits waits for sound to leave.
+    pub fn follows_sound(&self, now_us: u64) -> bool {
+        self.gaps.is_beating(now_us)
+            && self.deadline_us(now_us).is_some_and(|due_us| due_us >= self.gaps.opens_us(now_us))
+    }
+
+    /// What the path bears when it is full, sound and all.
+    fn path_bps(&self) -> u64 {
+        (self.estimator.target_bps() as f64 / FULL_SPACED) as u64 + self.gaps.sound_bps()
+    }
+
+    /// Queues a sealed frame; see [`Sender::push`].
+    pub fn push(&mut self, track: Track, kind: Kind, timestamp: u32, sealed: &Bytes) -> Pushed {
+        self.tracks[track as usize].push(kind, timestamp, sealed)
     }
 
     fn share(&mut self) {
         for track in Track::ALL {
             let share = self.share_bps(track);
             self.tracks[track as usize].set_target_bps(share);
-            self.tracks[track as usize].set_at_once(self.burst.most());
         }
     }
 
@@ -202,21 +230,30 @@ impl<E: Estimator> Uplink<E> {
             self.tried_us = now_us;
             self.moved();
         }
-        let picture =
-            Track::ALL.into_iter().rev().find_map(|track| Some((track, self.tracks[track as usize].poll(now_us)?)));
-        let Some((track, packet)) = picture else { return self.fill(now_us, waits) };
-        let mut payload = Vec::with_capacity(3 + packet.payload.len());
+        let room = self.gaps.room(now_us, self.path_bps());
+        let at_once = self.burst.most().max(self.gaps.at_once(now_us, self.path_bps()));
+        let picture = Track::ALL.into_iter().rev().find_map(|track| {
+            let sender = &mut self.tracks[track as usize];
+            sender.set_at_once(at_once);
+            Some((track, sender.poll(now_us, room.without(PREFIX_BYTES as u64))?))
+        });
+        let Some((track, packet)) = picture else { return self.fill(now_us, waits, room) };
+        let mut payload = Vec::with_capacity(PREFIX_BYTES + 1 + packet.part.len());
         payload.push(track as u8);
         payload.extend_from_slice(&packet.sequence.to_be_bytes());
-        payload.extend_from_slice(&packet.payload);
+        packet.write(&mut payload);
         Some(self.leave(now_us, packet.timestamp, packet.last, payload.into()))
     }
 
-    fn fill(&mut self, now_us: u64, waits: bool) -> Option<Outgoing> {
+    fn fill(&mut self, now_us: u64, waits: bool, room: Room) -> Option<Outgoing> {
         if waits || self.filler_due_us(now_us).is_none_or(|due_us| due_us > now_us) {
             return None;
         }
-        let mut payload = vec![0; FILLER_BYTES];
+        let length = FILLER_BYTES.min(usize::try_from(room.left).unwrap_or(usize::MAX).saturating_sub(OVERHEAD));
+        if length < LEAST_FILLER {
+            return None;
+        }
+        let mut payload = vec![0; length];
         payload[0] = FILLER;
         Some(self.leave(now_us, 0, false, payload.into()))
     }
@@ -236,6 +273,7 @@ impl<E: Estimator> Uplink<E> {
             self.heard_us = Some(now_us);
         }
         self.open += u64::from(bytes);
+        self.gaps.left(now_us, u64::from(bytes), self.path_bps());
         self.trim();
         self.tried_us = now_us;
         let bits = u64::from(bytes) * 8_000_000;
@@ -271,6 +309,8 @@ impl<E: Estimator> Uplink<E> {
         let fates = self.fates(now_us, report);
         if !fates.is_empty() {
             self.heard_us = Some(now_us);
+            self.spaced = self.gaps.is_beating(now_us);
+            self.estimator.spaced(self.spaced);
             self.estimator.reported(now_us, &fates);
             self.burst.look(now_us, &fates, self.estimator.headroom());
             if self.active.contains(&true) {
@@ -324,10 +364,16 @@ impl<E: Estimator> Uplink<E> {
         fates
     }
 
-    /// When [`Uplink::poll`] may have something; none while nothing waits.
+    /// When [`Uplink::poll`] may have something, if no sound leaves before; none while nothing waits.
     pub fn deadline_us(&self, now_us: u64) -> Option<u64> {
-        let pictures_us = self.tracks.iter().filter_map(Sender::deadline_us).min();
-        let due_us = pictures_us.or_else(|| self.filler_due_us(now_us))?;
+        let room = self.gaps.room(now_us, self.path_bps());
+        let opens_us = |bytes: u64| if bytes <= room.left { 0 } else { self.gaps.opens_us(now_us) };
+        let picture_us = |track: &Sender| {
+            let bytes = track.least_bytes(room.without(PREFIX_BYTES as u64).whole)? + PREFIX_BYTES as u64;
+            Some(track.deadline_us()?.max(opens_us(bytes)))
+        };
+        let filler_us = || Some(self.filler_due_us(now_us)?.max(opens_us((LEAST_FILLER + OVERHEAD) as u64)));
+        let due_us = self.tracks.iter().filter_map(picture_us).min().or_else(filler_us)?;
         if !self.is_full(now_us) {
             return Some(due_us);
         }

@@ -132,6 +132,7 @@ impl Leg {
         let mut key = false;
         if self.speaks && now.is_multiple_of(VOICE_US) {
             let came = self.forth.carry(now, VOICE_BYTES, &mut self.dice);
+            self.uplink.sound(now, VOICE_US);
             self.voice.extend(came.map(|came| came - now));
         }
         while let Some(packet) = self.uplink.poll(now) {

@@ -46,6 +46,7 @@ fn tiles(played: &Played) -> String {
             "from camera to decoder, median and 95 %",
         ),
         tile(format!("{} ms", figures.lip_sync_ms[1]), "from their sound, 95 %"),
+        tile(format!("{:.1} ms", figures.voice_waited_ms[1]), "the voice waited, 99 %"),
         tile(format!("{} kbit/s", figures.kbps), "of pictures arrived"),
         tile(format!("{:.1} dB", figures.psnr_db), "luma PSNR against what was filmed"),
     ];

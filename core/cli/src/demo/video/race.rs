@@ -41,6 +41,8 @@ struct Row {
     delay_p95_ms: u64,
     /// How long packets waited at 95 %.
     queue_p95_ms: u64,
+    /// How long packets of sound waited at 99 %.
+    voice_p99_ms: f64,
     /// On the path that changes: how long it took from the drop until nothing waited longer than 300 ms.
     drained_ms: Option<u64>,
     /// The longest wait later than two seconds after the drop.
@@ -79,7 +81,13 @@ pub async fn run(args: &Args, peers: &Path) -> Result<bool, Trouble> {
         }
         let drained = ours.drained_ms.is_none_or(|ms| ms <= 2_000) && ours.longest_ms.is_none_or(|ms| ms <= 300);
         let even = path == STEPS || ours.freezes_a_minute <= 1.0 && ours.delay_p95_ms <= 200;
-        for (holds, what) in [(drained, "the queue was not short after two seconds"), (even, "it froze, or was late")] {
+        let spoken = path == STEPS || ours.voice_p99_ms <= 5.0;
+        let promises = [
+            (drained, "the queue was not short after two seconds"),
+            (even, "it froze, or was late"),
+            (spoken, "the voice waited longer than 5 ms at 99 %"),
+        ];
+        for (holds, what) in promises {
             if !holds {
                 say(format_args!("NOT HELD: {what}"));
             }
@@ -95,10 +103,12 @@ pub async fn run(args: &Args, peers: &Path) -> Result<bool, Trouble> {
 }
 
 fn line(row: &Row) -> String {
-    let Row { who, frames_a_second, freezes_a_minute, kbps, wire_kbps, delay_p95_ms, queue_p95_ms, .. } = row;
+    let Row {
+        who, frames_a_second, freezes_a_minute, kbps, wire_kbps, delay_p95_ms, queue_p95_ms, voice_p99_ms, ..
+    } = row;
     let mut line = format!(
         "{who:>8}: {frames_a_second:.1} frames a second, {freezes_a_minute:.1} freezes a minute, {kbps} kbit/s ({wire_kbps} with all that goes along), p95 of a \
-         frame {delay_p95_ms} ms, p95 of the queue {queue_p95_ms} ms"
+         frame {delay_p95_ms} ms, p95 of the queue {queue_p95_ms} ms, p99 of the voice in it {voice_p99_ms:.1} ms"
     );
     if let (Some(drained), Some(longest), Some(narrow), Some(wide)) =
         (row.drained_ms, row.longest_ms, row.narrow_kbps, row.wide_kbps)
@@ -114,6 +124,7 @@ fn line(row: &Row) -> String {
 fn queued(row: &mut Row, road: &Road, path: &str, until_ms: u64) {
     let looks = road.looks();
     let warm: Vec<&Look> = looks.iter().filter(|look| (WARM_MS..until_ms).contains(&look.at_ms)).collect();
+    row.voice_p99_ms = road.voice_waited_ms(WARM_MS..until_ms)[1];
     row.queue_p95_ms = at(warm.iter().map(|look| look.waited_ms).collect(), 950);
     if let (Some(first), Some(last)) = (warm.first(), warm.last()) {
         row.wire_kbps = (last.bytes - first.bytes) * 8 / (last.at_ms - first.at_ms).max(1);
