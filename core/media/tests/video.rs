@@ -139,6 +139,20 @@ fn packets_add_little_to_a_frame() {
     }
 }
 
+/// A path may have become so slow that what was sent before fits into no gap any more.
+#[test]
+fn what_is_sent_again_leaves_alone_where_it_fits_into_no_gap() {
+    let mut sender = Sender::new(1_000_000, 0);
+    sender.push(Kind::Key, 0, &vec![1; 1_000].into());
+    assert!(sender.poll(0, Room::ANY).is_some());
+    let now_us = 100_000;
+    sender.asked(now_us, &[0]);
+    let small = Room { left: 500, whole: 500, alone: false };
+    assert_eq!(sender.poll(now_us, small), None);
+    assert_eq!(sender.poll(now_us, Room { whole: 1_500, alone: true, ..small }), None, "there will be room");
+    assert!(sender.poll(now_us, Room { alone: true, ..small }).is_some_and(|packet| packet.again));
+}
+
 /// A slow path between two packets of sound has room for so much: a frame is cut to what there is, and not into crumbs.
 #[test]
 fn a_frame_is_cut_to_the_room_there_is_and_arrives_bit_for_bit() {
@@ -151,7 +165,7 @@ fn a_frame_is_cut_to_the_room_there_is_and_arrives_bit_for_bit() {
     while got.is_none() && now_us < 1_000_000 {
         now_us += 1_000;
         let left = dice.roll(1_500);
-        if let Some(packet) = sender.poll(now_us, Room { left, whole: 1_500 }) {
+        if let Some(packet) = sender.poll(now_us, Room { left, whole: 1_500, alone: false }) {
             assert!(payload(&packet).len() as u64 + OVERHEAD as u64 <= left);
             assert!(packet.part.len() >= 200 || packet.last, "{} bytes", packet.part.len());
             receiver.insert(now_us, packet.sequence, packet.timestamp, payload(&packet));

@@ -9,11 +9,11 @@ const BEAT_US: u64 = 20_000;
 const BEATS: u64 = 3;
 /// How late a packet of sound may be before it is taken for one that does not come, and in silence.
 const PATIENCE_US: u64 = 5_000;
-const SILENT_US: u64 = 1_000;
+const SILENT_US: u64 = 300;
 /// For so long after a packet of sound the next may come at its beat: silence is told every 400 ms.
 const LASTS_US: u64 = 1_500_000;
 /// For how long a packet of a picture may still be on its way when sound leaves: to fill every gap to its end would make crumbs.
-const OVER_US: u64 = 800;
+const OVER_US: u64 = 600;
 /// What a packet of sound takes on the wire.
 const SOUND_BYTES: u64 = 74 + OVERHEAD as u64;
 /// What the largest packet of a picture takes there.
@@ -80,11 +80,12 @@ impl Gaps {
     pub fn room(&self, now_us: u64, path_bps: u64) -> Room {
         let Some((due_us, _)) = self.due_us(now_us) else { return Room::ANY };
         let (end_us, whole) = (due_us + OVER_US, self.whole(path_bps));
-        // Where no packet fits into a gap, one alone follows sound once all before it has passed.
-        if whole < LEAST_BYTES && now_us < end_us && self.passed_us <= now_us + time_us(SOUND_BYTES, path_bps) {
+        // What fits into no gap follows sound alone once all before it has passed: where none does, anything.
+        let alone = now_us < end_us && self.passed_us <= now_us + time_us(SOUND_BYTES, path_bps);
+        if alone && whole < LEAST_BYTES {
             return Room::ANY;
         }
-        Room { left: bytes(end_us.saturating_sub(self.passed_us.max(now_us)), path_bps), whole }
+        Room { left: bytes(end_us.saturating_sub(self.passed_us.max(now_us)), path_bps), whole, alone }
     }
 
     /// Packets that may leave at once: a gap's.

@@ -69,15 +69,22 @@ pub struct Room {
     pub left: u64,
     /// Once there is as much as there ever is.
     pub whole: u64,
+    /// Whether what needs more than that may leave now.
+    pub alone: bool,
 }
 
 impl Room {
     /// More than anything takes.
-    pub const ANY: Self = Self { left: u64::MAX, whole: u64::MAX };
+    pub const ANY: Self = Self { left: u64::MAX, whole: u64::MAX, alone: true };
 
     /// Room for a packet without these bytes of it.
     pub(super) fn without(self, bytes: u64) -> Self {
-        Self { left: self.left.saturating_sub(bytes), whole: self.whole.saturating_sub(bytes) }
+        Self { left: self.left.saturating_sub(bytes), whole: self.whole.saturating_sub(bytes), ..self }
+    }
+
+    /// Whether a packet of so many bytes may leave now.
+    pub(super) fn fits(self, bytes: u64) -> bool {
+        bytes <= self.left || self.alone && bytes > self.whole
     }
 }
 
@@ -123,6 +130,8 @@ pub struct Sender {
     /// Packets that may leave at once.
     at_once: u64,
     needs_key: bool,
+    /// What of the queue is left when the next frame comes, on the average over a few.
+    left_us: u64,
     stats: SenderStats,
 }
 
@@ -148,6 +157,7 @@ impl Sender {
             refilled_us: None,
             at_once: 1,
             needs_key: true,
+            left_us: 0,
             stats: SenderStats::default(),
         };
         sender.budget = sender.burst();
@@ -169,6 +179,11 @@ impl Sender {
         self.stats
     }
 
+    /// How long what is left of the queue when a frame comes would take, on the average: more than a little is more than leaves.
+    pub(super) fn left_us(&self) -> u64 {
+        self.left_us
+    }
+
     /// How long the queue would take at the target.
     pub fn queue_us(&self) -> u64 {
         self.queued.saturating_mul(8_000_000) / self.target_bps
@@ -176,6 +191,7 @@ impl Sender {
 
     /// Queues a sealed frame, at most [`SEALED_BYTES`] long; an empty one is dropped as a longer one is.
     pub fn push(&mut self, kind: Kind, timestamp: u32, sealed: &Bytes) -> Pushed {
+        self.left_us = (7 * self.left_us + self.queue_us()) / 8;
         if self.queue_us() > QUEUE_US {
             self.drop_unbegun();
             self.needs_key = true;
@@ -227,7 +243,7 @@ impl Sender {
                 continue;
             };
             let bytes = size(sent.packet.part.len());
-            if bytes > self.budget.min(room.left) {
+            if bytes > self.budget || !room.fits(bytes) {
                 return None;
             }
             self.repeats.pop_front();
@@ -282,6 +298,9 @@ impl Sender {
         // Nothing is added yet: the rest of a byte must not be lost.
         if bytes > 0 || self.refilled_us.is_none() {
             self.refilled_us = Some(now_us);
+            if self.queue.is_empty() {
+                self.left_us = self.left_us.saturating_sub(since_us / 4);
+            }
             self.budget = self.budget.saturating_add(bytes).min(burst);
         }
     }

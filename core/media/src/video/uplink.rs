@@ -33,6 +33,8 @@ pub(super) const PREFIX_BYTES: usize = 3;
 const FRAME_BPS: u64 = 16_000;
 /// What one packet more in each gap takes.
 const GAP_BPS: u64 = 24_000;
+/// So much of a queue may be left when a frame comes; a quarter less is made where so much more is.
+const LEFT_US: (u64, u64) = (15_000, 75_000);
 /// A screen with writing on it matters more than a face: its part of the target, in quarters.
 const SCREEN_QUARTERS: u64 = 3;
 
@@ -143,6 +145,8 @@ impl<E: Estimator> Uplink<E> {
     pub fn encoder_bps(&self, track: Track) -> u64 {
         let share = self.share_bps(track);
         let frames = if self.spaced { FRAME_BPS + GAP_BPS.min(share / 12) } else { FRAME_BPS };
+        let behind_us = self.tracks[track as usize].left_us().saturating_sub(LEFT_US.0).min(LEFT_US.1);
+        let share = share - share * behind_us / (4 * LEFT_US.1);
         (share / 16 * 15).saturating_sub(frames).max(share / 2)
     }
 
@@ -367,12 +371,13 @@ impl<E: Estimator> Uplink<E> {
     /// When [`Uplink::poll`] may have something, if no sound leaves before; none while nothing waits.
     pub fn deadline_us(&self, now_us: u64) -> Option<u64> {
         let room = self.gaps.room(now_us, self.path_bps());
-        let opens_us = |bytes: u64| if bytes <= room.left { 0 } else { self.gaps.opens_us(now_us) };
+        let opens_us = |fits: bool| if fits { 0 } else { self.gaps.opens_us(now_us) };
         let picture_us = |track: &Sender| {
-            let bytes = track.least_bytes(room.without(PREFIX_BYTES as u64).whole)? + PREFIX_BYTES as u64;
-            Some(track.deadline_us()?.max(opens_us(bytes)))
+            let room = room.without(PREFIX_BYTES as u64);
+            Some(track.deadline_us()?.max(opens_us(room.fits(track.least_bytes(room.whole)?))))
         };
-        let filler_us = || Some(self.filler_due_us(now_us)?.max(opens_us((LEAST_FILLER + OVERHEAD) as u64)));
+        let filler_us =
+            || Some(self.filler_due_us(now_us)?.max(opens_us((LEAST_FILLER + OVERHEAD) as u64 <= room.left)));
         let due_us = self.tracks.iter().filter_map(picture_us).min().or_else(filler_us)?;
         if !self.is_full(now_us) {
             return Some(due_us);
