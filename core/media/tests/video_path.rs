@@ -435,6 +435,31 @@ impl Estimator for Told {
     }
 }
 
+#[test]
+fn an_encoder_whose_frames_wait_is_told_to_make_less_until_none_waits() {
+    let (mut uplink, mut downlink) = (Uplink::new(Told::default(), 0), Downlink::new());
+    uplink.set_active(Track::Camera, true);
+    let before = uplink.encoder_bps(Track::Camera);
+    let mut run = |from_ms: u64, until_ms: u64, bytes: usize| {
+        for now_us in (from_ms..until_ms).map(|now_ms| now_ms * MS) {
+            if now_us.is_multiple_of(33 * MS) {
+                uplink.push(Track::Camera, Kind::Key, now_us as u32, &vec![0; bytes].into());
+            }
+            while let Some(packet) = uplink.poll(now_us) {
+                downlink.insert(now_us, packet.sequence, packet.timestamp, &packet.payload);
+            }
+            if let Some(report) = downlink.report(now_us) {
+                uplink.report(now_us, &report);
+            }
+        }
+        uplink.encoder_bps(Track::Camera)
+    };
+    assert_eq!(run(0, 2_000, 3_500), before, "frames of what the path bears wait for none");
+    let behind = run(2_000, 3_000, 5_500);
+    assert!(behind < before * 8 / 10 && behind > before * 7 / 10, "{behind} of {before} bit/s");
+    assert_eq!(run(3_000, 4_000, 0), before, "nothing waits any more");
+}
+
 /// A path that was shorter would leave its length behind: everything on the new one would look like a queue.
 #[test]
 fn what_was_under_way_when_the_path_changed_tells_nothing_of_the_new_one() {
