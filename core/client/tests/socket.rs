@@ -296,25 +296,6 @@ async fn a_server_that_takes_nothing_is_noticed_by_a_full_queue() {
 }
 
 #[tokio::test]
-async fn a_server_that_speaks_nothing_newer_than_tls_1_2_is_not_spoken_to() {
-    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
-    let (root, key) = (made.cert.der().clone(), made.signing_key.serialize_der());
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = rustls::ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(&[&rustls::version::TLS12])
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![root.clone()], rustls::pki_types::PrivateKeyDer::Pkcs8(key.into()))
-        .unwrap();
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let url = format!("wss://localhost:{}", listener.local_addr().unwrap().port());
-    let phone = Phone::start(Server::parse(&url, Plain::LoopbackOnly, &[root.to_vec()]).unwrap());
-    let (tcp, _) = listener.accept().await.unwrap();
-    assert!(tokio_rustls::TlsAcceptor::from(Arc::new(config)).accept(tcp).await.is_err());
-    phone.socket.close().await;
-}
-
-#[tokio::test]
 async fn a_server_of_ones_own_is_trusted_by_its_certificate_and_no_other() {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let (root, key) = (made.cert.der().clone(), made.signing_key.serialize_der());

@@ -98,7 +98,7 @@ fn is_loopback(host: &str) -> bool {
     host == "localhost" || host.parse().is_ok_and(|ip: IpAddr| ip.is_loopback())
 }
 
-/// How servers are spoken to over TLS of which `protocol` is asked: 1.3 (RFC 8446) and nothing older.
+/// How servers are spoken to over TLS of which `protocol` is asked.
 ///
 /// Mozilla's roots come with the library: the same on every phone, without asking the platform, and without those that
 /// a user was talked into installing.
@@ -108,8 +108,8 @@ pub(crate) fn trust(roots: &[Vec<u8>], protocol: &[u8]) -> Result<Arc<ClientConf
         store.add(CertificateDer::from(root.as_slice())).map_err(|_| ServerError::Certificate)?;
     }
     let mut config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_protocol_versions(&[&rustls::version::TLS13])
-        .expect("the provider has suites of TLS 1.3")
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the suites of TLS 1.2 and 1.3")
         .with_root_certificates(store)
         .with_no_client_auth();
     config.alpn_protocols = vec![protocol.to_vec()];
