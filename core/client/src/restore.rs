@@ -179,8 +179,8 @@ mod tests {
         store.keep([Write::Change(&sidetone_engine::row::Change { place, value: Some(vec![0xff]) })]).unwrap();
         let config = Config { seed: [1; 32], login_cost: Cost::Interactive };
         assert!(restore(config, &store).is_err());
-        // Nobody takes anything, so that every row is met by who reads.
-        let (hand, _parts) = sync_channel(0);
+        // Nobody takes anything, and what is before the first row takes all the room: every row is met by who reads.
+        let (hand, _parts) = sync_channel(1);
         let mut reader = Reader { part: Part::default(), hand, opener: store.opener(), friends: Vec::new() };
         assert!(read(&store, &mut reader).is_err());
     }
