@@ -191,6 +191,32 @@ fn a_path_that_becomes_longer_is_not_taken_for_a_full_one() {
     assert!(call.leg.seen.delay(950, 30 * SECOND) < 250 * MS);
 }
 
+/// Beside a voice pictures leave so evenly that a queue of theirs can stand still, as on a path that became longer.
+#[test]
+fn a_queue_that_stands_still_is_emptied_before_the_path_is_taken_for_a_longer_one() {
+    let mut estimator = DelayEstimator::new();
+    let mut learned = u64::MAX;
+    let mut least = u64::MAX;
+    for now_us in (0..8 * SECOND).step_by(50 * MS as usize) {
+        let target = estimator.target_bps();
+        if now_us == 5 * SECOND {
+            learned = target;
+        }
+        if now_us > 5 * SECOND {
+            least = least.min(target);
+        }
+        let waits_us = if now_us > 5 * SECOND && target > learned / 10 * 9 { 9 * MS } else { 0 };
+        let fate = |part: u64| {
+            let sent_us = now_us + part * 5 * MS;
+            let arrived_us = Some(sent_us + 20 * MS + waits_us);
+            Fate { number: now_us / (5 * MS) + part, sent_us, arrived_us, bytes: (target / 200 / 8) as u32 }
+        };
+        estimator.reported(now_us + 70 * MS, &(0..10).map(fate).collect::<Vec<_>>());
+    }
+    assert!(least <= learned / 10 * 9, "{least} of {learned} bit/s");
+    assert!(estimator.target_bps() >= learned / 10 * 7, "and it is used again");
+}
+
 #[test]
 fn jitter_is_not_taken_for_a_queue() {
     let mut path = Path::new(|_| 3_000_000);

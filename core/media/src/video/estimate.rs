@@ -276,6 +276,12 @@ impl DelayEstimator {
         (packet_us + free_us, packet_us + long_us, packet_us + HURTS_US)
     }
 
+    /// Whether a queue has been there, and even, for a while in which nothing was done about it: a queue that we keep up
+    /// ends when less is sent, and only one that does not is the path's own.
+    fn stands(&self, now_us: u64) -> bool {
+        self.queued.is_some_and(|(since_us, ..)| since_us + LONGER_US / 2 <= now_us && self.lowered_us <= since_us)
+    }
+
     /// Whether the queue is there for so long, and so evenly, that the path itself must have become longer.
     fn is_longer(&mut self, now_us: u64, queue_us: u64) -> bool {
         let (since_us, least, most) = self.queued.unwrap_or((now_us, queue_us, queue_us));
@@ -329,7 +335,7 @@ impl Estimator for DelayEstimator {
             self.raise(now_us, since_us);
         } else if queue_us > free_us
             && settled
-            && self.capacity.is_some_and(|capacity| self.rate > self.full() * capacity)
+            && (self.stands(now_us) || self.capacity.is_some_and(|capacity| self.rate > self.full() * capacity))
             && let Some(delivered) = delivered
         {
             self.lower(now_us, delivered * EASE);
