@@ -436,6 +436,33 @@ mod tests {
         runtime.sleep(hour).await;
     }
 
+    /// How often a task turns at once before it naps.
+    fn turns(runtime: &Paced) -> u32 {
+        let turns_at_once = || {
+            let mut sleep = runtime.sleep(Duration::from_secs(3600));
+            let mut ends = || futures_util::FutureExt::now_or_never(&mut sleep).is_some();
+            !ends() && ends()
+        };
+        (0..9).map_while(|_| turns_at_once().then_some(1)).sum()
+    }
+
+    #[tokio::test]
+    async fn so_many_turns_follow_a_packet_in_a_hurry_and_each_nap_over_our_relay() {
+        let runtime = paced(Pace::new());
+        runtime.pace.received();
+        assert_eq!(turns(&runtime), 0);
+        runtime.pace.travel(Route::Relayed {
+            by: RelayedBy::Us,
+            protocol: super::super::Transport::Udp,
+            rtt: Duration::ZERO,
+        });
+        assert_eq!([(); 3].map(|()| turns(&runtime)), [RELAY_TURNS; 3]);
+        let runtime = paced(Pace::new());
+        runtime.pace.hurry();
+        runtime.pace.received();
+        assert_eq!([(); 2].map(|()| turns(&runtime)), [TURNS, 0]);
+    }
+
     #[test]
     fn naps_are_capped_in_a_hurry_kept_when_up_and_stretched_when_idle() {
         let pace = Pace::new();
