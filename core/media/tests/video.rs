@@ -139,6 +139,25 @@ fn packets_add_little_to_a_frame() {
     }
 }
 
+/// Who receives a frame holds so many packets of it: the largest is not cut into crumbs, however little there is room for.
+#[test]
+fn the_largest_frame_passes_the_smallest_room() {
+    let (mut sender, mut receiver) = (Sender::new(1_000_000_000, 0), Receiver::new());
+    let frame = bytes(SEALED_BYTES, 3);
+    sender.push(Kind::Key, 0, &frame.clone().into());
+    let (mut packets, mut got) = (0, None);
+    for now_us in (0..).step_by(1_000).take(4_000) {
+        let room = Room { left: 300, whole: 300, alone: now_us % 4_000 == 0 };
+        for packet in std::iter::from_fn(|| sender.poll(now_us, room)).take(1) {
+            packets += 1;
+            receiver.insert(now_us, packet.sequence, packet.timestamp, payload(&packet));
+        }
+        got = got.or_else(|| receiver.next(now_us));
+    }
+    assert_eq!(got.expect("it came").bytes, frame);
+    assert!(packets <= PACKETS, "{packets} packets");
+}
+
 /// A path may have become so slow that what was sent before fits into no gap any more.
 #[test]
 fn what_is_sent_again_leaves_alone_where_it_fits_into_no_gap() {

@@ -105,3 +105,25 @@ impl Pulse {
 fn as_us(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn each_beat_is_told_once_with_the_time_since_the_one_before() {
+        let pulse = Pulse::new();
+        assert!(pulse.newer(None).is_none());
+        pulse.beat();
+        let first = pulse.newer(None).expect("there was one");
+        assert!(pulse.newer(Some(first)).is_none());
+        let beaten = pulse.beaten();
+        while pulse.epoch.elapsed() < first.at - pulse.epoch + Duration::from_millis(2) {
+            tokio::task::yield_now().await;
+        }
+        pulse.beat();
+        beaten.await;
+        let second = pulse.newer(Some(first)).expect("another one");
+        assert_eq!(Duration::from_micros(second.after_us), second.at - first.at);
+    }
+}

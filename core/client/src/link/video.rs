@@ -240,8 +240,7 @@ struct Due {
 
 impl Pictures {
     /// What may leave now, `beat` being a packet of sound that did, and when there may be more.
-    fn due(&self, leaving: &mut Vec<Leaving>, beat: Option<Beat>) -> Due {
-        let now_us = self.inner.now_us();
+    fn due(&self, now_us: u64, leaving: &mut Vec<Leaving>, beat: Option<Beat>) -> Due {
         let mut state = self.inner.state();
         let state = &mut *state;
         if let Some(Beat { at, after_us }) = beat {
@@ -352,7 +351,7 @@ async fn show(shared: &Shared, pictures: &Pictures) {
         let beaten = shared.pulse.beaten();
         let newer = shared.pulse.newer(beat);
         beat = newer.or(beat);
-        let Due { wait_us, follows_sound } = pictures.due(&mut leaving, newer);
+        let Due { wait_us, follows_sound } = pictures.due(pictures.inner.now_us(), &mut leaving, newer);
         for Leaving { sequence, timestamp, marker, payload } in leaving.drain(..) {
             let header = rtp::header::Header {
                 version: 2,
@@ -411,11 +410,41 @@ impl Cable {
     pub fn carry(&self) {
         for (from, to) in [(0, 1), (1, 0)] {
             let mut leaving = Vec::new();
-            self.0[from].due(&mut leaving, None);
+            self.0[from].due(self.0[from].inner.now_us(), &mut leaving, None);
             for Leaving { sequence, timestamp, marker, payload } in leaving {
                 let header = rtp::header::Header { marker, sequence_number: sequence, timestamp, ..Default::default() };
                 self.0[to].heard(&rtp::Packet { header, payload });
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sidetone_media::video::Kind;
+
+    use super::*;
+
+    #[test]
+    fn behind_a_packet_of_sound_pictures_fill_its_gap_and_wait_for_the_next() {
+        let (port, pictures) = port();
+        port.set_active(Track::Camera, true);
+        port.push(Track::Camera, Kind::Key, 0, &vec![0; 100_000].into());
+        let beat = |at_us| {
+            Some(Beat { at: pictures.inner.origin + std::time::Duration::from_micros(at_us), after_us: 20_000 })
+        };
+        // A gap holds less than two packets of a path that is thought to bear 800 kbit/s.
+        let due = |now_us, beat| {
+            let mut leaving = Vec::new();
+            let due = pictures.due(now_us, &mut leaving, beat);
+            (leaving.len(), due.follows_sound)
+        };
+        let first = due(1_000_000, beat(1_000_000));
+        assert_eq!((first.0, due(1_010_000, None).0), (1, 1));
+        assert_eq!(due(1_018_000, None), (0, true));
+        assert_eq!(due(1_021_000, None), (0, true), "sound is late");
+        assert_eq!(due(1_022_000, beat(1_022_000)).0, 1);
+        // Nobody speaks any more.
+        assert!(!due(9_000_000, None).1);
     }
 }

@@ -61,7 +61,6 @@ struct Lane {
     gate: Gate,
     fan: Fan<Who>,
     plain: Vec<u8>,
-    sealed: Vec<u8>,
 }
 
 /// Somebody over one link.
@@ -135,10 +134,10 @@ impl Stage {
             sound: peers.first().and_then(|peer| lock(&peer.ports).1.captured(now_us)),
         };
         lane.gate.admit(&info, &pushed.bytes)?;
-        if lane.fan.paused().is_some() || !lane.seal(&info, &pushed.bytes) {
+        if lane.fan.paused().is_some() {
             return Ok(Pushed::Dropped);
         }
-        let sealed = Bytes::from(std::mem::take(&mut lane.sealed));
+        let Some(sealed) = lane.seal(&info, &pushed.bytes) else { return Ok(Pushed::Dropped) };
         let timestamp = (u128::from(info.captured_us) * 9 / 100) as u32;
         if info.kind == Kind::Key {
             lane.fan.key_made();
@@ -342,7 +341,7 @@ async fn watch(stage: Arc<Stage>, peer: Arc<Peer>, port: VideoPort) {
 impl Lane {
     fn new(source: Source) -> Self {
         let (gate, fan) = (Gate::default(), Fan::new());
-        Self { source, sealer: None, gate, fan, plain: Vec::new(), sealed: Vec::new() }
+        Self { source, sealer: None, gate, fan, plain: Vec::new() }
     }
 
     fn seal_with(&mut self, key: &SenderKey) {
@@ -354,13 +353,15 @@ impl Lane {
     }
 
     /// Without a key, or with one that is used up, there is no picture until the next: it has been due for an hour.
-    fn seal(&mut self, info: &Info, bytes: &[u8]) -> bool {
-        let Some(sealer) = &mut self.sealer else { return false };
+    fn seal(&mut self, info: &Info, bytes: &[u8]) -> Option<Bytes> {
+        let sealer = self.sealer.as_mut()?;
         self.plain.clear();
         self.plain.reserve(INFO_BYTES + bytes.len());
         info.write(&mut self.plain);
         self.plain.extend_from_slice(bytes);
-        sealer.seal(&self.plain, &mut self.sealed).is_ok()
+        let mut sealed = Vec::new();
+        sealer.seal(&self.plain, &mut sealed).ok()?;
+        Some(sealed.into())
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::Bytes;
 
 use super::frame::Kind;
-use super::packet::{Descriptor, PAYLOAD_BYTES, SEALED_BYTES};
+use super::packet::{Descriptor, PACKETS, PAYLOAD_BYTES, SEALED_BYTES};
 
 /// Packets remembered so that they can be sent again.
 const HISTORY: usize = 2_048;
@@ -59,6 +59,8 @@ struct Frame {
     timestamp: u32,
     key: bool,
     begun: bool,
+    /// Packets that it may still take: who receives it holds no more.
+    packets: usize,
     rest: Bytes,
 }
 
@@ -205,7 +207,13 @@ impl Sender {
         self.needs_key = false;
         self.stats.frames += 1;
         self.queued += weight(sealed.len());
-        self.queue.push_back(Frame { timestamp, key: kind == Kind::Key, begun: false, rest: sealed.clone() });
+        self.queue.push_back(Frame {
+            timestamp,
+            key: kind == Kind::Key,
+            begun: false,
+            packets: PACKETS,
+            rest: sealed.clone(),
+        });
         Pushed::Queued
     }
 
@@ -263,16 +271,17 @@ impl Sender {
     /// Cuts the next packet off what waits.
     fn cut(&mut self, room: Room) -> Option<Packet> {
         let sequence = self.next as u16;
-        let Frame { timestamp, key, begun, rest } = self.queue.front_mut()?;
+        let Frame { timestamp, key, begun, packets, rest } = self.queue.front_mut()?;
         let (whole, left) = (rest.len(), usize::try_from(room.left).unwrap_or(usize::MAX).saturating_sub(OVERHEAD + 1));
-        let length = share(whole).min(left);
-        if length < least(whole, room.whole) || size(length) > self.budget {
+        let (most, least) = (share(whole), least(whole, *packets, room.whole));
+        let length = if left < least && room.fits(size(least)) { most } else { most.min(left) };
+        if length < least || size(length) > self.budget {
             return None;
         }
         let part = rest.split_to(length);
         let descriptor = Descriptor { start: !*begun, end: rest.is_empty(), key: *key };
         let packet = Packet { sequence, timestamp: *timestamp, last: rest.is_empty(), descriptor, part, again: false };
-        *begun = true;
+        (*begun, *packets) = (true, *packets - 1);
         self.budget -= size(length);
         self.queued -= weight(whole) - weight(rest.len());
         if packet.last {
@@ -322,7 +331,8 @@ impl Sender {
     /// What the next packet takes at least, where there is this room in all, if there is one.
     pub(super) fn least_bytes(&self, whole: u64) -> Option<u64> {
         let again = self.again().map(|packet| packet.part.len());
-        again.or_else(|| Some(least(self.queue.front()?.rest.len(), whole))).map(size)
+        let first = || self.queue.front().map(|frame| least(frame.rest.len(), frame.packets, whole));
+        again.or_else(first).map(size)
     }
 
     /// When [`Sender::poll`] has something, given room; none while nothing waits.
@@ -340,9 +350,10 @@ impl Sender {
 }
 
 /// The shortest first part of so many bytes of a frame. A header more costs a small frame a good part of itself: that waits
-/// if there is room for all of it soon.
-fn least(rest: usize, whole: u64) -> usize {
-    if rest <= SMALL && size(rest) <= whole { rest } else { rest.min(LEAST_PART) }
+/// if there is room for all of it soon. A large one takes no more packets than it may.
+fn least(rest: usize, packets: usize, whole: u64) -> usize {
+    let least = LEAST_PART.max(rest.div_ceil(packets.max(1)));
+    if rest <= SMALL && size(rest) <= whole { rest } else { rest.min(least) }
 }
 
 /// The first of the equal parts that this many bytes of a frame are cut into.
