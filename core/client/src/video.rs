@@ -201,13 +201,16 @@ impl Video {
             return;
         }
         let stage = Stage::new(Place::Call(call), &self.shared.queue, &self.shared.ready);
+        let mut on = lock(&self.shared.call);
+        // Before the next begins: they may have the same link.
+        if let Some(before) = on.take() {
+            before.stop();
+        }
         stage.seal_with(send);
         stage.join(None, port, sound);
         stage.open_with(None, receive);
         stage.show(*lock(&self.shared.shows));
-        if let Some(before) = lock(&self.shared.call).replace(stage) {
-            before.stop();
-        }
+        *on = Some(stage);
     }
 
     /// The call goes on over this link, with the keys that are there.

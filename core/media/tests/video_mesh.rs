@@ -75,7 +75,7 @@ impl Mesh {
 
     fn look(&mut self) {
         for (who, leg) in self.legs.iter_mut().enumerate() {
-            self.fan.set_bps(who, leg.uplink.encoder_bps(Track::Camera));
+            self.fan.set_bps(who, leg.uplink.picture_bps(Track::Camera), leg.uplink.encoder_bps(Track::Camera));
             leg.uplink.set_filler_bps(if self.fan.tries(who) { TRIAL_BPS } else { 0 });
         }
         for advice in self.fan.look(self.now_us) {
@@ -234,11 +234,29 @@ fn a_small_change_of_the_rate_is_told_too_but_not_at_once() {
         })
     };
     assert_eq!(told(&mut fan, 5 * SECOND), Some(1_000_000));
-    fan.set_bps(1, 1_050_000);
+    fan.set_bps(1, 1_050_000, 1_050_000);
     assert_eq!(told(&mut fan, 5 * SECOND + 999 * MS), None, "the encoder is not bothered with every step");
     assert_eq!(told(&mut fan, 6 * SECOND), Some(1_050_000));
-    fan.set_bps(1, 1_200_000);
+    fan.set_bps(1, 1_200_000, 1_200_000);
     assert_eq!(told(&mut fan, 6 * SECOND + MS), Some(1_200_000), "a large one is told at once");
-    fan.set_bps(1, 1_220_000);
+    fan.set_bps(1, 1_220_000, 1_220_000);
     assert_eq!(told(&mut fan, 60 * SECOND), None, "a fiftieth is nothing");
+}
+
+#[test]
+fn a_path_is_not_too_thin_because_frames_wait() {
+    let mut fan = Fan::new();
+    fan.show(true);
+    fan.join(1, 100_000);
+    let mut told = Vec::new();
+    for at_us in (0..60).map(|tenth| 5 * SECOND + tenth * 100 * MS) {
+        fan.set_bps(1, 70_000, 50_000);
+        told.extend(fan.look(at_us));
+    }
+    assert!(told.contains(&Advice::Bitrate(50_000)), "{told:?}");
+    assert!(fan.follows(1), "what the path bears is enough for a picture");
+    fan.set_bps(1, 50_000, 50_000);
+    fan.look(11 * SECOND);
+    fan.look(14 * SECOND);
+    assert!(!fan.follows(1));
 }

@@ -486,6 +486,37 @@ fn an_encoder_whose_frames_wait_is_told_to_make_less_until_none_waits() {
     assert_eq!(run(3_000, 4_000, 0), before, "nothing waits any more");
 }
 
+struct Fixed(u64);
+
+impl Estimator for Fixed {
+    fn reported(&mut self, _: u64, _: &[Fate]) {}
+
+    fn target_bps(&self) -> u64 {
+        self.0
+    }
+}
+
+/// The gaps between sound hold one of the largest packets and most of another: one of each goes, also of the largest frame.
+#[test]
+fn the_largest_frame_fills_the_gaps_between_sound() {
+    let mut uplink = Uplink::new(Fixed(800_000), 0);
+    uplink.set_active(Track::Screen, true);
+    uplink.push(Track::Screen, Kind::Key, 0, &vec![0; SEALED_BYTES].into());
+    let mut sent = 0;
+    for now_us in (0..3_000).map(|now_ms| now_ms * MS) {
+        if now_us.is_multiple_of(20 * MS) {
+            uplink.sound(now_us, 20 * MS);
+        }
+        sent += std::iter::from_fn(|| uplink.poll(now_us)).map(|packet| packet.payload.len() + OVERHEAD).sum::<usize>();
+        // Nobody tells what came: what is on its way is not what holds it up.
+        let newest = uplink.stamp();
+        let report = Report { first: newest, arrivals: vec![Some(now_us)], at_us: now_us, ..Report::default() };
+        uplink.report(now_us, &report);
+    }
+    let part = sent as f64 * 8.0 / (3.0 * 8e5);
+    assert!(part > 0.85 && part < 1.1, "{part:.2} of the path");
+}
+
 /// A path that was shorter would leave its length behind: everything on the new one would look like a queue.
 #[test]
 fn what_was_under_way_when_the_path_changed_tells_nothing_of_the_new_one() {

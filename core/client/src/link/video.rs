@@ -157,6 +157,12 @@ impl VideoPort {
         self.inner.state().uplink.encoder_bps(track)
     }
 
+    /// What of the path there is for pictures of this track, in bits a second, whether frames wait or not.
+    #[must_use]
+    pub fn picture_bps(&self, track: Track) -> u64 {
+        self.inner.state().uplink.picture_bps(track)
+    }
+
     /// While no picture is to be sent, sends so much of nothing, in bits a second: whether a path bears more is only known of
     /// one that is used. 0 for none.
     pub fn set_filler_bps(&self, filler_bps: u64) {
@@ -174,6 +180,14 @@ impl VideoPort {
     /// Takes no more than this of the path, in bits a second.
     pub fn set_limit_bps(&self, limit_bps: u64) {
         self.inner.state().uplink.set_limit_bps(limit_bps);
+    }
+
+    /// Nobody shows anything over the link any more, and what was set for it holds no longer.
+    pub fn rest(&self) {
+        let mut state = self.inner.state();
+        Track::ALL.into_iter().for_each(|track| state.uplink.set_active(track, false));
+        state.uplink.set_limit_bps(u64::MAX);
+        state.uplink.set_filler_bps(0);
     }
 
     /// How long a track's queue would take, in microseconds.
@@ -404,6 +418,11 @@ impl Cable {
         let (ports, ends): (Vec<_>, Vec<_>) = (0..2).map(|_| port()).unzip();
         let ports: [VideoPort; 2] = ports.try_into().expect("two");
         (ports.map(|port| (port, super::media::port().0)), Self(ends.try_into().ok().expect("two")))
+    }
+
+    /// Whether an end has nothing to send, now or later.
+    pub fn is_idle(&self, end: usize) -> bool {
+        self.0[end].inner.state().due_us(0).is_none()
     }
 
     /// Carries what may leave now.

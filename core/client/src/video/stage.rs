@@ -206,7 +206,7 @@ impl Stage {
         for lane in &self.lanes {
             let mut lane = lock(lane);
             let source = lane.source;
-            lane.fan.join(who, port.encoder_bps(source));
+            lane.fan.join(who, port.picture_bps(source));
             port.set_active(source, lane.fan.feeds(who));
             if matches!(self.place, Place::Call(_)) {
                 lane.gate.restart();
@@ -306,12 +306,16 @@ impl Stage {
     }
 
     fn look(&self, peer: &Peer, port: &VideoPort, now_us: u64) {
+        let watching = lock(&peer.watching);
+        if watching.is_none() {
+            return;
+        }
         let keys = port.keys_wanted();
         let mut tries = false;
         for lane in &self.lanes {
             let mut lane = lock(lane);
             let source = lane.source;
-            lane.fan.set_bps(peer.who, port.encoder_bps(source));
+            lane.fan.set_bps(peer.who, port.picture_bps(source), port.encoder_bps(source));
             if keys[source as usize] {
                 lane.fan.want_key(peer.who);
             }
@@ -376,10 +380,13 @@ impl Peer {
         lock(&self.ports).0.clone()
     }
 
+    /// The link may go on, and be another's.
     fn end(&self) {
-        if let Some(watching) = lock(&self.watching).take() {
+        let mut watching = lock(&self.watching);
+        if let Some(watching) = watching.take() {
             watching.abort();
         }
+        self.video().rest();
     }
 
     /// The next frame whose time has come.

@@ -64,6 +64,7 @@ pub struct Fan<K> {
 struct Viewer {
     lines: u16,
     bps: u64,
+    encoder_bps: u64,
     thin_since_us: Option<u64>,
     /// Until when it is left to the voice; its path is tried from then on.
     rests_until_us: Option<u64>,
@@ -119,8 +120,10 @@ impl<K: Copy + Ord> Fan<K> {
     pub fn join(&mut self, who: K, bps: u64) {
         let lines = self.viewers.get(&who).map_or(u16::MAX, |viewer| viewer.lines);
         let rest_us = REST_US.0;
-        self.viewers
-            .insert(who, Viewer { lines, bps, thin_since_us: None, rests_until_us: None, rest_us, tried: false });
+        self.viewers.insert(
+            who,
+            Viewer { lines, bps, encoder_bps: bps, thin_since_us: None, rests_until_us: None, rest_us, tried: false },
+        );
         self.key_wanted = true;
     }
 
@@ -136,10 +139,10 @@ impl<K: Copy + Ord> Fan<K> {
         viewer.lines = lines;
     }
 
-    /// What the path to a viewer bears now.
-    pub fn set_bps(&mut self, who: K, bps: u64) {
+    /// What the path to a viewer bears now, and what to make for it: less while frames wait.
+    pub fn set_bps(&mut self, who: K, bps: u64, encoder_bps: u64) {
         if let Some(viewer) = self.viewers.get_mut(&who) {
-            viewer.bps = bps;
+            (viewer.bps, viewer.encoder_bps) = (bps, encoder_bps);
         }
     }
 
@@ -182,12 +185,12 @@ impl<K: Copy + Ord> Fan<K> {
         }
         self.judge(now_us);
         let watching = || self.viewers.values().filter(|viewer| viewer.watches());
-        let paused = match watching().filter(|viewer| viewer.follows()).map(|viewer| viewer.bps).min() {
+        let lowest = watching().filter(|viewer| viewer.follows()).map(|viewer| viewer.encoder_bps).min();
+        let paused = match lowest {
             Some(_) => None,
             None if watching().next().is_some() => Some(Pause::Path),
             None => Some(Pause::Unwatched),
         };
-        let lowest = watching().filter(|viewer| viewer.follows()).map(|viewer| viewer.bps).min();
         let before = std::mem::replace(&mut self.paused, paused);
         match (before, paused) {
             (Some(_), None) => {

@@ -7,8 +7,8 @@
 pub const PAYLOAD_BYTES: usize = 1_161;
 /// The largest sealed frame: 1 MiB, what is known of it, and its seal.
 pub const SEALED_BYTES: usize = (1 << 20) + 256;
-/// The most packets of one frame.
-pub const PACKETS: usize = SEALED_BYTES.div_ceil(PAYLOAD_BYTES - 1);
+/// The most packets of one frame: twice as many as the largest takes, for gaps between packets of sound that hold less.
+pub const PACKETS: usize = 2 * SEALED_BYTES.div_ceil(PAYLOAD_BYTES - 1);
 
 const START: u8 = 0x80;
 const END: u8 = 0x40;

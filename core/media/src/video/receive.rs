@@ -9,7 +9,7 @@ use super::packet::{Descriptor, PACKETS, SEALED_BYTES};
 /// Bytes of packets that may wait for their frames.
 const WAITING_BYTES: usize = 4 * SEALED_BYTES;
 /// Packets that may wait.
-const WAITING: usize = 4 * PACKETS;
+const WAITING: usize = 2 * PACKETS;
 /// A gap of more packets than this is a new beginning.
 const LONGEST_GAP: i64 = 2_048;
 /// A packet this far away belongs to another stream, unless the next one follows on it.

@@ -142,10 +142,21 @@ impl<E: Estimator> Uplink<E> {
     }
 
     /// What an encoder of this track should make, in bits a second: its part of the target without what packets add.
+    /// Less while its frames wait.
     pub fn encoder_bps(&self, track: Track) -> u64 {
-        let share = self.share_bps(track);
-        let frames = if self.spaced { FRAME_BPS + GAP_BPS.min(share / 12) } else { FRAME_BPS };
         let behind_us = self.tracks[track as usize].left_us().saturating_sub(LEFT_US.0).min(LEFT_US.1);
+        self.made_bps(track, behind_us)
+    }
+
+    /// The same, whether frames wait or not: what of the path there is for pictures of this track.
+    pub fn picture_bps(&self, track: Track) -> u64 {
+        self.made_bps(track, 0)
+    }
+
+    fn made_bps(&self, track: Track, behind_us: u64) -> u64 {
+        let share = self.share_bps(track);
+        // A thin path has no room for one packet more in each gap anyway.
+        let frames = if self.spaced { FRAME_BPS + GAP_BPS.min(share / 12) } else { FRAME_BPS };
         let share = share - share * behind_us / (4 * LEFT_US.1);
         (share / 16 * 15).saturating_sub(frames).max(share / 2)
     }

@@ -190,3 +190,28 @@ async fn a_picture_carries_the_sound_that_was_captured_with_it() {
     assert!((48_000..96_000).contains(&sound), "{sound}");
     set.stage.stop();
 }
+
+/// What a user allowed one call, and what it tried, is nothing to the next: both have the same link.
+#[tokio::test]
+async fn the_next_call_over_a_link_is_not_held_to_what_was_set_for_the_one_before() {
+    let ([(port, sound), _], cable) = Cable::new();
+    let call = |number| Stage::new(Place::Call(CallId([number; 16])), &Arc::new(Queue::default()), &Arc::default());
+    let shows = Shows { camera: true, screen: None };
+    let (first, second) = (call(1), call(2));
+    first.show(shows);
+    first.join(None, port.clone(), sound.clone());
+    let whole = port.encoder_bps(Source::Camera);
+    first.set_limit_bps(100_000);
+    assert!(port.encoder_bps(Source::Camera) < 100_000);
+    port.set_filler_bps(TRIAL_BPS);
+    let peer = first.peer(None).expect("it is there");
+    first.stop();
+    assert_eq!(port.encoder_bps(Source::Camera), whole);
+    // A look that had begun finds that it is over.
+    first.look(&peer, &port, clock::micros());
+    assert!(cable.is_idle(0), "nothing is sent for a call that is over");
+    second.show(shows);
+    second.join(None, port.clone(), sound);
+    assert_eq!(port.encoder_bps(Source::Camera), whole);
+    second.stop();
+}
