@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -29,6 +30,7 @@ struct Wired {
     heard: Wire,
     clock: Arc<Mutex<Instant>>,
     lose: Mutex<Drop>,
+    longer_us: Arc<AtomicU32>,
     next: u16,
 }
 
@@ -46,6 +48,10 @@ impl Port for Wired {
 
     fn take(&self) -> Option<Inbound> {
         self.heard.lock().unwrap().pop_front()
+    }
+
+    fn longer_us(&self, _: u64) -> u32 {
+        self.longer_us.load(Relaxed)
     }
 }
 
@@ -112,6 +118,8 @@ struct World {
     clock: Arc<Mutex<Instant>>,
     anna: Phone,
     bert: Phone,
+    /// What sound is held back for pictures.
+    longer_us: Arc<AtomicU32>,
     turns: u64,
 }
 
@@ -126,17 +134,19 @@ impl World {
         let clock = Arc::new(Mutex::new(origin));
         let (up, down) = (Wire::default(), Wire::default());
         let (mut anna, mut bert) = (Phone::new(origin), Phone::new(origin));
+        let longer_us = Arc::new(AtomicU32::new(0));
         let wired = |out: &Wire, heard: &Wire, lose| Wired {
             out: Arc::clone(out),
             heard: Arc::clone(heard),
             clock: Arc::clone(&clock),
             lose: Mutex::new(lose),
+            longer_us: Arc::clone(&longer_us),
             next: NEXT,
         };
         let (one, other) = (wired(&up, &down, lose), wired(&down, &up, Box::new(|_| false)));
         anna.voice.start(origin, CALL, Box::new(one), &key(1, 1), &key(1, 2)).unwrap();
         bert.voice.start(origin, CALL, Box::new(other), &key(1, 2), &key(1, 1)).unwrap();
-        Self { clock, anna, bert, turns: 0 }
+        Self { clock, anna, bert, longer_us, turns: 0 }
     }
 
     /// Lets time pass; every 10 ms, what the app does.
@@ -183,6 +193,16 @@ fn each_hears_the_other_and_not_themselves() {
         assert!(figures.delay_ms <= 40, "{} ms on a clean path", figures.delay_ms);
         assert_eq!(figures.delays_ms.len(), 3, "one a second");
     }
+}
+
+#[test]
+fn sound_waits_for_the_pictures_that_come_with_it() {
+    let mut world = World::new();
+    world.pass(3_000, both_speak);
+    let before = world.bert.figures.snapshot().target_ms;
+    world.longer_us.store(50_000, Relaxed);
+    world.pass(3_000, both_speak);
+    assert_eq!(world.bert.figures.snapshot().target_ms, before + 50);
 }
 
 /// From a sample that is pushed to the same sample pulled, in milliseconds, after so many seconds of talk.
@@ -303,6 +323,7 @@ fn a_shut_microphone_is_shut_also_when_it_was_shut_before_the_call() {
         heard: Wire::default(),
         clock: Arc::clone(clock),
         lose: Mutex::new(Box::new(|_| false)),
+        longer_us: Arc::default(),
         next: NEXT,
     };
     let sent = Wire::default();
@@ -340,6 +361,7 @@ fn a_call_that_found_another_link_goes_on() {
         heard: Arc::clone(heard),
         clock: Arc::clone(&clock),
         lose: Mutex::new(Box::new(|_| false)),
+        longer_us: Arc::default(),
         next: NEXT,
     };
     let now = *clock.lock().unwrap();
@@ -409,6 +431,7 @@ fn the_thread_carries_a_tone_both_ways_and_ends_when_told() {
         heard: Arc::clone(heard),
         clock: Arc::clone(&clock),
         lose: Mutex::new(Box::new(|_| false)),
+        longer_us: Arc::default(),
         next: NEXT,
     };
     anna.begin(CALL, Box::new(wired(&up, &down)), key(1, 1), key(1, 2));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -26,6 +27,7 @@ struct Wired {
     clock: Arc<Mutex<Instant>>,
     delay: Duration,
     lose: Lose,
+    longer_us: Arc<AtomicU32>,
 }
 
 impl Port for Wired {
@@ -45,6 +47,10 @@ impl Port for Wired {
         let now = *self.clock.lock().unwrap();
         let mut heard = self.heard.lock().unwrap();
         heard.front().is_some_and(|packet| packet.arrival <= now).then(|| heard.pop_front()).flatten()
+    }
+
+    fn longer_us(&self, _: u64) -> u32 {
+        self.longer_us.load(Relaxed)
     }
 }
 
@@ -120,6 +126,8 @@ struct World {
     wires: Vec<Vec<Wire>>,
     lose: Lose,
     delay: Duration,
+    /// What sound is held back for pictures.
+    longer_us: Arc<AtomicU32>,
     turns: u64,
     bursts: u32,
 }
@@ -132,8 +140,8 @@ impl World {
         let wires = (0..count).map(|_| (0..count).map(|_| Wire::default()).collect()).collect();
         let phones = (0..phones).map(|id| Phone::new(id, origin)).collect();
         let delay = Duration::from_millis(delay_ms);
-        let mut world =
-            Self { clock, phones, wires, lose: Arc::new(Mutex::new(|_: &Inbound| false)), delay, turns: 0, bursts: 0 };
+        let (lose, longer_us) = (Arc::new(Mutex::new(|_: &Inbound| false)), Arc::default());
+        let mut world = Self { clock, phones, wires, lose, delay, longer_us, turns: 0, bursts: 0 };
         for at in 0..count {
             world.obey(at, SoundOrder::Join { mode, replay: true });
             world.obey(at, SoundOrder::SealWith(key(1, at as u8)));
@@ -152,6 +160,7 @@ impl World {
             clock: Arc::clone(&self.clock),
             delay: self.delay,
             lose: Arc::clone(&self.lose),
+            longer_us: Arc::clone(&self.longer_us),
         };
         let member = self.phones[other].id;
         let link = LinkId { peer: PeerId::Member(ROOM, member), number: 1 };
@@ -591,4 +600,15 @@ fn of_two_rooms_the_one_pressed_in_last_has_the_microphone() {
     world.phones[0].voice.obey(now, other, SoundOrder::Leave, None);
     world.pass(1_000);
     assert!(share(world.phones[1].last(500), HERTZ[0]) > 0.9, "and gives it back");
+}
+
+#[test]
+fn sound_waits_for_the_pictures_that_come_with_it() {
+    let mut world = World::new(2, Mode::Open, 20);
+    world.speak(0);
+    world.pass(2_000);
+    let before = world.phones[1].figures.snapshot().target_ms;
+    world.longer_us.store(50_000, Relaxed);
+    world.pass(1_000);
+    assert_eq!(world.phones[1].figures.snapshot().target_ms, before + 50);
 }

@@ -81,6 +81,8 @@ pub struct Delay {
     last_fall: i64,
     /// Held back while too little is known.
     first: i64,
+    /// Held back beyond what it needs.
+    longer: i64,
 }
 
 impl Delay {
@@ -102,12 +104,18 @@ impl Delay {
             held: 0,
             last_fall: 0,
             first: FIRST,
+            longer: 0,
         }
     }
 
     /// What comes are bursts of push-to-talk.
     pub fn expect_bursts(&mut self) {
         self.first = FIRST_OF_BURST;
+    }
+
+    /// Holds sound back by so much more than it needs, in samples.
+    pub fn hold_longer(&mut self, samples: i64) {
+        self.longer = samples;
     }
 
     /// How long ago the last packet came.
@@ -189,7 +197,7 @@ impl Delay {
         if self.loss > FEC_WAIT_FROM && self.has_copies() {
             target = target.max(self.frame + FEC_WAIT);
         }
-        target.clamp(LEAST, MOST)
+        (target.clamp(LEAST, MOST) + self.longer).min(MOST)
     }
 
     /// Part of the frames whose turn came without them, over the last seconds.

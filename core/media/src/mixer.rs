@@ -177,6 +177,13 @@ impl Mixer {
         self.seat(speaker)?.playout.playing()
     }
 
+    /// Holds one speaker's sound back for pictures that come later; see [`Playout::hold_longer`].
+    pub fn hold_longer(&mut self, speaker: Speaker, us: u32) {
+        if let Some(seat) = self.seat_mut(speaker) {
+            seat.playout.hold_longer(us);
+        }
+    }
+
     /// The counts of one speaker; `None` for somebody not in.
     pub fn stats(&self, speaker: Speaker) -> Option<PlayoutStats> {
         self.seat(speaker).map(|seat| seat.playout.stats())

@@ -212,6 +212,11 @@ impl Playout {
         Some((self.next_timestamp - self.queue.len() as i64) as u32)
     }
 
+    /// Holds sound back by so much more than it needs, for pictures that come later, in microseconds: at most what is ever held.
+    pub fn hold_longer(&mut self, us: u32) {
+        self.delay.hold_longer(i64::from(us) * MS / 1_000);
+    }
+
     /// Counts and delays up to now.
     pub fn stats(&self) -> PlayoutStats {
         PlayoutStats {

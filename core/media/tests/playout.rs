@@ -432,3 +432,26 @@ proptest! {
         prop_assert!(stats.target_ms <= 400);
     }
 }
+
+#[test]
+fn sound_that_is_held_back_for_pictures_is_heard_whole_and_soon_again_when_it_is_not() {
+    let packets = speech(30.0);
+    let arrivals = route(&packets, |_, sent| Some(sent + 30_000));
+    let mut listener = Listener::new();
+    let mut coming = arrivals.iter().peekable();
+    let mut delays = Vec::new();
+    for (hold_us, seconds) in [(0, 5), (40_000, 10), (0, 10), (u32::MAX, 4)] {
+        listener.playout.hold_longer(hold_us);
+        for _ in 0..seconds * 100 {
+            while let Some((us, packet)) = coming.next_if(|&&(us, _)| us <= listener.now_us) {
+                listener.insert(*us, packet);
+            }
+            listener.pull();
+        }
+        delays.push(*listener.delays_ms.last().unwrap());
+    }
+    assert!((30..=50).contains(&(delays[1] - delays[0])) && delays[2] <= delays[0] + 10, "{delays:?} ms");
+    assert!(delays[3] <= 410, "{delays:?} ms");
+    let stats = listener.playout.stats();
+    assert_eq!((stats.late, stats.lost, stats.skipped), (0, 0, 0), "{stats:?}");
+}

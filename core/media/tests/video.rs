@@ -349,6 +349,37 @@ fn pictures_are_shown_with_the_sound_they_belong_to() {
     }
 }
 
+/// What sound is held back for pictures of which one in `seldom` comes 30 ms later than the others, which come `late_us` after
+/// the sound that belongs to them would be played; after so many seconds each.
+fn held_us(phases: &[(u64, u64, u64)]) -> Vec<u64> {
+    let mut presenter = Presenter::new();
+    let (mut now_us, mut held) = (0, Vec::new());
+    for &(seconds, late_us, seldom) in phases {
+        for index in 0..seconds * 30 {
+            now_us += 33_333;
+            // Played as it is captured, but for what it is held back.
+            let played_us = now_us - presenter.hold_us().min(now_us);
+            presenter.sound(now_us, (played_us * 48 / 1_000) as u32);
+            let late_us = late_us + if index % seldom == 0 { 30_000 } else { 0 };
+            let sound = now_us.saturating_sub(late_us) * 48 / 1_000;
+            presenter.push(now_us, info(now_us, Some(sound as u32)), vec![1]);
+            while presenter.pop(now_us).is_some() {}
+        }
+        held.push(presenter.hold_us());
+    }
+    held
+}
+
+#[test]
+fn sound_is_held_back_for_pictures_that_come_later_and_no_longer_than_they_do() {
+    assert_eq!(held_us(&[(20, 30_000, 30)]), [0], "one in thirty may be late");
+    let held = held_us(&[(20, 70_000, u64::MAX), (40, 10_000, u64::MAX), (5, 400_000, u64::MAX)]);
+    assert!((33_000..=50_000).contains(&held[0]), "pictures come 70 ms late: {held:?}");
+    assert_eq!(held[1..], [0, 60_000], "no longer than is needed, and not for ever longer");
+    let [often] = held_us(&[(20, 30_000, 10)])[..] else { panic!() };
+    assert!((20_000..30_000).contains(&often), "one in ten may not: {often}");
+}
+
 #[test]
 fn without_sound_pictures_come_evenly_and_none_waits_long() {
     let mut dice = Dice(10);

@@ -517,6 +517,36 @@ fn the_largest_frame_fills_the_gaps_between_sound() {
     assert!(part > 0.85 && part < 1.1, "{part:.2} of the path");
 }
 
+/// More is tried now and then, and the queue that makes tells what the path bears; what the frames of that moment take does not.
+#[test]
+fn a_path_is_not_taken_for_a_narrow_one_because_little_is_sent_when_more_is_tried() {
+    let mut estimator = DelayEstimator::new();
+    let (mut number, mut now_us, mut owed) = (0, SECOND, 0.0);
+    let mut mean = 0.0;
+    for report in 0..2_400 {
+        // First all of it is used, then an encoder makes what the film needs.
+        let part = if report < 200 { 1.0 } else { 0.85 };
+        let target = estimator.target_bps() as f64;
+        owed += part * target.min(1_440_000.0) / 20.0;
+        let queue_us = if target > 1_500_000.0 { 14_000 } else { 0 };
+        let count = (owed / 9_600.0) as u64;
+        owed -= count as f64 * 9_600.0;
+        let fates: Vec<Fate> = (0..count)
+            .map(|index| {
+                let sent_us = now_us + index * 50_000 / count;
+                number += 1;
+                Fate { number, sent_us, arrived_us: Some(sent_us + 20_000 + queue_us), bytes: 1_200 }
+            })
+            .collect();
+        now_us += 50_000;
+        estimator.reported(now_us, &fates);
+        if report >= 400 {
+            mean += target / 2_000.0;
+        }
+    }
+    assert!(mean >= 1_330_000.0, "{mean} bit/s of a path that bears 1,440,000");
+}
+
 /// A path that was shorter would leave its length behind: everything on the new one would look like a queue.
 #[test]
 fn what_was_under_way_when_the_path_changed_tells_nothing_of_the_new_one() {

@@ -45,30 +45,36 @@ struct Rings {
     heard_ready: Notify,
     dropped: AtomicU64,
     next_sequence: AtomicU16,
-    captured: SoundClock,
-    played: SoundClock,
+    captured: Noted,
+    played: Noted,
+    hold: Noted,
 }
 
-/// Which sound is captured or played when: an RTP timestamp in the upper half, when it was its turn in the lower, in
-/// microseconds; 0 for never.
+/// A number, and when it was noted: in the upper and the lower half, in microseconds; 0 for never.
 #[derive(Debug, Default)]
-struct SoundClock(AtomicU64);
+struct Noted(AtomicU64);
 
-/// Sound that was not heard of for this long says nothing any more.
+/// What was not heard of for this long says nothing any more.
 const STALE_US: u32 = 1_000_000;
 
-impl SoundClock {
-    fn note(&self, now_us: u64, timestamp: u32) {
+impl Noted {
+    fn note(&self, now_us: u64, number: u32) {
         // A clock of 32 bits wraps after 71 minutes; only a second of it is ever looked at.
-        let pair = u64::from(timestamp) << 32 | (now_us & u64::from(u32::MAX)).max(1);
+        let pair = u64::from(number) << 32 | (now_us & u64::from(u32::MAX)).max(1);
         self.0.store(pair, Ordering::Relaxed);
     }
 
-    fn at(&self, now_us: u64) -> Option<u32> {
+    /// The number, and how long ago it was noted.
+    fn last(&self, now_us: u64) -> Option<(u32, u32)> {
         let pair = self.0.load(Ordering::Relaxed);
         let age_us = (now_us as u32).wrapping_sub(pair as u32);
-        let samples = (u64::from(age_us) * 48 / 1_000) as u32;
-        (pair != 0 && age_us < STALE_US).then(|| ((pair >> 32) as u32).wrapping_add(samples))
+        (pair != 0 && age_us < STALE_US).then_some(((pair >> 32) as u32, age_us))
+    }
+
+    /// The RTP timestamp whose turn it is, where the number is one whose turn it was.
+    fn timestamp(&self, now_us: u64) -> Option<u32> {
+        let (timestamp, age_us) = self.last(now_us)?;
+        Some(timestamp.wrapping_add((u64::from(age_us) * 48 / 1_000) as u32))
     }
 }
 
@@ -110,13 +116,24 @@ impl MediaPort {
     /// RTP timestamp of the sound that is captured at this moment; none while none is.
     #[must_use]
     pub fn captured(&self, now_us: u64) -> Option<u32> {
-        self.rings.captured.at(now_us)
+        self.rings.captured.timestamp(now_us)
     }
 
     /// RTP timestamp of the peer's sound that is played at this moment; none while none is.
     #[must_use]
     pub fn played(&self, now_us: u64) -> Option<u32> {
-        self.rings.played.at(now_us)
+        self.rings.played.timestamp(now_us)
+    }
+
+    /// The peer's pictures come so much later than its sound, in microseconds, by [`crate::clock`]: it is held back for them.
+    pub fn hold_longer(&self, now_us: u64, us: u32) {
+        self.rings.hold.note(now_us, us);
+    }
+
+    /// How much longer the peer's sound is to be held back, in microseconds: 0 once no pictures come any more.
+    #[must_use]
+    pub fn longer_us(&self, now_us: u64) -> u32 {
+        self.rings.hold.last(now_us).map_or(0, |(us, _)| us)
     }
 
     /// Takes the oldest packet heard, if any; neither blocks nor allocates.
@@ -173,8 +190,9 @@ pub(super) fn port() -> (MediaPort, Sound) {
         heard_ready: Notify::new(),
         dropped: AtomicU64::new(0),
         next_sequence: AtomicU16::new(u16::from_be_bytes(random())),
-        captured: SoundClock::default(),
-        played: SoundClock::default(),
+        captured: Noted::default(),
+        played: Noted::default(),
+        hold: Noted::default(),
     });
     (MediaPort { rings: Arc::clone(&rings) }, Sound { rings })
 }

@@ -57,6 +57,10 @@ pub trait Port: Send {
     fn note_captured(&self, _now_us: u64, _timestamp: u32) {}
     /// The sound with this RTP timestamp is played just now: pictures that came the same way are shown with it.
     fn note_played(&self, _now_us: u64, _timestamp: u32) {}
+    /// How much longer sound is to be held back than it needs, for pictures that come later, in microseconds.
+    fn longer_us(&self, _now_us: u64) -> u32 {
+        0
+    }
 }
 
 impl Port for MediaPort {
@@ -78,6 +82,10 @@ impl Port for MediaPort {
 
     fn note_played(&self, now_us: u64, timestamp: u32) {
         MediaPort::note_played(self, now_us, timestamp);
+    }
+
+    fn longer_us(&self, now_us: u64) -> u32 {
+        MediaPort::longer_us(self, now_us)
     }
 }
 
@@ -106,6 +114,10 @@ impl Port for Both {
 
     fn note_played(&self, now_us: u64, timestamp: u32) {
         self.port.note_played(now_us, timestamp);
+    }
+
+    fn longer_us(&self, now_us: u64) -> u32 {
+        self.port.longer_us(now_us)
     }
 }
 
@@ -510,6 +522,7 @@ impl Talk {
     }
 
     fn play(&mut self, now_us: u64, speaker: &mut Producer<i16>, figures: &Figures, hearing: Hearing) {
+        self.mixer.hold_longer(THEM, self.mouth.port.longer_us(clock::micros()));
         fill(speaker, figures, RESERVE, |block| {
             self.mixer.pull(now_us, block);
             // What is not heard goes by all the same, so that there is no gap when it is heard again.

@@ -427,6 +427,11 @@ impl Peer {
             presenters[source as usize].push(now_us, info, bytes.to_vec());
             any = true;
         }
+        if any {
+            // Lips are in what the camera sees.
+            let hold_us = presenters[Source::Camera as usize].hold_us();
+            lock(&self.ports).1.hold_longer(now_us, u32::try_from(hold_us).unwrap_or(u32::MAX));
+        }
         any
     }
 }

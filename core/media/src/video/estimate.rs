@@ -34,6 +34,11 @@ pub trait Estimator: Send {
     /// What all packets of the link together may take, in bits a second.
     fn target_bps(&self) -> u64;
 
+    /// What the path bears when it is full of them: more than the target, where that leaves room.
+    fn full_bps(&self) -> u64 {
+        self.target_bps()
+    }
+
     /// What the last report showed beyond the target.
     fn headroom(&self) -> Headroom {
         Headroom::Some
@@ -53,6 +58,10 @@ impl<E: Estimator + ?Sized> Estimator for Box<E> {
 
     fn target_bps(&self) -> u64 {
         (**self).target_bps()
+    }
+
+    fn full_bps(&self) -> u64 {
+        (**self).full_bps()
     }
 
     fn headroom(&self) -> Headroom {
@@ -86,10 +95,15 @@ const FREE_US: (u64, u64) = (3_000, 15_000);
 const BEHIND_US: u64 = 3_500;
 /// A queue beyond this is ours to shorten: the same.
 const LONG_US: (u64, u64) = (10_000, 40_000);
+/// How much more is tried each second near what a path bore, in bits a second.
+const TRY_BPS: f64 = 96_000.0;
+/// How much beyond what the path bears that gets before a queue of it is seen, and what must have been used of it.
+const TOO_MUCH: f64 = 0.8 * TRY_BPS;
+const USED: f64 = 0.8;
 /// What of a path is filled, so that a voice finds it free.
 const FULL: f64 = 0.95;
 /// What of what a voice leaves of it is filled where packets leave between those of the voice.
-pub(super) const FULL_SPACED: f64 = 0.97;
+const FULL_SPACED: f64 = 0.97;
 /// Beyond this part of what a path bore it has become a wider one.
 const WIDER: f64 = 1.25;
 /// How long not more is tried: first, and at most, twice as long each time that the path still bears the same.
@@ -212,6 +226,11 @@ impl DelayEstimator {
         }
     }
 
+    /// Whether more is sent than leaves room for a voice on what the path bore.
+    fn is_trying(&self) -> bool {
+        self.capacity.is_some_and(|capacity| self.rate > self.full() * capacity)
+    }
+
     /// What was delivered lately, in bits a second; none before there is enough to say.
     fn delivered(&self) -> Option<f64> {
         let (first, last) = (self.came.front()?.0, self.came.back()?.0);
@@ -227,11 +246,17 @@ impl DelayEstimator {
 
     fn lower(&mut self, now_us: u64, rate: f64) {
         let delivered = self.delivered();
-        let same = delivered.zip(self.capacity).is_some_and(|(new, old)| (0.9..1.1).contains(&(new / old)));
+        // A queue that begins while more is tried is made by that, whatever the frames of that moment take.
+        let tried = !self.hurt && self.is_trying();
+        let alike = |(new, old): (f64, f64)| tried || (0.9..1.1).contains(&(new / old));
+        let same = delivered.zip(self.capacity).is_some_and(alike);
         self.hold_us = if same { HOLD_US.1.min(2 * self.hold_us) } else { HOLD_US.0 };
         // Who makes frames of unlike size fills the path for moments only: what comes then is less than the path bears.
         self.capacity = match self.capacity.filter(|_| same) {
-            Some(capacity) => delivered.map(|delivered| delivered.max(0.98 * capacity)),
+            Some(capacity) => delivered.map(|delivered| {
+                let least = if tried && delivered > USED * self.rate { self.rate - TOO_MUCH } else { 0.0 };
+                delivered.max(0.98 * capacity).max(least)
+            }),
             None => delivered.or(self.capacity),
         };
         self.rate = rate.min(self.rate);
@@ -244,7 +269,7 @@ impl DelayEstimator {
         let raised = match (near, self.capacity) {
             // One packet each tenth of a second more, and beyond what leaves room for a voice only now and then.
             (Some(capacity), _) => {
-                let raised = self.rate + 96_000.0 * seconds;
+                let raised = self.rate + TRY_BPS * seconds;
                 if self.lowered_us + self.hold_us <= now_us { raised } else { raised.min(self.full() * capacity) }
             }
             (None, Some(_)) => self.rate * (1.0 + 0.25 * seconds),
@@ -335,7 +360,7 @@ impl Estimator for DelayEstimator {
             self.raise(now_us, since_us);
         } else if queue_us > free_us
             && settled
-            && (self.stands(now_us) || self.capacity.is_some_and(|capacity| self.rate > self.full() * capacity))
+            && (self.stands(now_us) || self.is_trying())
             && let Some(delivered) = delivered
         {
             self.lower(now_us, delivered * EASE);
@@ -346,6 +371,10 @@ impl Estimator for DelayEstimator {
 
     fn target_bps(&self) -> u64 {
         self.rate as u64
+    }
+
+    fn full_bps(&self) -> u64 {
+        (self.rate / self.full()) as u64
     }
 
     fn headroom(&self) -> Headroom {

@@ -12,6 +12,11 @@ const LONGEST_US: u64 = 500_000;
 const WINDOW_US: u64 = 10_000_000;
 /// How far sound may be from where its clock says before the two are joined again, in samples: 20 ms.
 const SLIP: i32 = 960;
+/// Pictures may be so far behind their sound before it is held back for them, and how far it is at most.
+const LIPS: i32 = 35 * 48;
+const MOST_HOLD_US: u64 = 60_000;
+/// How much longer for each picture that is further behind, and less for each that is not: one in twenty stays further behind.
+const HOLD_US: (u64, u64) = (950, 50);
 /// Sound that was not heard of for this long says nothing any more.
 const STALE_US: u64 = 1_000_000;
 
@@ -30,7 +35,8 @@ pub struct Shown {
 
 /// Holds the frames of one track until their time.
 ///
-/// Sound is the master: a frame is shown when the sound captured with it is played. Without sound, or when its sender
+/// Sound is the master: a frame is shown when the sound captured with it is played, and sound is held back a little where
+/// frames come later than that. Without sound, or when its sender
 /// captures none, a frame is shown as long after its capture as the slowest of the last seconds needed, within bounds.
 #[derive(Debug, Default)]
 pub struct Presenter {
@@ -43,6 +49,7 @@ pub struct Presenter {
     window_us: u64,
     /// How much slower frames were, smoothed towards the slowest.
     spread_us: u64,
+    hold_us: u64,
     dropped: u64,
 }
 
@@ -55,6 +62,11 @@ impl Presenter {
     /// Frames that were let go because too many waited.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// How much longer sound should be held back than it needs to be, for pictures that come later than it, in microseconds.
+    pub fn hold_us(&self) -> u64 {
+        self.hold_us
     }
 
     /// The speaker plays the sound with this timestamp (48 kHz) now.
@@ -78,6 +90,11 @@ impl Presenter {
     /// Takes a frame, in decoding order.
     pub fn push(&mut self, now_us: u64, info: Info, frame: Vec<u8>) {
         self.measure(now_us, info.captured_us);
+        if let Some((playing, sound)) = self.playing(now_us).zip(info.sound) {
+            let behind = playing.wrapping_sub(sound).cast_signed() > LIPS;
+            let held_us = if behind { self.hold_us + HOLD_US.0 } else { self.hold_us.saturating_sub(HOLD_US.1) };
+            self.hold_us = held_us.min(MOST_HOLD_US);
+        }
         if self.waiting.len() >= WAITING {
             // Whoever stopped asking loses frames in order: the decoder will want a key frame.
             self.waiting.pop_front();

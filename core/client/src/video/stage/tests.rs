@@ -191,6 +191,40 @@ async fn a_picture_carries_the_sound_that_was_captured_with_it() {
     set.stage.stop();
 }
 
+#[tokio::test]
+async fn sound_is_held_back_for_a_camera_that_comes_later_than_it() {
+    let set = Set::of(&[BEN]);
+    set.stage.open_with(BEN, &key(2, 1));
+    let peer = set.stage.peer(BEN).expect("it is there");
+    let sound = lock(&peer.ports).1.clone();
+    let mut sealer = Sealer::new(&key(2, 1).base, 1, FIRST_TRACK);
+    for _ in 0..5 {
+        // What is played now was captured 100 ms after the picture.
+        let now_us = clock::micros();
+        lock(&peer.eye).presenters[Source::Camera as usize].sound(now_us, 48_000);
+        let (codec, rotation) = (Codec::Vp9, Rotation::None);
+        let info = Info {
+            codec,
+            kind: Kind::Key,
+            rotation,
+            layer: 0,
+            width: 64,
+            height: 48,
+            captured_us: 9,
+            sound: Some(43_200),
+        };
+        let (mut plain, mut sealed) = (Vec::new(), Vec::new());
+        info.write(&mut plain);
+        plain.push(7);
+        sealer.seal(&plain, &mut sealed).expect("a fresh key");
+        set.sends(0, Source::Camera, &sealed);
+        assert!(set.sees(0, BEN, Source::Camera));
+    }
+    assert!(sound.longer_us(clock::micros()) >= 4_000, "{} us", sound.longer_us(clock::micros()));
+    assert_eq!(sound.longer_us(clock::micros() + 2_000_000), 0, "no picture comes any more");
+    set.stage.stop();
+}
+
 /// What a user allowed one call, and what it tried, is nothing to the next: both have the same link.
 #[tokio::test]
 async fn the_next_call_over_a_link_is_not_held_to_what_was_set_for_the_one_before() {
