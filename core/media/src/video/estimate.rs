@@ -34,11 +34,6 @@ pub trait Estimator: Send {
     /// What all packets of the link together may take, in bits a second.
     fn target_bps(&self) -> u64;
 
-    /// What the path bears when it is full of them: more than the target, where that leaves room.
-    fn full_bps(&self) -> u64 {
-        self.target_bps()
-    }
-
     /// What the last report showed beyond the target.
     fn headroom(&self) -> Headroom {
         Headroom::Some
@@ -58,10 +53,6 @@ impl<E: Estimator + ?Sized> Estimator for Box<E> {
 
     fn target_bps(&self) -> u64 {
         (**self).target_bps()
-    }
-
-    fn full_bps(&self) -> u64 {
-        (**self).full_bps()
     }
 
     fn headroom(&self) -> Headroom {
@@ -103,7 +94,7 @@ const USED: f64 = 0.8;
 /// What of a path is filled, so that a voice finds it free.
 const FULL: f64 = 0.95;
 /// What of what a voice leaves of it is filled where packets leave between those of the voice.
-const FULL_SPACED: f64 = 0.97;
+pub(super) const FULL_SPACED: f64 = 0.97;
 /// Beyond this part of what a path bore it has become a wider one.
 const WIDER: f64 = 1.25;
 /// How long not more is tried: first, and at most, twice as long each time that the path still bears the same.
@@ -371,10 +362,6 @@ impl Estimator for DelayEstimator {
 
     fn target_bps(&self) -> u64 {
         self.rate as u64
-    }
-
-    fn full_bps(&self) -> u64 {
-        (self.rate / self.full()) as u64
     }
 
     fn headroom(&self) -> Headroom {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::burst::Burst;
-use super::estimate::{Estimator, Fate};
+use super::estimate::{Estimator, FULL_SPACED, Fate};
 use super::frame::Kind;
 use super::gap::Gaps;
 use super::probe::Probe;
@@ -199,7 +199,7 @@ impl<E: Estimator> Uplink<E> {
 
     /// What the path bears when it is full, sound and all.
     fn path_bps(&self) -> u64 {
-        self.estimator.full_bps() + self.gaps.sound_bps()
+        (self.estimator.target_bps() as f64 / FULL_SPACED) as u64 + self.gaps.sound_bps()
     }
 
     /// Queues a sealed frame; see [`Sender::push`].
