@@ -2,6 +2,8 @@
 
 use std::collections::VecDeque;
 
+use super::spread::Spread;
+
 /// What became of a packet, as far as the receiver has told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fate {
@@ -39,8 +41,9 @@ pub trait Estimator: Send {
         Headroom::Some
     }
 
-    /// Whether packets leave behind packets of sound, so that the first of them meets no other.
-    fn spaced(&mut self, _spaced: bool) {}
+    /// Whether packets leave behind packets of sound, so that the first of them meets no other, and what sound takes of the path,
+    /// in bits a second.
+    fn beside_sound(&mut self, _sound_bps: Option<u64>) {}
 
     /// The path is another one, or nothing was sent for long: what was learned of it may not hold any more.
     fn moved(&mut self) {}
@@ -59,8 +62,8 @@ impl<E: Estimator + ?Sized> Estimator for Box<E> {
         (**self).headroom()
     }
 
-    fn spaced(&mut self, spaced: bool) {
-        (**self).spaced(spaced);
+    fn beside_sound(&mut self, sound_bps: Option<u64>) {
+        (**self).beside_sound(sound_bps);
     }
 
     fn moved(&mut self) {
@@ -99,6 +102,9 @@ pub(super) const FULL_SPACED: f64 = 0.97;
 const WIDER: f64 = 1.25;
 /// How long not more is tried: first, and at most, twice as long each time that the path still bears the same.
 const HOLD_US: (u64, u64) = (2_000_000, 10_000_000);
+/// For so long what packets that left together tell is believed, and no more is tried: a path that lets short bursts pass may bear
+/// less, which its queue tells, and one that somebody else fills more.
+const KNOWN_US: u64 = 60_000_000;
 /// A queue beyond this hurts whoever speaks.
 const HURTS_US: u64 = 120_000;
 /// What of the delivered rate is left while such a queue drains, and a short one.
@@ -117,7 +123,8 @@ const LONGER_US: u64 = 2_000_000;
 /// parts of the rate far from the last known capacity and by steps near it, decrease to a part of what is delivered. What it
 /// watches is the queue itself and not how it changes: times by the receiver's clock, minus the shortest such time of the
 /// last seconds (as RFC 6817 does), and it leaves a twentieth of the path free, for a voice, but for a try now and then. In
-/// virtual time over the same paths that holds a queue some ten times shorter than the gradient does.
+/// virtual time over the same paths that holds a queue some ten times shorter than the gradient does. Beside sound, and where
+/// packets that left together come at even times, those tell what the path bears, and nothing is tried for a minute.
 #[derive(Debug)]
 pub struct DelayEstimator {
     rate: f64,
@@ -146,8 +153,12 @@ pub struct DelayEstimator {
     /// The fastest of the packets last told of, and by how much that changes from report to report.
     fastest: Option<i64>,
     noise_us: f64,
-    /// Whether packets leave behind packets of sound.
-    spaced: bool,
+    /// What sound takes of the path, where packets leave behind those of sound.
+    sound_bps: Option<u64>,
+    /// How far the path pulls packets apart.
+    spread: Spread,
+    /// When more was tried last than that says.
+    tried_us: u64,
 }
 
 impl Default for DelayEstimator {
@@ -177,7 +188,9 @@ impl DelayEstimator {
             hurt: false,
             fastest: None,
             noise_us: 0.0,
-            spaced: false,
+            sound_bps: None,
+            spread: Spread::default(),
+            tried_us: 0,
         }
     }
 
@@ -251,7 +264,7 @@ impl DelayEstimator {
             None => delivered.or(self.capacity),
         };
         self.rate = rate.min(self.rate);
-        self.lowered_us = now_us;
+        (self.lowered_us, self.tried_us) = (now_us, now_us);
     }
 
     fn raise(&mut self, now_us: u64, since_us: u64) {
@@ -273,10 +286,21 @@ impl DelayEstimator {
         if self.capacity.is_some_and(|capacity| self.rate > WIDER * capacity) {
             self.capacity = None;
         }
+        // What is known need not be tried, but now and then.
+        if let Some(known) = self.known().filter(|known| now_us < self.tried_us + KNOWN_US && self.rate > FULL * known)
+        {
+            self.rate = FULL * known;
+            self.capacity = self.capacity.or(Some(known));
+        }
+    }
+
+    /// What there is for pictures beside sound, as far as packets that left together tell.
+    fn known(&self) -> Option<f64> {
+        Some(self.spread.bps()? - self.sound_bps? as f64).filter(|known| *known > LEAST_BPS)
     }
 
     fn full(&self) -> f64 {
-        if self.spaced { FULL_SPACED } else { FULL }
+        if self.sound_bps.is_some() { FULL_SPACED } else { FULL }
     }
 
     /// Up to where a queue is none, from where on it is ours to shorten, and from where on it hurts, in microseconds. Where
@@ -285,7 +309,7 @@ impl DelayEstimator {
         // On a thin path one packet alone is a queue.
         let delivered = self.delivered();
         let packet_us = delivered.map_or(0, |delivered| (PACKET_BITS * 1e6 / delivered) as u64).min(LONG_US.1);
-        let packet_us = if self.spaced { packet_us.min(BEHIND_US.max(packet_us / 2)) } else { packet_us };
+        let packet_us = if self.sound_bps.is_some() { packet_us.min(BEHIND_US.max(packet_us / 2)) } else { packet_us };
         let noise_us = self.noise_us as u64;
         let free_us = (FREE_US.0 + noise_us).min(FREE_US.1);
         let long_us = (LONG_US.0 + 3 * noise_us).min(LONG_US.1);
@@ -312,6 +336,10 @@ impl Estimator for DelayEstimator {
     fn reported(&mut self, now_us: u64, fates: &[Fate]) {
         let Some(mut queue_us) = self.queue_us(now_us, fates) else { return };
         self.count(fates);
+        self.spread.look(fates);
+        if self.changed_us.is_none() {
+            self.tried_us = now_us;
+        }
         let (free_us, long_us, hurts_us) = self.bounds();
         if queue_us <= long_us {
             self.hurt = false;
@@ -368,8 +396,8 @@ impl Estimator for DelayEstimator {
         self.headroom
     }
 
-    fn spaced(&mut self, spaced: bool) {
-        self.spaced = spaced;
+    fn beside_sound(&mut self, sound_bps: Option<u64>) {
+        self.sound_bps = sound_bps;
     }
 
     fn moved(&mut self) {

@@ -17,6 +17,7 @@ mod probe;
 mod receive;
 mod report;
 mod send;
+mod spread;
 mod uplink;
 
 pub use downlink::Downlink;

@@ -13,7 +13,7 @@ const WINDOW_US: u64 = 10_000_000;
 /// How far sound may be from where its clock says before the two are joined again, in samples: 20 ms.
 const SLIP: i32 = 960;
 /// Pictures may be so far behind their sound before it is held back for them, and how far it is at most.
-const LIPS: i32 = 35 * 48;
+const LIPS: i32 = 28 * 48;
 const MOST_HOLD_US: u64 = 60_000;
 /// How much longer for each picture that is further behind, and less for each that is not: one in twenty stays further behind.
 const HOLD_US: (u64, u64) = (950, 50);

@@ -325,7 +325,7 @@ impl<E: Estimator> Uplink<E> {
         if !fates.is_empty() {
             self.heard_us = Some(now_us);
             self.spaced = self.gaps.is_beating(now_us);
-            self.estimator.spaced(self.spaced);
+            self.estimator.beside_sound(self.spaced.then(|| self.gaps.sound_bps()));
             self.estimator.reported(now_us, &fates);
             self.burst.look(now_us, &fates, self.estimator.headroom());
             if self.active.contains(&true) {
