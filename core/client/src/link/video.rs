@@ -182,12 +182,14 @@ impl VideoPort {
         self.inner.state().uplink.set_limit_bps(limit_bps);
     }
 
-    /// Nobody shows anything over the link any more, and what was set for it holds no longer.
+    /// Nobody shows or looks at anything over the link any more: what waits is dropped, what was set holds no longer, and counts
+    /// begin anew.
     pub fn rest(&self) {
         let mut state = self.inner.state();
-        Track::ALL.into_iter().for_each(|track| state.uplink.set_active(track, false));
-        state.uplink.set_limit_bps(u64::MAX);
-        state.uplink.set_filler_bps(0);
+        state.uplink.rest();
+        state.downlink.rest();
+        state.frames.clear();
+        (state.waiting, state.keys, state.refused) = (0, [false; 2], [0; 2]);
     }
 
     /// How long a track's queue would take, in microseconds.

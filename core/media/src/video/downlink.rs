@@ -82,6 +82,11 @@ impl Downlink {
         self.tracks[track as usize].stats()
     }
 
+    /// Nobody looks any more: counts begin anew.
+    pub fn rest(&mut self) {
+        self.tracks.iter_mut().for_each(Receiver::rest);
+    }
+
     /// The link's round-trip time.
     pub fn set_round_trip_us(&mut self, round_trip_us: u64) {
         self.tracks.iter_mut().for_each(|track| track.set_round_trip_us(round_trip_us));

@@ -36,8 +36,8 @@ pub struct Shown {
 /// Holds the frames of one track until their time.
 ///
 /// Sound is the master: a frame is shown when the sound captured with it is played, and sound is held back a little where
-/// frames come later than that. Without sound, or when its sender
-/// captures none, a frame is shown as long after its capture as the slowest of the last seconds needed, within bounds.
+/// frames come later than that. Without sound, or when its sender captures none, a frame is shown as long after its capture
+/// as the slowest of the last seconds needed, within bounds.
 #[derive(Debug, Default)]
 pub struct Presenter {
     waiting: VecDeque<(Info, Vec<u8>, u64)>,

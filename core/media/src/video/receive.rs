@@ -131,6 +131,11 @@ impl Receiver {
         self.stats
     }
 
+    /// Counts begin anew.
+    pub(super) fn rest(&mut self) {
+        self.stats = ReceiverStats::default();
+    }
+
     /// Takes a packet's payload. `now_us` never goes back.
     pub fn insert(&mut self, now_us: u64, sequence: u16, timestamp: u32, payload: Bytes) -> Received {
         let became = self.take(now_us, sequence, timestamp, payload);

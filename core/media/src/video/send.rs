@@ -217,6 +217,12 @@ impl Sender {
         Pushed::Queued
     }
 
+    /// What waits belongs to nobody any more, and counts begin anew.
+    pub(super) fn rest(&mut self) {
+        self.drop_unbegun();
+        (self.needs_key, self.stats) = (true, SenderStats::default());
+    }
+
     /// Drops every queued frame of which nothing was sent.
     fn drop_unbegun(&mut self) {
         let keep = usize::from(self.queue.front().is_some_and(|first| first.begun));

@@ -136,6 +136,15 @@ impl<E: Estimator> Uplink<E> {
         self.filler_bps = filler_bps;
     }
 
+    /// Nobody shows anything any more: frames that wait are dropped, what was set holds no longer, and counts begin anew. What is
+    /// known of the path stays.
+    pub fn rest(&mut self) {
+        self.active = [false; 2];
+        (self.limit_bps, self.filler_bps) = (u64::MAX, 0);
+        self.tracks.iter_mut().for_each(Sender::rest);
+        self.share();
+    }
+
     /// What the path bears for both tracks, in bits a second.
     pub fn target_bps(&self) -> u64 {
         self.estimator.target_bps().min(self.limit_bps)

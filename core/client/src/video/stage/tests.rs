@@ -235,12 +235,14 @@ async fn the_next_call_over_a_link_is_not_held_to_what_was_set_for_the_one_befor
     first.show(shows);
     first.join(None, port.clone(), sound.clone());
     let whole = port.encoder_bps(Source::Camera);
+    first.seal_with(&key(1, 1));
+    assert_eq!(first.push(&picture(Source::Camera, 0)), Ok(Pushed::Queued));
     first.set_limit_bps(100_000);
     assert!(port.encoder_bps(Source::Camera) < 100_000);
     port.set_filler_bps(TRIAL_BPS);
     let peer = first.peer(None).expect("it is there");
     first.stop();
-    assert_eq!(port.encoder_bps(Source::Camera), whole);
+    assert_eq!((port.encoder_bps(Source::Camera), port.stats(Source::Camera)), (whole, VideoStats::default()));
     // A look that had begun finds that it is over.
     first.look(&peer, &port, clock::micros());
     assert!(cable.is_idle(0), "nothing is sent for a call that is over");
