@@ -10,6 +10,7 @@ final class Film: @unchecked Sendable {
     // Guards what is below it.
     private let lock = NSLock()
     private var pushed: [UInt64: VideoFrame] = [:]
+    private var answers: [PushedFrame: Int] = [:]
     private var next = 0
     private var needsKey = true
 
@@ -32,6 +33,7 @@ final class Film: @unchecked Sendable {
             next += 1
             let answer = frame.bytes.withUnsafeBytes { port(info, $0) }
             needsKey = answer != .queued
+            answers[answer, default: 0] += 1
             return answer
         }
     }
@@ -51,13 +53,18 @@ final class Film: @unchecked Sendable {
     /// So many frames arrive, each as it was, none twice, in their order.
     func check(_ frames: AsyncStream<VideoFrame>, _ count: Int) async throws {
         let (source, frames) = (source, Unchecked(frames))
-        let seen = try await patient {
-            var seen: [VideoFrame] = []
-            for await frame in frames.value where frame.info.source == source {
-                seen.append(frame)
-                if seen.count == count { return seen }
+        let seen: [VideoFrame]
+        do {
+            seen = try await patient {
+                var seen: [VideoFrame] = []
+                for await frame in frames.value where frame.info.source == source {
+                    seen.append(frame)
+                    if seen.count == count { return seen }
+                }
+                throw InVain(description: "closed")
             }
-            throw InVain(description: "closed")
+        } catch let why as InVain {
+            throw InVain(description: "\(why): fewer than \(count) frames came; those handed in became \(lock.withLock { answers })")
         }
         for frame in seen { same(frame, lock.withLock { pushed[frame.info.capturedUs]! }) }
         let times = seen.map(\.info.capturedUs)

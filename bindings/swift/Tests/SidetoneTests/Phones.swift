@@ -90,6 +90,19 @@ struct Duo {
         return ben.of(calls.first { $0.call == id }!)
     }
 
+    /// Anna calls Ben, whose phone sleeps and was woken just now: her end.
+    func wakes(_ server: TestServer) async throws -> Call {
+        // Any point does for a key: here nobody opens what comes.
+        let key = try await ben.pushKey()
+        try await ben.setPush(.web(endpoint: server.pushEndpoint(), key: key, auth: Data(repeating: 1, count: 16)))
+        try await ben.onBackground()
+        try await ben.online.until { !$0 }
+        let hers = try await anna.call(benId)
+        let isWoken = await server.nextWakeUp()
+        XCTAssertTrue(isWoken)
+        return hers
+    }
+
     /// Whatever call is on is over, for both.
     func hangUp() async throws {
         for phone in [anna, ben] {

@@ -8,14 +8,7 @@ final class PushTests: XCTestCase {
     func testAPhoneThatSleepsIsWokenByACallAndItRings() async throws {
         let server = try TestServer.start()
         let duo = try await Phones.friends(server: server.url())
-        // Any point does for a key: here nobody opens what comes.
-        let key = try await duo.ben.pushKey()
-        try await duo.ben.setPush(.web(endpoint: server.pushEndpoint(), key: key, auth: Data(repeating: 1, count: 16)))
-        try await duo.ben.onBackground()
-        try await duo.ben.online.until { !$0 }
-        let hers = try await duo.anna.call(duo.benId)
-        let woken = await server.nextWakeUp()
-        XCTAssertTrue(woken)
+        let hers = try await duo.wakes(server)
         XCTAssertTrue(duo.ben.calls.value.isEmpty, "the control: it sleeps")
         duo.ben.handlePush()
         try await duo.rings(hers).answer()

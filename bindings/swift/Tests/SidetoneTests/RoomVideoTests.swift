@@ -98,7 +98,7 @@ final class RoomVideoTests: XCTestCase {
         try await mates.hers.leave()
         let count = try await patient { await seen.value }
         same(count, 0)
-        same(video.bitrates.value, [:])
+        try await video.bitrates.until(\.isEmpty)
         same(Film(.camera).push(video), .noCall)
         XCTAssertNil(video.poll())
         same(try await code { try await mates.hers.show(Shows(camera: true)) }, .noSuchRoom)

@@ -178,14 +178,7 @@ final class SwitchboardTests: XCTestCase {
     func testAPhoneThatSleepsAnswersBeforeItKnowsWhoCallsAndTheyTalk() async throws {
         let server = try TestServer.start()
         let duo = try await Phones.friends(server: server.url())
-        let key = try await duo.ben.pushKey()
-        try await duo.ben.setPush(.web(endpoint: server.pushEndpoint(), key: key, auth: Data(repeating: 1, count: 16)))
-        try await duo.ben.onBackground()
-        try await duo.ben.online.until { !$0 }
-        let hers = try await duo.anna.call(duo.benId)
-        let isWoken = await server.nextWakeUp()
-        XCTAssertTrue(isWoken)
-
+        let hers = try await duo.wakes(server)
         var board = Switchboard()
         same(board.woken(by: push, at: start), [.ring(push, name: nil)])
         same(board.wished(.answer, of: push, by: action), [])
