@@ -215,13 +215,10 @@ impl RoomVoice {
             self.reserve.turn(now_us, heard, figures.speaker_missing.load(Relaxed));
             if heard {
                 let ear = &mut self.ear;
-                let clock_us = clock::micros();
-                for member in &self.mouth.members {
-                    ear.mixer.hold_longer(member.speaker, member.port.longer_us(clock_us));
-                }
                 voice::fill(speaker, figures, self.reserve.samples(), |block| ear.pull(now_us, block));
                 let (clock_us, waiting) = (clock::micros(), voice::waiting(speaker));
                 for member in &self.mouth.members {
+                    self.ear.mixer.hold_longer(member.speaker, member.port.longer_us(clock_us));
                     let heard = self.mode == Mode::Open || self.ear.listening == Some(member.id);
                     if let Some(next) = self.ear.mixer.playing(member.speaker).filter(|_| heard) {
                         member.port.note_played(clock_us, next.wrapping_sub(waiting));

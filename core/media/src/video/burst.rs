@@ -40,8 +40,9 @@ impl Burst {
         if headroom == Headroom::Gone {
             return self.shrink(now_us, 2, 1);
         }
-        let longest = passed(fates).map(|(count, _)| count).max().unwrap_or(0);
-        let slowest = passed(fates).max_by_key(|(count, spread_us)| spread_us / count);
+        let passed = || trains(fates).map(|(train, spread_us)| (train.len() as u64, spread_us));
+        let longest = passed().map(|(count, _)| count).max().unwrap_or(0);
+        let slowest = passed().max_by_key(|(count, spread_us)| spread_us / count);
         if let Some((count, spread_us)) = slowest.filter(|(_, spread_us)| *spread_us > TOGETHER_US) {
             return self.shrink(now_us, count, 1 + TOGETHER_US * (count - 1) / spread_us);
         }
@@ -63,23 +64,18 @@ impl Burst {
     }
 }
 
-/// How many left at once and arrived, and from the first to the last of them.
-fn passed(fates: &[Fate]) -> impl Iterator<Item = (u64, u64)> {
-    trains(fates).filter_map(|train| {
-        let (first, last) = (train.first()?.arrived_us?, train.last()?.arrived_us?);
-        Some((train.len() as u64, last.saturating_sub(first)))
-    })
-}
-
-/// Packets that left at once, more than one, and arrived.
-pub(super) fn trains(fates: &[Fate]) -> impl Iterator<Item = &[Fate]> {
+/// Packets that left at once, more than one, and arrived; and from the first to the last of them.
+pub(super) fn trains(fates: &[Fate]) -> impl Iterator<Item = (&[Fate], u64)> {
     let together = |a: &Fate, b: &Fate| {
         b.number == a.number + 1
             && b.sent_us.saturating_sub(a.sent_us) <= AT_ONCE_US
             && a.arrived_us.is_some()
             && b.arrived_us.is_some()
     };
-    fates.chunk_by(together).filter(|train| train.len() > 1)
+    fates.chunk_by(together).filter(|train| train.len() > 1).filter_map(|train| {
+        let (first, last) = (train.first()?.arrived_us?, train.last()?.arrived_us?);
+        Some((train, last.saturating_sub(first)))
+    })
 }
 
 #[cfg(test)]

@@ -252,8 +252,8 @@ impl DelayEstimator {
         let delivered = self.delivered();
         // A queue that begins while more is tried is made by that, whatever the frames of that moment take.
         let tried = !self.hurt && self.is_trying();
-        let alike = |(new, old): (f64, f64)| tried || (0.9..1.1).contains(&(new / old));
-        let same = delivered.zip(self.capacity).is_some_and(alike);
+        let pair = delivered.zip(self.capacity);
+        let same = pair.is_some_and(|(new, old)| tried || (0.9..1.1).contains(&(new / old)));
         self.hold_us = if same { HOLD_US.1.min(2 * self.hold_us) } else { HOLD_US.0 };
         // Who makes frames of unlike size fills the path for moments only: what comes then is less than the path bears.
         self.capacity = match self.capacity.filter(|_| same) {

@@ -22,13 +22,10 @@ pub(super) struct Spread {
 impl Spread {
     /// What became of packets, in the order they left.
     pub fn look(&mut self, fates: &[Fate]) {
-        for train in trains(fates) {
+        for (train, spread_us) in trains(fates) {
             let bytes: u64 = train.iter().skip(1).map(|fate| u64::from(fate.bytes)).sum();
-            let ends = train.first().zip(train.last()).and_then(|(first, last)| first.arrived_us.zip(last.arrived_us));
-            let span_us =
-                ends.and_then(|(first_us, last_us)| last_us.checked_sub(first_us)).filter(|span_us| *span_us > 0);
-            if let Some(span_us) = span_us.filter(|_| bytes >= LEAST_BYTES) {
-                self.seen.push_back(bytes as f64 * 8e6 / span_us as f64);
+            if bytes >= LEAST_BYTES && spread_us > 0 {
+                self.seen.push_back(bytes as f64 * 8e6 / spread_us as f64);
             }
         }
         while self.seen.len() > TRAINS {
@@ -47,7 +44,6 @@ impl Spread {
 }
 
 #[cfg(test)]
-#[allow(clippy::unwrap_used, reason = "tests")]
 mod tests {
     use super::*;
 

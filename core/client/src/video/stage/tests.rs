@@ -241,6 +241,7 @@ async fn the_next_call_over_a_link_is_not_held_to_what_was_set_for_the_one_befor
     assert!(port.encoder_bps(Source::Camera) < 100_000);
     port.set_filler_bps(TRIAL_BPS);
     let peer = first.peer(None).expect("it is there");
+    assert!(!cable.is_idle(0), "the control");
     first.stop();
     assert_eq!((port.encoder_bps(Source::Camera), port.stats(Source::Camera)), (whole, VideoStats::default()));
     // A look that had begun finds that it is over.
