@@ -179,6 +179,19 @@ async fn closing_one_end_tells_the_other_and_nothing_is_told_after() {
 }
 
 #[tokio::test]
+async fn a_farewell_arrives_though_its_packets_are_lost_once() {
+    for closes in [0, 1] {
+        let wire = Wire::new(Duration::from_millis(10), 0).await;
+        let (a, b) = wired_pair(&wire).await;
+        let mut seen = std::collections::HashSet::new();
+        wire.sift(move |_, packet| !seen.insert(packet.to_vec()));
+        let (closed, mut other) = if closes == 0 { (a, b) } else { (b, a) };
+        guard(5, closed.link.close()).await;
+        assert_eq!(guard(5, down(&mut other)).await, DownReason::PeerClosed);
+    }
+}
+
+#[tokio::test]
 async fn a_link_that_is_dropped_tells_the_peer_too() {
     let (a, mut b) = pair().await;
     drop(a);

@@ -263,8 +263,8 @@ impl Life {
             End::Down(DownReason::Broken) if shaking => End::Down(DownReason::Unauthenticated),
             end => end,
         };
-        if parting && shared.is_up() {
-            last_words(&shared, &mut queue).await;
+        if matches!(end, End::Owner) && shared.is_up() {
+            last_words(&shared, &mut queue, parting).await;
         }
         drop(queue);
         drop(pictures);
@@ -571,8 +571,8 @@ impl<'a> Talk<'a> {
     }
 }
 
-/// Sends again what a link that comes up lost; for ever nothing once it is up.
-async fn repeat(shared: &Shared) -> End {
+/// Sends again what a link lost that comes up or ends; for ever nothing between.
+pub(super) async fn repeat(shared: &Shared) -> End {
     loop {
         for (socket, to, packet) in shared.pace.shake().again().await {
             if let Some(socket) = socket.upgrade() {

@@ -1,4 +1,4 @@
-//! The packets by which a link comes up, sent again soon when they are lost.
+//! The packets by which a link comes up, and those by which it ends, sent again soon when they are lost.
 //!
 //! DTLS and SCTP wait a second before they repeat anything (RFC 6347 section 4.2.4.1, RFC 9260 section 6.3.1). Worse, the
 //! library forgets its timer when the peer repeats a flight first, and never sends its own again; two ends whose timers run
@@ -6,6 +6,9 @@
 //! sent again here, after a little more than a round trip and then ever less often: as it was, which to the peer is a packet
 //! that the network doubled. And what the peer repeats is kept from the library once that has answered it: what the peer waits
 //! for, this end repeats anyway.
+//!
+//! When the link ends there is no time to wait a second either: what left last is sent again until the owner has waited long
+//! enough, or knows that the peer has it.
 
 use std::collections::HashSet;
 use std::hash::{BuildHasher, RandomState};
@@ -62,6 +65,8 @@ struct State {
     repeats: u32,
     due: Option<Instant>,
     up: bool,
+    /// The last words are said: what left last counts, and nothing that comes says that it arrived.
+    parting: bool,
 }
 
 impl Shake {
@@ -75,6 +80,9 @@ impl Shake {
         state.heard.extend(state.fresh.drain(..));
         if std::mem::take(&mut state.answered) {
             state.sent.clear();
+        }
+        if state.parting && state.sent.len() == PACKETS {
+            state.sent.remove(0);
         }
         if state.sent.len() == PACKETS || packet.len() > PACKET_BYTES {
             return;
@@ -95,6 +103,9 @@ impl Shake {
         }
         let Some(record) = dtls(packet) else { return true };
         let mut state = self.state();
+        if state.parting {
+            return true;
+        }
         let names = [Some(state.keys.hash_one(record)), message(record).map(|message| state.keys.hash_one(message))];
         for name in names.into_iter().flatten() {
             if state.heard.contains(&name) {
@@ -122,7 +133,13 @@ impl Shake {
         self.state().up = true;
     }
 
-    /// The packets to send again, once it is time; for ever nothing once both ends are up.
+    /// The link ends: what leaves from now on are last words.
+    pub(super) fn part(&self) {
+        *self.state() = State { parting: true, ..State::default() };
+        self.over.store(false, Ordering::Relaxed);
+    }
+
+    /// The packets to send again, once it is time; for ever nothing while both ends are up.
     pub(super) async fn again(&self) -> Vec<Sent> {
         loop {
             let due = self.state().due;
@@ -269,6 +286,24 @@ mod tests {
         assert!(!shake.is_over() && shake.hears(peer(), &record(0, b"more"), now));
         assert!(shake.is_over() && shake.state().sent.is_empty());
         assert!(shake.hears(peer(), &record(0, b"more"), now));
+    }
+
+    #[test]
+    fn last_words_are_said_again_whatever_comes_and_the_last_of_many_count() {
+        let (shake, now) = (Shake::default(), Instant::now());
+        shake.up();
+        shake.sent(&Weak::new(), peer(), &record(0, b"first word"), now);
+        assert!(shake.hears(peer(), &record(0, b"more"), now) && shake.is_over());
+        shake.part();
+        for number in 0..=PACKETS as u8 {
+            shake.sent(&Weak::new(), peer(), &record(number, b"last word"), now);
+        }
+        for _ in 0..2 {
+            assert!(shake.hears(peer(), &record(1, b"not heard yet"), now));
+        }
+        let again: Vec<_> = repeated(&shake, now).into_iter().take(PACKETS).collect();
+        let last: Vec<_> = (1..=PACKETS as u8).map(|number| (100, record(number, b"last word"))).collect();
+        assert_eq!(again, last);
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! What passes over a link that is up: records and sound, each way.
 //!
 //! Records are binary messages. Text messages steer: `ready`, once, from the answering end, and from both `ask n`, which is
-//! answered at once by `got n` and tells how long the path is, and a number,
-//! which is how many more bytes of records were taken since the last. An end sends no more than [`CREDIT_BYTES`] that
+//! answered at once by `got n` and tells how long the path is, `bye`, which is an end's last, and a number, which is how many
+//! more bytes of records were taken since the last. An end sends no more than [`CREDIT_BYTES`] that
 //! were not taken, so a slow reader fills neither its own memory nor its SCTP window: a closed window is opened again
 //! only by the library's one-second timer.
 
@@ -19,7 +19,7 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
 use super::bulk::{Question, question};
-use super::life::{End, Shared};
+use super::life::{End, Shared, repeat};
 use super::media::{Inbound, Sound};
 use super::records::{Queue, WINDOW_BYTES};
 use super::template::{self, OPUS};
@@ -31,6 +31,8 @@ const CREDIT_BYTES: usize = 640 * 1024;
 const RECORD_COST: usize = 64;
 /// What the answering end says first.
 const READY: &str = "ready";
+/// What an end says last: the library's own farewell is one packet, which it does not send at all where our relay carries it.
+const BYE: &str = "bye";
 /// How long a peer may take to acknowledge what was said last, and how often that is looked at.
 const LAST_WORDS: Duration = Duration::from_millis(330);
 const LOOK: Duration = Duration::from_millis(3);
@@ -69,6 +71,7 @@ async fn receiving(shared: &Shared) -> Result<End, End> {
             Some(DataChannelEvent::OnMessage(message)) if message.is_string => match greeted.take() {
                 Some(up) if message.data == READY.as_bytes() => shared.pass(up).await?,
                 Some(_) => return Err(End::Down(DownReason::Breach)),
+                None if message.data == BYE.as_bytes() => return Ok(End::Down(DownReason::PeerClosed)),
                 None => match question(&message.data) {
                     Some(Question::Asked(number)) => channel.send_text(&format!("got {number}")).await?,
                     Some(Question::Answered(number)) => shared.echoed(number).await?,
@@ -140,14 +143,19 @@ pub(super) async fn transmit(shared: &Shared, queue: &mut Queue) -> End {
     End::Owner
 }
 
-/// Sends what still waits, and gives the peer a moment to take it: what is under way when a link is closed is lost.
-pub(super) async fn last_words(shared: &Shared, queue: &mut Queue) {
+/// Says that the link is over, after what still waits, if that is wanted, and gives the peer a moment to take it: what is under
+/// way when a link is closed is lost. A packet of it that is lost is sent again, as SCTP would in a second.
+pub(super) async fn last_words(shared: &Shared, queue: &mut Queue, wanted: bool) {
     let channel = &shared.peer.channel;
+    shared.pace.shake().part();
     let said = async {
-        while let Some(record) = queue.waiting() {
+        while let Some(record) = if wanted { queue.waiting() } else { None } {
             if channel.send(BytesMut::from(Bytes::from(record))).await.is_err() {
                 return;
             }
+        }
+        if channel.send_text(BYE).await.is_err() {
+            return;
         }
         // Nobody tells when the last of it was acknowledged.
         let mut look = tokio::time::interval(LOOK);
@@ -155,7 +163,11 @@ pub(super) async fn last_words(shared: &Shared, queue: &mut Queue) {
             look.tick().await;
         }
     };
-    let _ = tokio::time::timeout(LAST_WORDS, said).await;
+    let said = tokio::time::timeout(LAST_WORDS, said);
+    tokio::select! {
+        _ = said => {}
+        _ = repeat(shared) => {}
+    }
 }
 
 /// Waits until the window has room for a record and the peer has credit, and takes both.

@@ -36,6 +36,17 @@ async fn a_link_that_may_only_use_relays_travels_through_both_and_says_so() {
 }
 
 #[tokio::test]
+async fn closing_a_relayed_link_tells_the_other_end() {
+    for closes in [0, 1] {
+        let (mut a, mut b) = relayed_pair().await;
+        guard(20, connect(&mut a, &mut b)).await;
+        let (closed, mut other) = if closes == 0 { (a, b) } else { (b, a) };
+        guard(5, closed.link.close()).await;
+        assert_eq!(guard(5, down(&mut other)).await, DownReason::PeerClosed);
+    }
+}
+
+#[tokio::test]
 async fn a_relayed_link_does_not_let_records_lie() {
     let (mut a, mut b) = relayed_pair().await;
     guard(20, connect(&mut a, &mut b)).await;
