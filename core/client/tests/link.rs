@@ -182,7 +182,14 @@ async fn closing_one_end_tells_the_other_and_nothing_is_told_after() {
 async fn a_farewell_arrives_though_its_packets_are_lost_once() {
     for closes in [0, 1] {
         let wire = Wire::new(Duration::from_millis(10), 0).await;
-        let (a, b) = wired_pair(&wire).await;
+        let (mut a, mut b) = wired_pair(&wire).await;
+        // Nothing is sent again any more because the link just came up.
+        for number in 0..3 {
+            a.link.send(vec![number]).unwrap();
+            assert_eq!(guard(5, record(&mut b)).await, [number]);
+            b.link.send(vec![number]).unwrap();
+            assert_eq!(guard(5, record(&mut a)).await, [number]);
+        }
         let mut seen = std::collections::HashSet::new();
         wire.sift(move |_, packet| !seen.insert(packet.to_vec()));
         let (closed, mut other) = if closes == 0 { (a, b) } else { (b, a) };
