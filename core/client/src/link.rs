@@ -26,6 +26,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 use tokio_rustls::TlsConnector;
 
+mod ahead;
 mod bulk;
 mod certificate;
 pub mod description;
@@ -40,11 +41,13 @@ mod packet;
 mod paths;
 mod peer;
 mod pieces;
+mod porch;
 mod pulse;
 mod quic;
 mod quiet;
 mod records;
 mod shake;
+mod shared;
 mod socket;
 mod steady;
 mod stream;
@@ -271,7 +274,7 @@ pub enum News {
     Candidate(Candidate),
     /// Candidates were looked for everywhere, or for ten seconds where nobody answers; hardly any will follow.
     Gathered,
-    /// The link works: records can flow.
+    /// The link works: records can flow, and sound and files within a few round trips.
     Up {
         /// How it travels.
         route: Route,
@@ -365,8 +368,10 @@ pub struct Phases {
     pub described: Option<Duration>,
     /// A path was proven in both directions (ICE).
     pub path: Option<Duration>,
-    /// The handshakes were over and records could flow (DTLS, then SCTP).
+    /// The peer had proved who it is and records could flow (QUIC, or DTLS and then SCTP).
     pub up: Option<Duration>,
+    /// Everything else could flow as well (DTLS, then SCTP).
+    pub settled: Option<Duration>,
 }
 
 /// Counts what passes a link.

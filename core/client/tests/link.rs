@@ -12,6 +12,8 @@ use sidetone::link::{
 };
 use tokio::sync::mpsc;
 
+#[path = "link/ahead.rs"]
+mod ahead;
 #[path = "link/bulk.rs"]
 mod bulk;
 #[path = "link/ends.rs"]

@@ -24,9 +24,10 @@ use tokio::sync::{Notify, mpsc, watch};
 use webrtc::data_channel::DataChannelEvent;
 
 use super::DownReason;
-use super::life::{End, Shared};
+use super::life::End;
 use super::paths::{Keeper, Lane, Paths, Word};
 use super::pieces::{CREDIT_BYTES, Flow, PIECE_COST, Pieces};
+use super::shared::Shared;
 use super::stream::Stream;
 
 /// Longest bulk message, in bytes.

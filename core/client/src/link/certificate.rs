@@ -22,9 +22,6 @@ use zeroize::Zeroizing;
 
 use super::LinkError;
 
-/// What both ends of a QUIC connection say they speak (RFC 7301).
-const ALPN: &[u8] = b"sidetone-bulk/1";
-
 /// A self-signed certificate and its key, made for one link.
 pub(super) struct Certificate {
     der: CertificateDer<'static>,
@@ -51,27 +48,27 @@ impl Certificate {
             .map_err(|error| failed(error.to_string()))
     }
 
-    /// How this end speaks TLS as the client of a peer whose certificate has the hash `peer`.
-    pub(super) fn client(&self, peer: [u8; 32]) -> Result<ClientConfig, Error> {
+    /// How this end speaks TLS as the client of a peer whose certificate has the hash `peer`, and what it says it speaks (RFC 7301).
+    pub(super) fn client(&self, peer: [u8; 32], alpn: &[u8]) -> Result<ClientConfig, Error> {
         let provider = Arc::new(ring::default_provider());
         let mut config = ClientConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(Exactly::new(peer, &provider)))
             .with_client_auth_cert(vec![self.der.clone()], self.key())?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![alpn.to_vec()];
         config.resumption = rustls::client::Resumption::disabled();
         Ok(config)
     }
 
-    /// How this end speaks TLS as the server of a peer whose certificate has the hash `peer`.
-    pub(super) fn server(&self, peer: [u8; 32]) -> Result<ServerConfig, Error> {
+    /// How this end speaks TLS as the server of such a peer.
+    pub(super) fn server(&self, peer: [u8; 32], alpn: &[u8]) -> Result<ServerConfig, Error> {
         let provider = Arc::new(ring::default_provider());
         let mut config = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_protocol_versions(&[&rustls::version::TLS13])?
             .with_client_cert_verifier(Arc::new(Exactly::new(peer, &provider)))
             .with_single_cert(vec![self.der.clone()], self.key())?;
-        config.alpn_protocols = vec![ALPN.to_vec()];
+        config.alpn_protocols = vec![alpn.to_vec()];
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(config)

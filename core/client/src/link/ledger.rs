@@ -142,7 +142,7 @@ fn method(bytes: &[u8]) -> Option<u16> {
     Some((kind & 0x000f) | ((kind >> 1) & 0x0070) | ((kind >> 2) & 0x0f80))
 }
 
-fn has_integrity(bytes: &[u8]) -> bool {
+pub(super) fn has_integrity(bytes: &[u8]) -> bool {
     attribute(bytes, INTEGRITY).is_some()
 }
 

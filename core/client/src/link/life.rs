@@ -1,30 +1,28 @@
 //! The life of a link: one task that owns the connection, from the first description to the last socket.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use webrtc::peer_connection::{RTCIceCandidateInit, RTCIceConnectionState, RTCSessionDescription};
 
-use super::bulk::{self, Bulk, Ends};
+use super::ahead;
+use super::bulk::{self, Bulk};
 use super::description::{CANDIDATES, Candidate, Description, Kind};
-use super::echo::Echo;
 use super::media::Sound;
 use super::pace::{Milestone, Pace};
 use super::peer::{Fact, Peer};
 use super::pulse::Pulse;
-use super::quic::Nest;
 use super::records::Queue;
+use super::shared::Shared;
 use super::template::{self, Half};
 use super::traffic::{Tracks, last_words, listen, receive, speak, transmit};
 use super::video::{self, Pictures};
 use super::vigil;
-use super::{CONNECT_LIMIT, DownReason, HANDSHAKE_LIMIT, News, Role, Route, Settings};
+use super::{CONNECT_LIMIT, DownReason, HANDSHAKE_LIMIT, News, Role, Settings};
 
 /// How long gathering may take: of a server that does not answer the library does not tell.
 const GATHER_LIMIT: Duration = Duration::from_secs(10);
@@ -53,126 +51,6 @@ impl From<webrtc::error::Error> for End {
     }
 }
 
-/// What the parts of a life share.
-pub(super) struct Shared {
-    pub(super) peer: Peer,
-    pub(super) news: mpsc::Sender<News>,
-    pub(super) pace: Arc<Pace>,
-    pub(super) role: Role,
-    /// The certificate the peer's description named.
-    pub(super) trusted: watch::Sender<Option<[u8; 32]>>,
-    /// Addresses that the peer borrows from a relay: a path that ends at one is relayed, whatever it first looked like.
-    pub(super) borrowed: watch::Sender<Vec<SocketAddr>>,
-    /// Bytes of records sent that the peer has not said to have taken.
-    pub(super) untaken: AtomicUsize,
-    /// Whether the peer was said to be silent.
-    silent: AtomicBool,
-    /// Told when a record leaves.
-    pub(super) sends: Notify,
-    /// Told when half of the window is empty, or the peer took something.
-    pub(super) emptied: Notify,
-    pub(super) up: watch::Sender<bool>,
-    /// Whether the channel of files is open here: what came before would be lost.
-    pub(super) bulk_open: watch::Sender<bool>,
-    /// How the link travels, once it does.
-    pub(super) travels: watch::Sender<Option<Route>>,
-    /// How often it took another path since it was up.
-    pub(super) moves: watch::Sender<u64>,
-    /// How long a round trip takes.
-    pub(super) echo: Echo,
-    /// The beat of sound that goes out.
-    pub(super) pulse: Arc<Pulse>,
-    /// Where the tasks of QUIC live.
-    pub(super) nest: Nest,
-}
-
-impl Shared {
-    /// Whether files have to leave room for sound.
-    pub(super) fn is_held(&self, files: &Ends) -> bool {
-        files.is_held() || self.pulse.is_beating()
-    }
-
-    /// The link travels this way now.
-    pub(super) fn travel(&self, route: Route) {
-        self.pace.travel(route);
-        self.travels.send_replace(Some(route));
-    }
-
-    /// The link takes another path.
-    fn moved(&self) {
-        self.echo.moved();
-        self.moves.send_modify(|moves| *moves += 1);
-    }
-
-    /// A question was answered: tells how long a round trip takes, if it is another time than before.
-    pub(super) async fn echoed(&self, number: u64) -> Result<(), End> {
-        let Some(rtt) = self.echo.answered(number) else { return Ok(()) };
-        let route = self.travels.borrow().map(|route| route.taking(rtt));
-        match route {
-            Some(route) => self.tell(News::Route(route)).await,
-            None => Ok(()),
-        }
-    }
-
-    /// How the link travels now.
-    pub(super) async fn route(&self) -> Option<Route> {
-        let borrowed = self.borrowed.borrow().clone();
-        self.peer.route(&borrowed).await
-    }
-
-    pub(super) async fn tell(&self, news: News) -> Result<(), End> {
-        self.news.send(news).await.map_err(|_| End::Owner)
-    }
-
-    /// Tells that the peer is silent, unless it was told.
-    pub(super) async fn interrupted(&self) -> Result<(), End> {
-        match self.silent.swap(true, Ordering::AcqRel) {
-            false => self.tell(News::Interrupted).await,
-            true => Ok(()),
-        }
-    }
-
-    /// Tells that the peer is heard again, if it was silent.
-    pub(super) async fn restored(&self) -> Result<(), End> {
-        match self.silent.swap(false, Ordering::AcqRel) {
-            true => self.tell(News::Restored).await,
-            false => Ok(()),
-        }
-    }
-
-    /// Whether records are under way that the peer has not acknowledged.
-    pub(super) async fn is_awaited(&self) -> bool {
-        self.peer.channel.outstanding_bytes().await.is_ok_and(|bytes| bytes > 0)
-    }
-
-    /// Returns when sound or a record leaves.
-    pub(super) async fn stirred(&self) {
-        tokio::select! {
-            () = self.sends.notified() => {}
-            () = self.pulse.stirred() => {}
-        }
-    }
-
-    /// Tells what came through the channel; the first of it is that the link is up.
-    pub(super) async fn pass(&self, news: News) -> Result<(), End> {
-        let up = matches!(news, News::Up { .. });
-        if up {
-            self.pace.reach(Milestone::Up);
-            self.pace.calm();
-        }
-        self.tell(news).await?;
-        if up {
-            self.pace.shake().up();
-            self.up.send_replace(true);
-        }
-        Ok(())
-    }
-
-    pub(super) fn is_up(&self) -> bool {
-        *self.up.borrow()
-    }
-}
-
 /// A part of a life; whichever ends first ends all.
 pub(super) type Part<'a> = BoxFuture<'a, End>;
 
@@ -196,25 +74,8 @@ impl Life {
         // A closed stand-in: the facts are read by one part of the life only.
         let facts = std::mem::replace(&mut peer.facts, mpsc::channel(1).1);
         let ice = peer.ice.clone();
-        let shared = Shared {
-            peer,
-            news,
-            pace,
-            role: settings.role,
-            trusted: watch::Sender::new(None),
-            borrowed: watch::Sender::new(Vec::new()),
-            untaken: AtomicUsize::new(0),
-            silent: AtomicBool::new(false),
-            sends: Notify::new(),
-            emptied: Notify::new(),
-            up: watch::Sender::new(false),
-            bulk_open: watch::Sender::new(false),
-            travels: watch::Sender::new(None),
-            moves: watch::Sender::new(0),
-            echo: Echo::new(),
-            pulse,
-            nest: Nest::new(),
-        };
+        pace.porch().open(settings.role);
+        let shared = Shared::new(settings.role, peer, news, pace, pulse);
         Self { shared, inbox, facts, ice }
     }
 
@@ -249,6 +110,7 @@ impl Life {
         parts.push(Box::pin(talk));
         parts.push(Box::pin(receive(&shared)));
         parts.push(Box::pin(transmit(&shared, &mut queue)));
+        parts.push(Box::pin(ahead::run(&shared)));
         parts.push(Box::pin(bulk::carry(&shared, &mut files)));
         parts.push(Box::pin(speaking));
         parts.push(Box::pin(listening));
@@ -260,15 +122,18 @@ impl Life {
         // The library gives up on a handshake that fails too often or that the peer gives up; whoever notices first.
         let shaking = shared.pace.phases().path.is_some() && !shared.is_up();
         let end = match end {
-            End::Down(DownReason::Broken) if shaking => End::Down(DownReason::Unauthenticated),
+            End::Down(DownReason::Broken) if shaking => End::Down(shared.unshaken()),
             end => end,
         };
-        if matches!(end, End::Owner) && shared.is_up() {
-            last_words(&shared, &mut queue, parting).await;
+        match end {
+            End::Owner if shared.is_up() => last_words(&shared, &mut queue, parting).await,
+            End::Owner => ahead::last_words(&shared, &mut queue, parting).await,
+            End::Down(_) => {}
         }
         drop(queue);
         drop(pictures);
         drop(files);
+        shared.ahead.end().await;
         shared.nest.end().await;
         shared.pace.leave();
         if let Err(error) = shared.peer.connection.close().await {
@@ -538,7 +403,7 @@ impl<'a> Talk<'a> {
 
     async fn path(&mut self) -> Result<(), End> {
         let state = *self.ice.borrow_and_update();
-        let up = self.shared.is_up();
+        let (up, told) = (self.shared.is_up(), self.shared.is_told());
         match state {
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed if up => {
                 self.deadline = None;
@@ -551,10 +416,10 @@ impl<'a> Talk<'a> {
                 self.path = true;
                 self.shared.pace.reach(Milestone::Path);
                 self.deadline = Some(Instant::now() + HANDSHAKE_LIMIT);
-                Ok(())
+                self.shared.restored().await
             }
             // A restart gives up the old path before the new one is found.
-            RTCIceConnectionState::Disconnected | RTCIceConnectionState::Checking if up => {
+            RTCIceConnectionState::Disconnected | RTCIceConnectionState::Checking if up || (told && self.path) => {
                 self.shared.interrupted().await
             }
             RTCIceConnectionState::Failed => Err(End::Down(self.too_late())),
@@ -563,10 +428,9 @@ impl<'a> Talk<'a> {
     }
 
     fn too_late(&self) -> DownReason {
-        match (self.shared.is_up(), self.path) {
-            (true, _) => DownReason::Lost,
-            (false, true) => DownReason::Unauthenticated,
-            (false, false) => DownReason::Unreachable,
+        match self.shared.is_told() || self.path {
+            true => self.shared.unshaken(),
+            false => DownReason::Unreachable,
         }
     }
 }

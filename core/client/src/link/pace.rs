@@ -20,6 +20,7 @@ use webrtc::runtime::{
 };
 
 use super::ledger::Ledger;
+use super::porch::Porch;
 use super::pulse::Pulse;
 use super::shake::Shake;
 use super::socket::{Socket, Way};
@@ -75,12 +76,13 @@ pub(super) struct Pace {
     sent: AtomicU64,
     ledger: Ledger,
     shake: Shake,
+    porch: Porch,
     /// Milliseconds after `epoch` at which anything last came in.
     heard: AtomicU64,
     /// The address of this device that something else than a path check last left from.
     from: watch::Sender<Option<IpAddr>>,
     /// Microseconds after `epoch` at which each [`Milestone`] was first reached; 0 is not yet.
-    reached: [AtomicU64; 3],
+    reached: [AtomicU64; 4],
 }
 
 /// What a link reaches on its way up.
@@ -89,6 +91,7 @@ pub(super) enum Milestone {
     Described,
     Path,
     Up,
+    Settled,
 }
 
 impl Pace {
@@ -107,9 +110,10 @@ impl Pace {
             sent: AtomicU64::new(0),
             ledger: Ledger::default(),
             shake: Shake::default(),
+            porch: Porch::new(),
             heard: AtomicU64::new(0),
             from: watch::Sender::new(None),
-            reached: [const { AtomicU64::new(0) }; 3],
+            reached: [const { AtomicU64::new(0) }; 4],
         }
     }
 
@@ -133,11 +137,11 @@ impl Pace {
     }
 
     pub(super) fn phases(&self) -> Phases {
-        let [described, path, up] = self.reached.each_ref().map(|at| match at.load(Ordering::Relaxed) {
+        let [described, path, up, settled] = self.reached.each_ref().map(|at| match at.load(Ordering::Relaxed) {
             0 => None,
             micros => Some(Duration::from_micros(micros)),
         });
-        Phases { described, path, up }
+        Phases { described, path, up, settled }
     }
 
     /// The library knows the peer and one of its addresses, and can answer it.
@@ -221,6 +225,11 @@ impl Pace {
     /// What has to be known while the link comes up.
     pub(super) fn shake(&self) -> &Shake {
         &self.shake
+    }
+
+    /// Where records go ahead while it does.
+    pub(super) fn porch(&self) -> &Porch {
+        &self.porch
     }
 
     /// What passes, by what it is for.

@@ -25,8 +25,9 @@ use quinn::Connection;
 use tokio::sync::{Notify, mpsc, watch};
 
 use super::bulk::{BulkNews, Ends};
-use super::life::{End, Shared};
+use super::life::End;
 use super::quic::{self, NoQuic, Opening, Quic, Read};
+use super::shared::Shared;
 use super::socket::Way;
 use super::steady::Sight;
 use super::{DownReason, Role, Route};
@@ -458,7 +459,7 @@ async fn read(paths: &Paths, ends: &Ends, connection: &Connection, number: u64) 
     }
     let Ok(mut stream) = connection.accept_uni().await else { return Read::Lost };
     loop {
-        match quic::read(&mut stream).await {
+        match quic::read(&mut stream, super::BULK_BYTES).await {
             Read::Message(message) => {
                 paths.pass();
                 ends.tell(BulkNews::Message(message)).await;

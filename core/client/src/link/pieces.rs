@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::Notify;
 
 use super::bulk::{BULK_BYTES, Ends, LAST, MORE};
-use super::life::Shared;
+use super::shared::Shared;
 use super::stream::Measure;
 use super::window::{MOST, Probe, Window};
 

@@ -1,4 +1,4 @@
-//! One QUIC connection on a link's way: made on demand, for files.
+//! One QUIC connection on a link's way: made on demand, for files. What is said of QUIC here also holds for [`super::ahead`].
 //!
 //! The answering end is the client, as it is in DTLS. Each end opens one stream towards the other; messages are on it one
 //! after the other, each after its length in four bytes.
@@ -16,13 +16,12 @@ use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt as _, StreamExt as _};
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
 use quinn::{
-    AsyncTimer, ClientConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, RecvStream, ServerConfig,
-    TransportConfig, VarInt,
+    AsyncTimer, AsyncUdpSocket, ClientConfig, Connection, Endpoint, EndpointConfig, IdleTimeout, RecvStream,
+    ServerConfig, TransportConfig, VarInt,
 };
 use tokio::sync::watch;
 
 use super::Role;
-use super::bulk::BULK_BYTES;
 use super::certificate::Certificate;
 use super::socket::{Tap, Way};
 use super::steady::{Sight, Steady};
@@ -75,6 +74,81 @@ pub(super) struct Opening {
     remote: SocketAddr,
 }
 
+/// What both ends say they speak (RFC 7301).
+const ALPN: &[u8] = b"sidetone-bulk/1";
+
+/// How this end is the client of a peer whose certificate has that hash.
+pub(super) fn client(
+    own: &Certificate,
+    peer: [u8; 32],
+    alpn: &[u8],
+    transport: Arc<TransportConfig>,
+) -> Result<ClientConfig, NoQuic> {
+    let tls = own.client(peer, alpn).map_err(failed)?;
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).map_err(failed)?));
+    config.version(VERSION).transport_config(transport);
+    Ok(config)
+}
+
+/// How this end is the server of a peer whose certificate has that hash.
+pub(super) fn server(
+    own: &Certificate,
+    peer: [u8; 32],
+    alpn: &[u8],
+    transport: Arc<TransportConfig>,
+) -> Result<ServerConfig, NoQuic> {
+    let tls = own.server(peer, alpn).map_err(failed)?;
+    let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls).map_err(failed)?));
+    config.transport_config(transport).migration(false).max_incoming(HANDSHAKES);
+    config.incoming_buffer_size(HANDSHAKE_BYTES).incoming_buffer_size_total(HANDSHAKE_BYTES);
+    Ok(config)
+}
+
+/// An endpoint on a socket, whose tasks live in that nest.
+pub(super) fn on(
+    config: EndpointConfig,
+    server: Option<ServerConfig>,
+    socket: Arc<dyn AsyncUdpSocket>,
+    nest: &Nest,
+) -> Result<Endpoint, NoQuic> {
+    Endpoint::new_with_abstract_socket(config, server, socket, Arc::new(nest.spawner())).map_err(failed)
+}
+
+/// Shakes hands with the server at an address.
+pub(super) async fn connect(
+    endpoint: &Endpoint,
+    config: ClientConfig,
+    remote: SocketAddr,
+) -> Result<Connection, NoQuic> {
+    Ok(endpoint.connect_with(config, remote, NAME).map_err(failed)?.await?)
+}
+
+/// The first client that proves to be the peer; somebody who only forges its address keeps nobody out.
+pub(super) async fn accept(endpoint: &Endpoint) -> Result<Connection, NoQuic> {
+    let mut shaking = FuturesUnordered::new();
+    let mut failed = None;
+    loop {
+        tokio::select! {
+            incoming = endpoint.accept() => match incoming {
+                Some(incoming) if shaking.len() < HANDSHAKES => shaking.extend(incoming.accept()),
+                Some(incoming) => incoming.ignore(),
+                None => return Err(failed.map_or(NoQuic::Nobody, NoQuic::Handshake)),
+            },
+            Some(shaken) = shaking.next() => match shaken {
+                Ok(connection) => {
+                    endpoint.set_server_config(None);
+                    return Ok(connection);
+                }
+                Err(error) => failed = Some(error),
+            },
+        }
+    }
+}
+
+fn failed(error: impl fmt::Display) -> NoQuic {
+    NoQuic::Setup(error.to_string())
+}
+
 impl Opening {
     /// Takes over the way's socket; a server listens from now on.
     pub(super) fn new(
@@ -85,67 +159,28 @@ impl Opening {
         rtt: Option<Duration>,
         nest: &Nest,
     ) -> Result<Self, NoQuic> {
-        let failed = |error: &dyn fmt::Display| NoQuic::Setup(error.to_string());
         let remote = way.remote;
         let sight = Arc::new(Sight::default());
-        let transport = Arc::new(transport(rtt.unwrap_or(ASSUMED_RTT), &sight));
-        let (mut client, mut server) = (None, None);
-        match role {
-            Role::Answer => {
-                let tls = certificate.client(peer).map_err(|error| failed(&error))?;
-                let tls = QuicClientConfig::try_from(tls).map_err(|error| failed(&error))?;
-                let mut config = ClientConfig::new(Arc::new(tls));
-                config.version(VERSION).transport_config(transport);
-                client = Some(config);
-            }
-            Role::Offer => {
-                let tls = certificate.server(peer).map_err(|error| failed(&error))?;
-                let tls = QuicServerConfig::try_from(tls).map_err(|error| failed(&error))?;
-                let mut config = ServerConfig::with_crypto(Arc::new(tls));
-                config.transport_config(transport).migration(false).max_incoming(HANDSHAKES);
-                config.incoming_buffer_size(HANDSHAKE_BYTES).incoming_buffer_size_total(HANDSHAKE_BYTES);
-                server = Some(config);
-            }
-        }
+        let mut transport = transport(rtt.unwrap_or(ASSUMED_RTT), RECEIVE_BYTES);
+        transport.congestion_controller_factory(Arc::new(Steady::new(Arc::clone(&sight)))).send_window(SEND_BYTES);
+        let transport = Arc::new(transport);
+        let (client, server) = match role {
+            Role::Answer => (Some(client(certificate, peer, ALPN, transport)?), None),
+            Role::Offer => (None, Some(server(certificate, peer, ALPN, transport)?)),
+        };
         let tap = Tap::new(way).ok_or(NoQuic::Busy)?;
-        let endpoint = Endpoint::new_with_abstract_socket(endpoint(), server, Arc::new(tap), Arc::new(nest.spawner()))
-            .map_err(|error| failed(&error))?;
+        let endpoint = on(endpoint(), server, Arc::new(tap), nest)?;
         Ok(Self { endpoint, sight, client, remote })
     }
 
     /// Shakes hands with the peer.
-    pub(super) async fn connect(mut self) -> Result<Quic, NoQuic> {
-        let connection = match self.client.take() {
-            Some(config) => {
-                let connecting = self.endpoint.connect_with(config, self.remote, NAME);
-                connecting.map_err(|error| NoQuic::Setup(error.to_string()))?.await?
-            }
-            None => self.accept().await?,
+    pub(super) async fn connect(self) -> Result<Quic, NoQuic> {
+        let Self { endpoint, sight, client, remote } = self;
+        let connection = match client {
+            Some(config) => connect(&endpoint, config, remote).await?,
+            None => accept(&endpoint).await?,
         };
-        let Self { endpoint, sight, .. } = self;
         Ok(Quic { connection, sight, endpoint })
-    }
-
-    /// The first that proves to be the peer; somebody who only forges its address keeps nobody out.
-    async fn accept(&self) -> Result<Connection, NoQuic> {
-        let mut shaking = FuturesUnordered::new();
-        let mut failed = None;
-        loop {
-            tokio::select! {
-                incoming = self.endpoint.accept() => match incoming {
-                    Some(incoming) if shaking.len() < HANDSHAKES => shaking.extend(incoming.accept()),
-                    Some(incoming) => incoming.ignore(),
-                    None => return Err(failed.map_or(NoQuic::Nobody, NoQuic::Handshake)),
-                },
-                Some(shaken) = shaking.next() => match shaken {
-                    Ok(connection) => {
-                        self.endpoint.set_server_config(None);
-                        return Ok(connection);
-                    }
-                    Err(error) => failed = Some(error),
-                },
-            }
-        }
     }
 }
 
@@ -210,31 +245,30 @@ impl quinn::Runtime for Spawner {
         tokio::spawn(run.boxed());
     }
 
-    fn wrap_udp_socket(&self, _: std::net::UdpSocket) -> io::Result<Arc<dyn quinn::AsyncUdpSocket>> {
+    fn wrap_udp_socket(&self, _: std::net::UdpSocket) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
 
-fn endpoint() -> EndpointConfig {
+pub(super) fn endpoint() -> EndpointConfig {
     let mut config = EndpointConfig::default();
     // Packets are told apart by that bit (RFC 9443 section 3).
     config.grease_quic_bit(false).supported_versions(vec![VERSION]);
     config
 }
 
-fn transport(rtt: Duration, sight: &Arc<Sight>) -> TransportConfig {
+/// With what a round trip takes before it is measured, and how much the peer may have under way towards us.
+pub(super) fn transport(rtt: Duration, window: u32) -> TransportConfig {
     let mut config = TransportConfig::default();
     config
         .max_concurrent_bidi_streams(VarInt::from_u32(0))
         .max_concurrent_uni_streams(VarInt::from_u32(1))
-        .stream_receive_window(VarInt::from_u32(RECEIVE_BYTES))
-        .receive_window(VarInt::from_u32(RECEIVE_BYTES))
-        .send_window(SEND_BYTES)
+        .stream_receive_window(VarInt::from_u32(window))
+        .receive_window(VarInt::from_u32(window))
         .datagram_receive_buffer_size(None)
         .initial_rtt(rtt.max(Duration::from_millis(1)))
         .max_idle_timeout(IdleTimeout::try_from(SILENCE).ok())
-        .allow_spin(false)
-        .congestion_controller_factory(Arc::new(Steady::new(Arc::clone(sight))));
+        .allow_spin(false);
     config
 }
 
@@ -249,8 +283,8 @@ pub(super) enum Read {
     Breach,
 }
 
-/// Reads the next message; a dropped future may have read half of one.
-pub(super) async fn read(stream: &mut RecvStream) -> Read {
+/// Reads the next message of at most that length; a dropped future may have read half of one.
+pub(super) async fn read(stream: &mut RecvStream, most: usize) -> Read {
     let mut length = [0; 4];
     match stream.read_exact(&mut length).await {
         Ok(()) => {}
@@ -259,7 +293,7 @@ pub(super) async fn read(stream: &mut RecvStream) -> Read {
         Err(quinn::ReadExactError::ReadError(_)) => return Read::Lost,
     }
     let length = u32::from_be_bytes(length) as usize;
-    if length > BULK_BYTES {
+    if length > most {
         return Read::Breach;
     }
     let mut message = BytesMut::zeroed(length);
@@ -276,6 +310,7 @@ mod tests {
     use sha2::{Digest, Sha256};
     use webrtc::runtime::AsyncUdpSocket as _;
 
+    use super::super::bulk::BULK_BYTES;
     use super::super::socket::tests::{Plugged, plug};
     use super::*;
 
@@ -320,9 +355,9 @@ mod tests {
         out.write_all(&[0, 0, 0, 3, 1, 2, 3, 0, 0, 0, 0]).await.unwrap();
         out.finish().unwrap();
         let mut stream = guard(server.connection.accept_uni()).await.unwrap();
-        assert!(matches!(read(&mut stream).await, Read::Message(message) if message == [1, 2, 3][..]));
-        assert!(matches!(read(&mut stream).await, Read::Message(message) if message.is_empty()));
-        assert!(matches!(read(&mut stream).await, Read::Finished));
+        assert!(matches!(read(&mut stream, BULK_BYTES).await, Read::Message(message) if message == [1, 2, 3][..]));
+        assert!(matches!(read(&mut stream, BULK_BYTES).await, Read::Message(message) if message.is_empty()));
+        assert!(matches!(read(&mut stream, BULK_BYTES).await, Read::Finished));
         drop((out, stream));
         guard(async { tokio::join!(server.close(&pair.nests[0]), client.close(&pair.nests[1])) }).await;
         // The sockets are free for the next connection.
@@ -376,7 +411,7 @@ mod tests {
             stream.write_all(bytes).await.unwrap();
             stream.finish().unwrap();
             let mut stream = guard(server.connection.accept_uni()).await.unwrap();
-            assert!(matches!(guard(read(&mut stream)).await, Read::Breach), "{bytes:?}");
+            assert!(matches!(guard(read(&mut stream, BULK_BYTES)).await, Read::Breach), "{bytes:?}");
         }
     }
 }

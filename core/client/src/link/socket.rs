@@ -26,8 +26,9 @@ use tokio::sync::{mpsc, watch};
 use webrtc::runtime::{AsyncUdpSocket, EcnCodepoint, RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 
 use super::early::Early;
+use super::ledger::has_integrity;
 use super::pace::Pace;
-use super::packet::{Protocol, is_sound};
+use super::packet::{Protocol, is_answer, is_check, is_sound};
 use super::pulse::Pulse;
 use super::quiet::Quiet;
 use super::tunnel::Tunnels;
@@ -214,7 +215,15 @@ impl Socket {
             self.pulse.beat();
         }
         match Protocol::of(transmit.contents) {
-            Protocol::Check => return,
+            Protocol::Check => {
+                let porch = self.pace.porch();
+                if is_answer(transmit.contents) {
+                    porch.answers(self, transmit.destination);
+                } else if is_check(transmit.contents) && has_integrity(transmit.contents) {
+                    porch.asks(self, transmit.destination);
+                }
+                return;
+            }
             Protocol::Media => self.pulse.stir(),
             Protocol::Dtls => {
                 if !self.is_way(transmit.destination) {
@@ -249,7 +258,9 @@ impl Socket {
 
     /// Leaves in a received buffer what the library has not heard yet; gives its length.
     fn unheard(&self, from: SocketAddr, buf: &mut [u8], length: usize, stride: usize) -> usize {
-        sift(buf, length, stride, |packet| self.pace.shake().hears(from, packet, Instant::now()))
+        sift(buf, length, stride, |packet| {
+            !self.pace.porch().takes(from, packet) && self.pace.shake().hears(from, packet, Instant::now())
+        })
     }
 
     /// What the tap left for the library, or came too early, one packet at a time.

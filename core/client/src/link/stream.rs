@@ -10,10 +10,10 @@ use bytes::Bytes;
 use quinn::SendStream;
 
 use super::bulk::Ends;
-use super::life::Shared;
 use super::paths::Lane;
 use super::pulse::BEAT;
 use super::quic::SEND_BYTES;
+use super::shared::Shared;
 
 /// What waits here beside what is under way, at least: enough to never run dry between two wake-ups.
 const LEAST_WAITING: u64 = 64 * 1024;

@@ -6,6 +6,7 @@
 //! were not taken, so a slow reader fills neither its own memory nor its SCTP window: a closed window is opened again
 //! only by the library's one-second timer.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -18,12 +19,14 @@ use webrtc::data_channel::DataChannelEvent;
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 
+use super::ahead;
 use super::bulk::{Question, question};
-use super::life::{End, Shared, repeat};
+use super::life::{End, repeat};
 use super::media::{Inbound, Sound};
 use super::records::{Queue, WINDOW_BYTES};
+use super::shared::Shared;
 use super::template::{self, OPUS};
-use super::{DownReason, News, Role};
+use super::{DownReason, Role, Route};
 
 /// Bytes of records that may be under way or waiting at the reader; the library's receive window is 1 MiB.
 const CREDIT_BYTES: usize = 640 * 1024;
@@ -54,7 +57,7 @@ pub(super) async fn receive(shared: &Shared) -> End {
 async fn receiving(shared: &Shared) -> Result<End, End> {
     let channel = &shared.peer.channel;
     let mut greeted = None;
-    let mut taken = 0;
+    let (mut taken, mut number) = (0, 0);
     loop {
         match channel.poll().await {
             Some(DataChannelEvent::OnOpen) => {
@@ -64,12 +67,12 @@ async fn receiving(shared: &Shared) -> Result<End, End> {
                     Role::Answer => {
                         opened(&shared.bulk_open).await;
                         channel.send_text(READY).await?;
-                        shared.pass(up).await?;
+                        shared.settle(up.0, up.1).await?;
                     }
                 }
             }
             Some(DataChannelEvent::OnMessage(message)) if message.is_string => match greeted.take() {
-                Some(up) if message.data == READY.as_bytes() => shared.pass(up).await?,
+                Some((route, shown)) if message.data == READY.as_bytes() => shared.settle(route, shown).await?,
                 Some(_) => return Err(End::Down(DownReason::Breach)),
                 None if message.data == BYE.as_bytes() => return Ok(End::Down(DownReason::PeerClosed)),
                 None => match question(&message.data) {
@@ -81,7 +84,8 @@ async fn receiving(shared: &Shared) -> Result<End, End> {
             Some(DataChannelEvent::OnMessage(_)) if greeted.is_some() => return Err(End::Down(DownReason::Breach)),
             Some(DataChannelEvent::OnMessage(message)) => {
                 taken += message.data.len() + RECORD_COST;
-                shared.pass(News::Record(message.data.into())).await?;
+                shared.deliver(number, message.data.into()).await?;
+                number += 1;
                 if taken >= CREDIT_BYTES / 4 {
                     channel.send_text(&taken.to_string()).await?;
                     taken = 0;
@@ -112,23 +116,26 @@ fn credit(shared: &Shared, text: &[u8]) -> Result<(), End> {
 }
 
 /// The library compared the certificate with the description; it is compared again with what the peer itself said.
-async fn welcome(shared: &Shared) -> Result<News, DownReason> {
+async fn welcome(shared: &Shared) -> Result<(Route, [u8; 32]), DownReason> {
     let shown = shared.peer.fingerprint().await.ok_or(DownReason::Broken)?;
     if *shared.trusted.borrow() != Some(shown) {
         return Err(DownReason::Unauthenticated);
     }
     let route = shared.route().await.ok_or(DownReason::Broken)?;
     shared.travel(route);
-    Ok(News::Up { route, fingerprint: shown })
+    Ok((route, shown))
 }
 
 /// Puts records into the window as it empties.
 pub(super) async fn transmit(shared: &Shared, queue: &mut Queue) -> End {
-    let mut up = shared.up.subscribe();
-    if up.wait_for(|up| *up).await.is_err() {
-        return End::Owner;
-    }
-    while let Some(record) = queue.next().await {
+    let mut ahead = VecDeque::from(ahead::send(shared, queue).await);
+    loop {
+        let Some(record) = (match ahead.pop_front() {
+            Some(record) => Some(record),
+            None => queue.next().await,
+        }) else {
+            return End::Owner;
+        };
         let length = record.len();
         let sent = match room(shared, length).await {
             Ok(()) => shared.peer.channel.send(BytesMut::from(Bytes::from(record))).await,
@@ -140,7 +147,6 @@ pub(super) async fn transmit(shared: &Shared, queue: &mut Queue) -> End {
         }
         queue.passed(length);
     }
-    End::Owner
 }
 
 /// Says that the link is over, after what still waits, if that is wanted, and gives the peer a moment to take it: what is under
@@ -215,9 +221,11 @@ impl Tracks {
 }
 
 pub(super) async fn speak(shared: &Shared, sound: &Sound) {
+    let mut shown = false;
     loop {
         let frame = sound.next().await;
-        if !shared.is_up() {
+        shown = shown || shared.is_up() || (shared.is_told() && is_shown(shared).await);
+        if !shown {
             continue;
         }
         let header = rtp::header::Header {
@@ -234,6 +242,12 @@ pub(super) async fn speak(shared: &Shared, sound: &Sound) {
             tracing::trace!(%error, "a sound packet was not sent");
         }
     }
+}
+
+/// Whether the peer showed its certificate to DTLS too, which is when sound can go; its channels come up after that.
+async fn is_shown(shared: &Shared) -> bool {
+    let shown = shared.peer.fingerprint().await;
+    shown.is_some() && *shared.trusted.borrow() == shown
 }
 
 pub(super) async fn listen(mut tracks: mpsc::Receiver<Remote>, sound: &Sound) {

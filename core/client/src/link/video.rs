@@ -21,8 +21,9 @@ use tokio::sync::{Notify, mpsc};
 use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_remote::TrackRemoteEvent;
 
-use super::life::{End, Part, Shared};
+use super::life::{End, Part};
 use super::pulse::Beat;
+use super::shared::Shared;
 use super::template::{self, PICTURES};
 use super::traffic::Remote;
 use crate::built;

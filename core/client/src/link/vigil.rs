@@ -6,7 +6,8 @@
 
 use std::time::Duration;
 
-use super::life::{End, Shared};
+use super::life::End;
+use super::shared::Shared;
 use super::{DownReason, INTERRUPTED_AFTER, LOST_AFTER};
 
 /// How often a busy link is looked at.
