@@ -53,6 +53,8 @@ pub enum Due {
     Gone(PhoneId, u64),
     /// A link has news for its phone.
     News(PhoneId, LinkId, News),
+    /// An end of a link that carries records carries everything.
+    Up(PhoneId, LinkId, News),
     /// Something happens to files.
     File(PhoneId, FileDue),
     /// Sound of a room reaches a phone over a link.
@@ -205,6 +207,7 @@ impl World {
             Due::Open(phone) => self.open(phone),
             Due::Gone(phone, socket) => self.socket_gone(phone, socket),
             Due::News(phone, link, news) => self.link_news(phone, link, news),
+            Due::Up(phone, link, news) => self.deliver((phone, link), 1, news),
             Due::File(phone, due) => self.file_due(phone, due),
             Due::Sound(phone, link, room, bytes) => self.sound_arrives(phone, link, room, &bytes),
             Due::Hark(phone, room, turn) => self.hark(phone, room, turn),

@@ -48,6 +48,21 @@ fn a_call_says_since_when_both_can_speak_whatever_happens_to_its_link() {
     assert_eq!([0, 1].map(|phone| since(&world, phone)), told);
 }
 
+#[test]
+fn a_call_is_connected_only_when_its_link_carries_sound() {
+    let mut world = friends();
+    world.links.records_only = true;
+    let call = world.call(0, 1);
+    assert!(world.run_until(10_000, |world| rings(world, 1)));
+    world.ask(1, Command::AnswerCall(call)).expect("it can be answered");
+    world.say(0, 1, "are you there?");
+    // What is written goes over the link that carries no sound yet.
+    let read = |world: &World| world.phones[1].conversation(world.phones[0].user().expect("an account")).len() == 1;
+    assert!(world.run_until(5_000, read));
+    assert_eq!([0, 1].map(|phone| world.state(phone)), [Some(CallState::Connecting); 2]);
+    assert!(world.phones.iter().all(|phone| phone.media.is_none()));
+}
+
 /// Two friends, and the phone of the second sleeps, woken by a push or not, since so long.
 fn asleep(seed: u64, wakes: bool, since_ms: u64) -> World {
     let mut world = World::friends(seed);

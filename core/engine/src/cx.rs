@@ -67,6 +67,8 @@ pub(crate) enum Fact {
     /// It has none, and is being woken.
     Asleep(PeerId),
     /// The link to a peer carries records.
+    Ahead(PeerId),
+    /// It carries everything.
     Up(PeerId, LinkId, Route),
     /// It travels another way.
     Routed(PeerId, Route),

@@ -226,8 +226,8 @@ impl Engine {
                 self.transfers.down(peer, cx);
                 self.calls.unpaired(peer.into(), cx);
             }
+            Fact::Ahead(PeerId::Friend(peer)) => self.chats.up(peer, cx),
             Fact::Up(PeerId::Friend(peer), link, route) => {
-                self.chats.up(peer, cx);
                 self.transfers.up(peer, link, cx);
                 self.calls.up(peer.into(), link, route, cx);
             }

@@ -308,6 +308,11 @@ pub enum News {
     Local(Description),
     /// An address of our end.
     Candidate(Candidate),
+    /// It carries records from now on, and media once it is up. Not every link comes to this.
+    Ahead {
+        /// The certificate that the peer really showed.
+        fingerprint: Fingerprint,
+    },
     /// It carries records and media from now on.
     Up {
         /// How it travels.

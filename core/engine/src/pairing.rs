@@ -78,9 +78,10 @@ pub(crate) struct Willing {
 
 pub(crate) enum Link {
     None,
-    /// `hope` is until when it need not be said that there is no way.
+    /// `hope` is until when it need not be said that there is no way; `ahead` is whether it carries records already.
     Opening {
         id: LinkId,
+        ahead: bool,
         hope: Option<Time>,
         until: Time,
     },
@@ -134,6 +135,11 @@ impl Pairing {
         matches!(self.link, Link::Up { .. })
     }
 
+    /// Whether the link carries records.
+    fn is_ahead(&self) -> bool {
+        self.is_up() || matches!(self.link, Link::Opening { ahead: true, .. })
+    }
+
     pub fn link_id(&self) -> Option<LinkId> {
         match self.link {
             Link::None => None,
@@ -156,7 +162,7 @@ impl Pairing {
     /// Seals a record and sends it by the best way. An error ends the pairing.
     pub fn say(&mut self, record: &Record, cx: &mut Cx<'_>) -> Result<(), RecordError> {
         let connecting = matches!(record, Record::Connect(_) | Record::Candidate(_));
-        let direct = self.is_up() && (!connecting || self.signal.is_none());
+        let direct = self.is_ahead() && (!connecting || self.signal.is_none());
         let path = if direct { Path::Direct } else { Path::Signal };
         if !matches!(record, Record::Typing(_)) {
             self.used = cx.now.time;
@@ -234,7 +240,7 @@ impl Pairing {
     pub fn open_link(&mut self, id: LinkId, relays: Option<Relays>, ways: Ways, cx: &mut Cx<'_>) {
         let role = if self.ours { Role::Offer } else { Role::Answer };
         let now = cx.now.time;
-        self.link = Link::Opening { id, hope: Some(now.after(HOPE_MS)), until: now.after(OPEN_MS) };
+        self.link = Link::Opening { id, ahead: false, hope: Some(now.after(HOPE_MS)), until: now.after(OPEN_MS) };
         self.used = cx.now.time;
         self.ways = ways;
         cx.effect(Effect::Link(id, Order::Open { role, relays, ways }));
@@ -280,11 +286,24 @@ impl Pairing {
         }
     }
 
-    /// The link is up. False if the peer showed another certificate than it announced.
-    pub fn up(&mut self, fingerprint: Fingerprint, now: Route) -> bool {
-        let Link::Opening { id, .. } = self.link else { return self.is_up() };
-        self.link = Link::Up { id, route: now };
-        self.certificate == Some(fingerprint)
+    /// Whether the link shows the certificate that the peer announced.
+    pub fn is_sound(&self, shown: Fingerprint) -> bool {
+        self.certificate == Some(shown)
+    }
+
+    /// The link carries records. Whether it did not before.
+    pub fn comes_ahead(&mut self) -> bool {
+        match &mut self.link {
+            Link::Opening { ahead, .. } => !std::mem::replace(ahead, true),
+            Link::None | Link::Up { .. } => false,
+        }
+    }
+
+    /// The link is up.
+    pub fn up(&mut self, route: Route) {
+        if let Link::Opening { id, .. } = self.link {
+            self.link = Link::Up { id, route };
+        }
     }
 
     /// The link travels this way now. Whether that is another than before.

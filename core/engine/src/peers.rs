@@ -361,13 +361,24 @@ impl Peers {
         match news {
             News::Local(description) => cx.say(who, Record::Connect(description)),
             News::Candidate(candidate) => cx.say(who, Record::Candidate(candidate)),
-            News::Up { route, fingerprint } if pairing.up(fingerprint, route) => {
+            News::Ahead { fingerprint } | News::Up { fingerprint, .. } if !pairing.is_sound(fingerprint) => {
+                self.lose(who, cx);
+            }
+            News::Ahead { .. } => {
+                if pairing.comes_ahead() {
+                    cx.fact(Fact::Ahead(who));
+                }
+            }
+            News::Up { route, .. } => {
+                if pairing.comes_ahead() {
+                    cx.fact(Fact::Ahead(who));
+                }
+                pairing.up(route);
                 pairing.used = cx.now.time;
                 cx.effect(Effect::Keyed(who, Keys::Session));
                 cx.fact(Fact::Up(who, id, route));
                 self.succeeded(who);
             }
-            News::Up { .. } => self.lose(who, cx),
             News::Record(bytes) => self.in_turn(who, bytes, cx),
             News::Route(route) => {
                 if pairing.routed(route) {

@@ -61,6 +61,6 @@ fn peer(library: &str, task: &[&str]) -> Result<(), Failed> {
         other => return Err(format!("nobody knows {other}").into()),
     };
     let role = if task.offers { Role::Offer } else { Role::Answer };
-    let mut ours = Ours { role, address: task.address, path };
+    let mut ours = Ours { role, address: task.address, path, trust: Trust::default() };
     runner.block_on(work::run(&mut ours, &task))
 }

@@ -30,6 +30,8 @@ pub struct Ours {
     pub role: Role,
     pub address: IpAddr,
     pub path: Path,
+    /// One for all links, as a phone has it.
+    pub trust: Trust,
 }
 
 /// A link, and what the other end told about itself.
@@ -55,7 +57,7 @@ impl Ours {
             _ => (vec![], RoutePolicy::Any),
         };
         let bind = Bind::Only(vec![self.address]);
-        Ok(Settings { role: self.role, servers, policy, bind, watch: Watch::Close, trust: Trust::default() })
+        Ok(Settings { role: self.role, servers, policy, bind, watch: Watch::Close, trust: self.trust.clone() })
     }
 }
 

@@ -21,7 +21,7 @@ const SETTLES: Duration = Duration::from_secs(1);
 pub fn end(way: &str, role: &str, address: &str, seconds: &str) -> Result<(), Failed> {
     let path = if way == "relayed" { Path::Relayed } else { Path::Bulk };
     let role = if role == "offer" { Role::Offer } else { Role::Answer };
-    let mut ours = Ours { role, address: address.parse()?, path };
+    let mut ours = Ours { role, address: address.parse()?, path, trust: Trust::default() };
     let runner = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let half = Duration::from_secs_f64(seconds.parse::<f64>()? / 2.0);
     runner.block_on(async {

@@ -403,8 +403,9 @@ impl Phone {
     fn news(&mut self, script: &mut Script<'_>) {
         let Some(link) = self.link else { return };
         let route = Route::Relayed(Relay::Us, Protocol::Udp);
-        let news = match script.byte() % 9 {
+        let news = match script.byte() % 10 {
             0 => News::Up { route, fingerprint: Fingerprint([script.byte(); 32]) },
+            8 => News::Ahead { fingerprint: if script.byte() & 1 == 0 { FINGERPRINT } else { Fingerprint([1; 32]) } },
             1 => News::Record(script.block().to_vec()),
             2 => News::Route(route),
             3 => News::Interrupted,

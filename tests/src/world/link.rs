@@ -18,6 +18,8 @@ const LOST_MS: u64 = 30_000;
 /// Nobody was found for this long.
 const NOWHERE_MS: u64 = 30_000;
 
+/// How much later than records everything else flows, at most.
+const AHEAD_MS: u64 = 300;
 /// How closely gaps are looked at.
 const GAP_STEP_MS: u64 = 10;
 
@@ -60,6 +62,8 @@ pub struct Links {
     cuts: u32,
     /// Somebody between the phones shows a certificate of their own.
     pub impostor: bool,
+    /// Links never carry more than records.
+    pub records_only: bool,
     /// Every address that a phone was told to try.
     pub tried: Vec<(PhoneId, SocketAddr)>,
 }
@@ -363,13 +367,21 @@ impl World {
         }
         let number = |world: &Self, key| world.links.ends.get(&key).map_or(0, |end: &End| end.certificate);
         let (ours, theirs) = (number(self, key), number(self, other));
+        // Whether records go ahead is for the network to say. What an end says once it is up comes when the other one is.
+        let (goes_ahead, later) = (self.dice.within(0, 1) == 1, self.dice.within(0, AHEAD_MS));
         for (end, partner, shown, route) in [(key, other, theirs, our_route), (other, key, ours, their_route)] {
             if let Some(end) = self.links.ends.get_mut(&end) {
                 end.up = Some(partner);
             }
             let shown = if self.links.impostor { u32::MAX } else { shown };
-            let up = News::Up { route, fingerprint: fingerprint(shown) };
-            self.deliver(end, delay, up);
+            let fingerprint = fingerprint(shown);
+            let up = News::Up { route, fingerprint };
+            if goes_ahead || self.links.records_only {
+                self.deliver(end, delay, News::Ahead { fingerprint });
+            }
+            if !self.links.records_only {
+                self.later(delay + later, Due::Up(end.0, end.1, up));
+            }
         }
     }
 
@@ -381,7 +393,7 @@ impl World {
     }
 
     /// News for an end, after everything that is already on its way there.
-    fn deliver(&mut self, key: Key, delay: u64, news: News) {
+    pub(super) fn deliver(&mut self, key: Key, delay: u64, news: News) {
         let Some(end) = self.links.ends.get_mut(&key) else { return };
         if end.cut.is_some() {
             return end.held.push(news);

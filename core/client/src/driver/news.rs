@@ -64,7 +64,7 @@ impl Driver {
                 inside.receipts.closed(clock::micros(), id, inside.socket.traffic.total());
                 return inside.links.gone(id);
             }
-            link::News::Gathered | link::News::Interrupted | link::News::Restored => return,
+            link::News::Ahead { .. } | link::News::Gathered | link::News::Interrupted | link::News::Restored => return,
         };
         if let Some(friend) = id.peer.friend() {
             inside.journal.link(clock::micros(), friend, phase);

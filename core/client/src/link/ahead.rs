@@ -173,12 +173,12 @@ async fn greet(shared: &Shared, endpoint: &Endpoint, config: ClientConfig) -> Co
 /// The server is done once it has judged the client, the client before it is judged: that is over when the server speaks.
 async fn walk(shared: &Shared, lane: &Arc<Lane>, peer: [u8; 32]) -> Result<(), End> {
     let remote = bare(lane.connection.remote_address());
-    let up = || {
+    let tell = || {
         let route = Route::Direct { kind: distance(remote.ip()), rtt: lane.connection.rtt() };
-        shared.come_up(route, peer)
+        shared.come_ahead(route, peer)
     };
     if shared.role == Role::Offer {
-        up().await?;
+        tell().await?;
     }
     shared.lane.send_replace(Some(Arc::clone(lane)));
     let Ok(mut stream) = lane.connection.accept_uni().await else { return Ok(()) };
@@ -187,7 +187,7 @@ async fn walk(shared: &Shared, lane: &Arc<Lane>, peer: [u8; 32]) -> Result<(), E
         return Ok(());
     }
     if shared.role == Role::Answer {
-        up().await?;
+        tell().await?;
     }
     let mut number = 0;
     while let Read::Message(record) = read(&mut stream, RECORD_BYTES).await {

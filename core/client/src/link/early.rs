@@ -6,11 +6,9 @@
 
 use std::net::SocketAddr;
 
+use super::packet::is_check;
 use bytes::Bytes;
 use crossbeam_queue::ArrayQueue;
-use webrtc::runtime::RecvMeta;
-
-use super::packet::is_check;
 
 /// Checks that are kept: one for each pair of addresses that is likely to work.
 const CHECKS: usize = 16;
@@ -26,10 +24,9 @@ impl Early {
     }
 
     /// Keeps a packet if it is a check; what there is no room for, an honest peer sends again.
-    pub(super) fn keep(&self, bytes: &[u8], meta: &RecvMeta) {
-        let packet = bytes.get(..meta.len.min(meta.stride)).unwrap_or_default();
+    pub(super) fn keep(&self, from: SocketAddr, packet: &[u8]) {
         if is_check(packet) && packet.len() <= CHECK_BYTES {
-            let _ = self.0.push((meta.addr, Bytes::copy_from_slice(packet)));
+            let _ = self.0.push((from, Bytes::copy_from_slice(packet)));
         }
     }
 
@@ -72,14 +69,9 @@ pub(super) mod tests {
         let early = Early::new();
         let addr = "127.0.0.1:9".parse().unwrap();
         let long = [&CHECK[..], &[0; CHECK_BYTES]].concat();
-        let meta = |len: usize| {
-            let mut meta = RecvMeta::default();
-            (meta.addr, meta.len, meta.stride) = (addr, len, len);
-            meta
-        };
-        early.keep(&long, &meta(long.len()));
+        early.keep(addr, &long);
         for _ in 0..3 * CHECKS {
-            early.keep(&CHECK, &meta(CHECK.len()));
+            early.keep(addr, &CHECK);
         }
         let kept: Vec<_> = std::iter::from_fn(|| early.next()).collect();
         assert_eq!(kept, vec![(addr, Bytes::from_static(&CHECK)); CHECKS]);

@@ -122,7 +122,7 @@ impl Life {
         // The library gives up on a handshake that fails too often or that the peer gives up; whoever notices first.
         let shaking = shared.pace.phases().path.is_some() && !shared.is_up();
         let end = match end {
-            End::Down(DownReason::Broken) if shaking => End::Down(shared.unshaken()),
+            End::Down(DownReason::Broken) if shaking => End::Down(DownReason::Unauthenticated),
             end => end,
         };
         match end {
@@ -403,7 +403,7 @@ impl<'a> Talk<'a> {
 
     async fn path(&mut self) -> Result<(), End> {
         let state = *self.ice.borrow_and_update();
-        let (up, told) = (self.shared.is_up(), self.shared.is_told());
+        let up = self.shared.is_up();
         match state {
             RTCIceConnectionState::Connected | RTCIceConnectionState::Completed if up => {
                 self.deadline = None;
@@ -416,10 +416,10 @@ impl<'a> Talk<'a> {
                 self.path = true;
                 self.shared.pace.reach(Milestone::Path);
                 self.deadline = Some(Instant::now() + HANDSHAKE_LIMIT);
-                self.shared.restored().await
+                Ok(())
             }
             // A restart gives up the old path before the new one is found.
-            RTCIceConnectionState::Disconnected | RTCIceConnectionState::Checking if up || (told && self.path) => {
+            RTCIceConnectionState::Disconnected | RTCIceConnectionState::Checking if up => {
                 self.shared.interrupted().await
             }
             RTCIceConnectionState::Failed => Err(End::Down(self.too_late())),
@@ -428,9 +428,10 @@ impl<'a> Talk<'a> {
     }
 
     fn too_late(&self) -> DownReason {
-        match self.shared.is_told() || self.path {
-            true => self.shared.unshaken(),
-            false => DownReason::Unreachable,
+        match (self.shared.is_up(), self.path) {
+            (true, _) => DownReason::Lost,
+            (false, true) => DownReason::Unauthenticated,
+            (false, false) => DownReason::Unreachable,
         }
     }
 }

@@ -91,7 +91,7 @@ pub(super) enum Milestone {
     Described,
     Path,
     Up,
-    Settled,
+    Ahead,
 }
 
 impl Pace {
@@ -137,11 +137,11 @@ impl Pace {
     }
 
     pub(super) fn phases(&self) -> Phases {
-        let [described, path, up, settled] = self.reached.each_ref().map(|at| match at.load(Ordering::Relaxed) {
+        let [described, path, up, ahead] = self.reached.each_ref().map(|at| match at.load(Ordering::Relaxed) {
             0 => None,
             micros => Some(Duration::from_micros(micros)),
         });
-        Phases { described, path, up, settled }
+        Phases { described, path, up, ahead }
     }
 
     /// The library knows the peer and one of its addresses, and can answer it.

@@ -25,6 +25,8 @@ use super::socket::Socket;
 
 /// How soon what was not answered is sent again at first, before anything is known of the path: twice what is common.
 const SOON: Duration = Duration::from_millis(100);
+/// The same of last words, which nobody waits for long.
+const SHORTLY: Duration = Duration::from_millis(20);
 /// The longest first wait; there the library's own timers begin.
 const LATE: Duration = Duration::from_secs(1);
 /// How often a packet is sent again; each wait is twice the one before.
@@ -135,7 +137,7 @@ impl Shake {
 
     /// The link ends: what leaves from now on are last words.
     pub(super) fn part(&self) {
-        *self.state() = State { parting: true, ..State::default() };
+        *self.state() = State { parting: true, wait: Some(SHORTLY), ..State::default() };
         self.over.store(false, Ordering::Relaxed);
     }
 
@@ -302,7 +304,7 @@ mod tests {
             assert!(shake.hears(peer(), &record(1, b"not heard yet"), now));
         }
         let again: Vec<_> = repeated(&shake, now).into_iter().take(PACKETS).collect();
-        let last: Vec<_> = (1..=PACKETS as u8).map(|number| (100, record(number, b"last word"))).collect();
+        let last: Vec<_> = (1..=PACKETS as u8).map(|number| (20, record(number, b"last word"))).collect();
         assert_eq!(again, last);
     }
 

@@ -3,7 +3,6 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
 
 use tokio::sync::{Mutex as Turns, Notify, mpsc, watch};
 
@@ -15,7 +14,7 @@ use super::pace::{Milestone, Pace};
 use super::peer::Peer;
 use super::pulse::Pulse;
 use super::quic::Nest;
-use super::{DownReason, News, Role, Route};
+use super::{News, Role, Route};
 
 /// What the parts of a life share.
 pub(super) struct Shared {
@@ -58,8 +57,8 @@ pub(super) struct Shared {
 /// What the owner was told, whichever way it came.
 #[derive(Default)]
 struct Arrived {
-    /// That the link is up, travelling this way.
-    up: Option<Route>,
+    /// That records can flow.
+    flow: bool,
     records: u64,
 }
 
@@ -155,24 +154,23 @@ impl Shared {
         }
     }
 
-    /// Records can flow, by whatever way that is known first.
-    pub(super) async fn come_up(&self, route: Route, fingerprint: [u8; 32]) -> Result<(), End> {
+    /// Records can flow ahead of their channel.
+    pub(super) async fn come_ahead(&self, route: Route, fingerprint: [u8; 32]) -> Result<(), End> {
         let mut arrived = self.arrived.lock().await;
-        self.pace.reach(Milestone::Path);
-        self.pace.reach(Milestone::Up);
-        let course = |route: Route| route.taking(Duration::ZERO);
-        match arrived.up.replace(route) {
-            None => self.tell(News::Up { route, fingerprint }).await,
-            Some(told) if course(told) != course(route) => self.tell(News::Route(route)).await,
-            Some(_) => Ok(()),
+        if std::mem::replace(&mut arrived.flow, true) {
+            return Ok(());
         }
+        self.pace.reach(Milestone::Ahead);
+        self.tell(News::Ahead { route, fingerprint }).await
     }
 
     /// The channel of records is up.
-    pub(super) async fn settle(&self, route: Route, fingerprint: [u8; 32]) -> Result<(), End> {
+    pub(super) async fn come_up(&self, route: Route, fingerprint: [u8; 32]) -> Result<(), End> {
+        let mut arrived = self.arrived.lock().await;
+        arrived.flow = true;
+        self.pace.reach(Milestone::Up);
         self.pace.calm();
-        self.come_up(route, fingerprint).await?;
-        self.pace.reach(Milestone::Settled);
+        self.tell(News::Up { route, fingerprint }).await?;
         self.pace.shake().up();
         self.up.send_replace(true);
         Ok(())
@@ -186,16 +184,6 @@ impl Shared {
             arrived.records += 1;
         }
         Ok(())
-    }
-
-    /// Why a link is over whose handshakes are not, though there is a path: who proved on it to be the peer is lost.
-    pub(super) fn unshaken(&self) -> DownReason {
-        if self.is_told() { DownReason::Lost } else { DownReason::Unauthenticated }
-    }
-
-    /// Whether the owner was told that the link is up.
-    pub(super) fn is_told(&self) -> bool {
-        self.pace.phases().up.is_some()
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -6,13 +6,17 @@
 //! direct path carries has. A packet reaches QUIC only from that one address, and only while there is a [`Tap`].
 //!
 //! While there is, the tap alone reads the kernel's queue, in batches, and hands the library what is the library's; else
-//! the library does. One reader at a time costs one wake-up per batch.
+//! the library does. One reader at a time costs one wake-up per batch. The kernel joins packets, and the library would keep
+//! two buffers for what it may join to, 190 KiB for each link; so it is given one packet at a time, out of a buffer that a
+//! thread has for all links.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::io::{self, IoSliceMut};
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
@@ -38,6 +42,13 @@ use super::tunnel::Tunnels;
 const OTHERS: usize = 512;
 /// Longest packet of the library's own: none is longer than an Ethernet frame carries.
 const OTHER_BYTES: usize = 2048;
+/// Longest datagram, and what packets are joined to at most.
+const JOINED_BYTES: usize = 65_536;
+
+thread_local! {
+    /// What is read for the library, before it has it.
+    static JOINED: RefCell<Box<[u8]>> = RefCell::new(vec![0; JOINED_BYTES].into());
+}
 
 /// Where a link's packets travel: the socket and the peer's address that ICE selected.
 ///
@@ -67,6 +78,8 @@ pub(super) struct Socket {
     tapped: AtomicBool,
     /// What the tap, or a connection to a relay, has for the library.
     others: OnceLock<ArrayQueue<(SocketAddr, Bytes)>>,
+    /// What came joined to the packet that the library has.
+    joined: Mutex<VecDeque<(SocketAddr, Bytes)>>,
     /// Path checks that came too early.
     early: Early,
     quiet: Quiet,
@@ -112,6 +125,7 @@ impl Socket {
             way,
             tapped: AtomicBool::new(false),
             others: OnceLock::new(),
+            joined: Mutex::default(),
             early: Early::new(),
             quiet: Quiet::default(),
             tunnelled: (0..tunnels.len()).map(|_| OnceLock::new()).collect(),
@@ -263,7 +277,39 @@ impl Socket {
         })
     }
 
-    /// What the tap left for the library, or came too early, one packet at a time.
+    /// Reads the kernel's queue for the library: the first packet goes into its buffer, those joined to it wait.
+    fn read(&self, cx: &mut Context<'_>, buf: &mut [u8], meta: &mut RecvMeta) -> Poll<io::Result<usize>> {
+        JOINED.with_borrow_mut(|read| {
+            let read: &mut [u8] = read;
+            let mut metas = [RecvMeta::default()];
+            ready!(self.receive(cx, &mut [IoSliceMut::new(read)], &mut metas))?;
+            let [came] = metas;
+            self.pace.received();
+            let mut length = came.len;
+            if length > 0 && Protocol::of(read) != Protocol::Check {
+                self.pace.passed();
+            }
+            if !self.pace.shake().is_over() {
+                length = self.unheard(came.addr, read, length, came.stride);
+            }
+            if !self.pace.is_acquainted() {
+                self.early.keep(came.addr, &read[..length.min(came.stride)]);
+            }
+            let first = length.min(came.stride).min(buf.len());
+            buf[..first].copy_from_slice(&read[..first]);
+            if length > came.stride {
+                let rest = Bytes::copy_from_slice(&read[came.stride..length]);
+                let packets = (0..rest.len()).step_by(came.stride);
+                let packets = packets.map(|from| rest.slice(from..(from + came.stride).min(rest.len())));
+                let mut joined = self.joined.lock().unwrap_or_else(PoisonError::into_inner);
+                joined.extend(packets.map(|packet| (came.addr, packet)));
+            }
+            (*meta, meta.len, meta.stride) = (came, first, first.max(1));
+            Poll::Ready(Ok(1))
+        })
+    }
+
+    /// What the tap left for the library, or came too early or joined to another, one packet at a time.
     fn left(
         &self,
         cx: &mut Context<'_>,
@@ -273,7 +319,9 @@ impl Socket {
         self.library.register(cx.waker());
         let (Some(buf), Some(meta)) = (bufs.first_mut(), meta.first_mut()) else { return Poll::Ready(Ok(0)) };
         let early = || if self.pace.is_acquainted() { self.early.next() } else { None };
-        let Some((from, packet)) = early().or_else(|| self.others.get()?.pop()) else { return Poll::Pending };
+        let joined = || self.joined.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+        let waiting = early().or_else(joined).or_else(|| self.others.get()?.pop());
+        let Some((from, packet)) = waiting else { return Poll::Pending };
         let length = packet.len().min(buf.len());
         buf[..length].copy_from_slice(&packet[..length]);
         *meta = RecvMeta::default();
@@ -325,36 +373,17 @@ impl AsyncUdpSocket for Handle {
         if socket.tapped.load(Ordering::Acquire) {
             return Poll::Pending;
         }
-        let Poll::Ready(received) = socket.receive(cx, bufs, meta) else {
-            // A tap that came meanwhile may have lost its place to this waker.
-            if socket.tapped.load(Ordering::Acquire) {
-                socket.tap.wake();
-            }
-            return Poll::Pending;
-        };
-        let received = received?;
-        socket.pace.received();
-        let told = |(buf, meta): (&IoSliceMut<'_>, &RecvMeta)| meta.len > 0 && Protocol::of(buf) != Protocol::Check;
-        if bufs.iter().zip(meta.iter()).take(received).any(told) {
-            socket.pace.passed();
+        let (Some(buf), Some(meta)) = (bufs.first_mut(), meta.first_mut()) else { return Poll::Ready(Ok(0)) };
+        let read = socket.read(cx, buf, meta);
+        // A tap that came meanwhile may have lost its place to this waker.
+        if read.is_pending() && socket.tapped.load(Ordering::Acquire) {
+            socket.tap.wake();
         }
-        for (buf, meta) in
-            bufs.iter_mut().zip(meta.iter_mut()).take(received).filter(|_| !socket.pace.shake().is_over())
-        {
-            meta.len = socket.unheard(meta.addr, buf, meta.len, meta.stride);
-        }
-        if !socket.pace.is_acquainted() {
-            bufs.iter().zip(meta.iter()).take(received).for_each(|(buf, meta)| socket.early.keep(buf, meta));
-        }
-        Poll::Ready(Ok(received))
+        read
     }
 
     fn max_gso_segments(&self) -> usize {
         self.0.offload.0.max_gso_segments()
-    }
-
-    fn max_gro_segments(&self) -> usize {
-        self.0.offload.0.gro_segments()
     }
 }
 

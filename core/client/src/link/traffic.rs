@@ -36,8 +36,10 @@ const RECORD_COST: usize = 64;
 const READY: &str = "ready";
 /// What an end says last: the library's own farewell is one packet, which it does not send at all where our relay carries it.
 const BYE: &str = "bye";
-/// How long a peer may take to acknowledge what was said last, and how often that is looked at.
+/// How long a peer may take to acknowledge what was said last, if it was more than that this is the end, or was not, and how
+/// often that is looked at.
 const LAST_WORDS: Duration = Duration::from_millis(330);
+const PARTING: Duration = Duration::from_millis(75);
 const LOOK: Duration = Duration::from_millis(3);
 /// How long to trust that room in the window will be told.
 const WINDOW_PATIENCE: Duration = Duration::from_millis(50);
@@ -67,12 +69,12 @@ async fn receiving(shared: &Shared) -> Result<End, End> {
                     Role::Answer => {
                         opened(&shared.bulk_open).await;
                         channel.send_text(READY).await?;
-                        shared.settle(up.0, up.1).await?;
+                        shared.come_up(up.0, up.1).await?;
                     }
                 }
             }
             Some(DataChannelEvent::OnMessage(message)) if message.is_string => match greeted.take() {
-                Some((route, shown)) if message.data == READY.as_bytes() => shared.settle(route, shown).await?,
+                Some((route, shown)) if message.data == READY.as_bytes() => shared.come_up(route, shown).await?,
                 Some(_) => return Err(End::Down(DownReason::Breach)),
                 None if message.data == BYE.as_bytes() => return Ok(End::Down(DownReason::PeerClosed)),
                 None => match question(&message.data) {
@@ -169,7 +171,7 @@ pub(super) async fn last_words(shared: &Shared, queue: &mut Queue, wanted: bool)
             look.tick().await;
         }
     };
-    let said = tokio::time::timeout(LAST_WORDS, said);
+    let said = tokio::time::timeout(if wanted { LAST_WORDS } else { PARTING }, said);
     tokio::select! {
         _ = said => {}
         _ = repeat(shared) => {}
@@ -221,11 +223,9 @@ impl Tracks {
 }
 
 pub(super) async fn speak(shared: &Shared, sound: &Sound) {
-    let mut shown = false;
     loop {
         let frame = sound.next().await;
-        shown = shown || shared.is_up() || (shared.is_told() && is_shown(shared).await);
-        if !shown {
+        if !shared.is_up() {
             continue;
         }
         let header = rtp::header::Header {
@@ -242,12 +242,6 @@ pub(super) async fn speak(shared: &Shared, sound: &Sound) {
             tracing::trace!(%error, "a sound packet was not sent");
         }
     }
-}
-
-/// Whether the peer showed its certificate to DTLS too, which is when sound can go; its channels come up after that.
-async fn is_shown(shared: &Shared) -> bool {
-    let shown = shared.peer.fingerprint().await;
-    shown.is_some() && *shared.trusted.borrow() == shown
 }
 
 pub(super) async fn listen(mut tracks: mpsc::Receiver<Remote>, sound: &Sound) {

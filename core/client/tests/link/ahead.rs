@@ -27,11 +27,10 @@ async fn pair_without_dtls() -> (Wire, Arc<AtomicBool>, End, End) {
             };
             match &news {
                 News::Local(description) => described[1 - end] = Some(*description.fingerprint()),
-                News::Up { route: Route::Direct { kind: Reach::Lan, .. }, fingerprint } => {
+                News::Ahead { route: Route::Direct { kind: Reach::Lan, .. }, fingerprint } => {
                     assert_eq!(shown[end].replace(*fingerprint), None, "told twice");
                 }
-                News::Up { route, .. } => panic!("{route:?}"),
-                News::Record(_) | News::Down(_) => panic!("{news:?}"),
+                News::Ahead { .. } | News::Up { .. } | News::Record(_) | News::Down(_) => panic!("{news:?}"),
                 _ => {}
             }
             let other = if end == 0 { &b.link } else { &a.link };
@@ -114,13 +113,4 @@ async fn an_end_that_closes_before_its_channel_is_up_says_so_and_says_all_before
         assert_eq!(guard(5, record(&mut other)).await, b"last words");
         assert_eq!(guard(5, down(&mut other)).await, DownReason::PeerClosed);
     }
-}
-
-#[tokio::test]
-async fn a_link_whose_channel_never_comes_up_is_lost() {
-    let (_wire, _passes, mut a, mut b) = pair_without_dtls().await;
-    let downs = guard(40, async { tokio::join!(down(&mut a), down(&mut b)) }).await;
-    // Whoever gives up first says so.
-    assert!([DownReason::Lost, DownReason::Broken].contains(&downs.0), "{downs:?}");
-    assert!([DownReason::Lost, DownReason::PeerClosed, DownReason::Broken].contains(&downs.1), "{downs:?}");
 }

@@ -72,7 +72,6 @@ pub async fn until_over(wire: Option<&Wire>, a: &mut End, b: &mut End, mut enoug
     }
 }
 
-/// Until both ends are up, and everything flows.
 pub async fn connect(a: &mut End, b: &mut End) -> [(Route, [u8; 32]); 2] {
     let mut ups = [None, None];
     until(a, b, |place, news| {
@@ -82,16 +81,7 @@ pub async fn connect(a: &mut End, b: &mut End) -> [(Route, [u8; 32]); 2] {
         ups.iter().all(Option::is_some)
     })
     .await;
-    settled([&a.link, &b.link]).await;
     ups.map(Option::unwrap)
-}
-
-/// Until sound and files flow too; news waits.
-pub async fn settled(links: [&Link; 2]) {
-    let mut look = tokio::time::interval(Duration::from_millis(1));
-    while links.iter().any(|link| link.phases().settled.is_none()) {
-        look.tick().await;
-    }
 }
 
 pub async fn pair() -> (End, End) {
@@ -149,11 +139,7 @@ pub async fn wired_pair(wire: &Wire) -> (End, End) {
         up[place] |= matches!(news, News::Up { .. });
         up == [true; 2]
     };
-    guard(20, async {
-        until_over(Some(wire), &mut a, &mut b, both).await;
-        settled([&a.link, &b.link]).await;
-    })
-    .await;
+    guard(20, until_over(Some(wire), &mut a, &mut b, both)).await;
     (a, b)
 }
 

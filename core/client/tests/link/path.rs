@@ -7,7 +7,7 @@ use sidetone::link::{Bind, News, Role, Route};
 
 use super::ends::{carry, guard, open, pair, settings, until, until_over, wired_pair};
 use super::hum;
-use super::wire::{Wire, is_dtls, is_quic};
+use super::wire::{Wire, is_dtls};
 
 #[tokio::test]
 async fn what_pictures_learned_of_a_path_is_forgotten_when_the_link_takes_another() {
@@ -38,9 +38,7 @@ async fn what_pictures_learned_of_a_path_is_forgotten_when_the_link_takes_anothe
 async fn a_link_comes_up_though_the_peer_asked_before_it_was_known_and_never_asks_again() {
     let wire = Wire::new(Duration::ZERO, 0).await;
     let mut asked = false;
-    wire.sift(move |end, packet| {
-        !is_quic(packet) && (end == 1 || !is_check(packet) || !std::mem::replace(&mut asked, true))
-    });
+    wire.sift(move |end, packet| end == 1 || !is_check(packet) || !std::mem::replace(&mut asked, true));
     let mut a = open(settings(Role::Offer), 64).await;
     let mut b = open(settings(Role::Answer), 64).await;
     let (mut late, mut pace) = (vec![], tokio::time::interval(Duration::from_millis(5)));
@@ -83,7 +81,7 @@ async fn up_without(from: usize, first: usize, several: usize) {
     let mut shakes = 0;
     wire.sift(move |end, packet| {
         if end != from || !is_dtls(packet) {
-            return !is_quic(packet);
+            return true;
         }
         shakes += 1;
         !(first + 1..=first + several).contains(&shakes)
