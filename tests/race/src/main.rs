@@ -24,7 +24,7 @@ const LOOPBACK: std::net::IpAddr = std::net::IpAddr::V4(std::net::Ipv4Addr::LOCA
 
 use std::process::ExitCode;
 
-use sidetone::link::Role;
+use sidetone::link::{Role, Trust};
 
 use ours::{Ours, Path};
 

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use serde_json::json;
-use sidetone::link::{Beside, BulkPath, Role};
+use sidetone::link::{Beside, BulkPath, Role, Trust};
 
 use crate::Failed;
 use crate::line::{Lines, UNIT, say};

@@ -108,6 +108,24 @@ async fn packets_that_the_kernel_joined_are_told_apart_one_by_one() {
 }
 
 #[tokio::test]
+async fn the_library_gets_packets_that_the_kernel_joined_one_by_one() {
+    let [near, far] = [plug(), plug()];
+    let (here, there) = (near.handle.local_addr().unwrap(), far.handle.local_addr().unwrap());
+    assert!(far.handle.max_gso_segments() > 1, "this system joins nothing, so nothing is shown");
+    assert_eq!(near.handle.max_gro_segments(), 1, "or the library keeps a buffer for all");
+    for round in 0..2 {
+        let contents = [[21 + round; 100], [22 + round; 100]].concat();
+        let contents = [&contents[..], &[23 + round; 60]].concat();
+        let (destination, segment_size) = (here, Some(100));
+        let sent = Transmit { destination, ecn: None, contents: &contents, segment_size, src_ip: None };
+        poll_fn(|cx| far.handle.poll_send(cx, &sent)).await.unwrap();
+        for (first, length) in [(21, 100), (22, 100), (23, 60)] {
+            assert_eq!(near.read().await, (there, vec![first + round; length]));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_flood_for_the_library_does_not_fill_the_memory() {
     let near = plug();
     let remote: SocketAddr = "127.0.0.1:9".parse().unwrap();
