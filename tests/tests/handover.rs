@@ -245,7 +245,8 @@ fn a_second_link_that_one_end_gives_up_while_the_other_takes_it_costs_a_moment()
             world.reach_another_network(walker, mobile());
             let both = |world: &World| (0..2).all(|phone| world.links.of(phone).len() == 2);
             assert!(world.run_until(5_000, both), "seed {seed}");
-            let pause = world.dice.within(0, 200);
+            // Until the second link is up, which is when one end takes it.
+            let pause = world.dice.within(0, 500);
             world.run(pause);
             world.reach_another_network(1 - walker, Network::of(NetworkKind::Other));
             longest.extend(world.gaps(15_000));
