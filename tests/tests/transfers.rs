@@ -120,6 +120,24 @@ fn either_side_can_hold_a_transfer_let_it_go_on_and_give_it_up() {
 }
 
 #[test]
+fn that_both_let_go_is_known_to_both_though_the_words_of_it_were_lost() {
+    let mut world = friends();
+    let transfer = world.offer(0, 1, 7, LARGE);
+    assert!(world.run_until(20_000, |world| state(world, 1, transfer).is_some()));
+    world.ask(1, Command::AcceptFile(transfer)).expect("it was offered");
+    until_chunks(&mut world, transfer, 100);
+    for phone in 0..2 {
+        world.ask(phone, Command::PauseFile(transfer)).expect("it is there");
+    }
+    world.run(5_000);
+    world.ask(0, Command::ResumeFile(transfer)).expect("it is held");
+    world.crash(1);
+    assert!(world.run_until(30_000, |world| !world.phones[1].is_dead()));
+    world.ask(1, Command::ResumeFile(transfer)).expect("it is held");
+    assert!(world.run_until(300_000, |world| arrived(world, transfer, 7)));
+}
+
+#[test]
 fn a_transfer_goes_on_where_it_was_after_every_kind_of_end() {
     let mut world = friends();
     let transfer = world.offer(0, 1, 7, LARGE);

@@ -33,7 +33,8 @@ const OVER: u8 = 3;
 pub(crate) const HELD_BY_US: u8 = 1;
 pub(crate) const HELD_BY_THEM: u8 = 2;
 pub(crate) const HELD_BY_DISK: u8 = 4;
-/// We let go of our file, and its receiver may not know it yet: a link is wanted for that.
+/// We let go of it, and the other end may not know it yet: a word of it goes with the link that is lost. A link is wanted for
+/// that.
 const LET_GO: u8 = 8;
 
 pub(crate) struct Transfers {
@@ -78,6 +79,11 @@ impl Live {
     /// Whether it could go on if the peer were here.
     fn is_wanted(&self) -> bool {
         self.row.stage == ACCEPTED && self.row.held == 0
+    }
+
+    /// Whether nobody here holds it any more, which the other end may not know.
+    fn has_let_go(&self) -> bool {
+        self.row.held & LET_GO != 0 && self.row.held & (HELD_BY_US | HELD_BY_DISK) == 0
     }
 
     fn save(&self, cx: &mut Cx<'_>) {
@@ -207,11 +213,13 @@ impl Transfers {
         if !live.release(HELD_BY_US | HELD_BY_DISK, cx) {
             return;
         }
-        if live.row.ours && !linked {
+        // A receiver that nothing holds asks for the file, by each link anew.
+        if live.row.ours || live.row.held & HELD_BY_THEM != 0 {
             live.row.held |= LET_GO;
             live.save(cx);
-        } else if live.row.ours {
-            live.word(FileWord::Ready(Empty::default()), cx);
+            if linked {
+                live.word(FileWord::Ready(Empty::default()), cx);
+            }
         }
         live.prepare(false, cx);
     }
@@ -298,7 +306,8 @@ impl Transfers {
             (FileWord::Want(chunk), Some(link)) if live.row.ours => live.wanted(link, chunk.index, cx),
             (FileWord::Paused(_), _) if live.row.stage != VERIFIED => live.hold(HELD_BY_THEM, cx),
             (FileWord::Ready(_), _) => {
-                live.release(HELD_BY_THEM, cx);
+                // A receiver says itself that it wants it now, as often as it has to.
+                live.release(if live.row.ours { HELD_BY_THEM } else { HELD_BY_THEM | LET_GO }, cx);
                 live.prepare(false, cx);
             }
             _ => {}
@@ -452,7 +461,8 @@ impl Transfers {
 
     /// With whom something would go on if they were there.
     pub fn waiting(&self) -> impl Iterator<Item = UserId> + '_ {
-        self.live.values().filter(|live| live.is_wanted() || live.row.held == LET_GO).map(|live| live.peer)
+        let untold = |live: &&Live| live.has_let_go() && !self.linked.contains_key(&live.peer);
+        self.live.values().filter(move |live| live.is_wanted() || untold(live)).map(|live| live.peer)
     }
 
     /// Whether something would go on with this friend.
