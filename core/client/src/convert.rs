@@ -45,7 +45,7 @@ pub fn news(news: link::News) -> Option<engine::News> {
         link::News::Local(description) => engine::News::Local(local(&description)?),
         link::News::Candidate(candidate) => engine::News::Candidate(found(&candidate)?),
         link::News::Gathered => return None,
-        link::News::Ahead { fingerprint, .. } => engine::News::Ahead { fingerprint: Fingerprint(fingerprint) },
+        link::News::Ahead { fingerprint } => engine::News::Ahead { fingerprint: Fingerprint(fingerprint) },
         link::News::Up { route: way, fingerprint } => {
             engine::News::Up { route: route(&way), fingerprint: Fingerprint(fingerprint) }
         }

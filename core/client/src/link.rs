@@ -276,8 +276,6 @@ pub enum News {
     Gathered,
     /// The peer proved who it is and records can flow; everything else can once the link is up. Not every link comes to this.
     Ahead {
-        /// How they travel.
-        route: Route,
         /// SHA-256 of the certificate the peer really showed; always the one its description named.
         fingerprint: [u8; 32],
     },
@@ -377,8 +375,6 @@ pub struct Phases {
     pub path: Option<Duration>,
     /// The handshakes were over and records could flow (DTLS, then SCTP).
     pub up: Option<Duration>,
-    /// Records could flow ahead of that (QUIC), if they could.
-    pub ahead: Option<Duration>,
 }
 
 /// Counts what passes a link.
@@ -552,8 +548,7 @@ impl Link {
         Meter(Arc::clone(&self.pace))
     }
 
-    /// Closes the link, telling the peer, for which it takes a thirteenth of a second at most, and returns when its sockets and
-    /// tasks are gone.
+    /// Closes the link, telling the peer, for which it takes 75 ms at most, and returns when its sockets and tasks are gone.
     pub async fn close(mut self) {
         self.stop.take();
         if let Some(task) = self.task.take() {

@@ -20,19 +20,17 @@ use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, SendStream, Tra
 use tokio::sync::Mutex as Turns;
 
 use super::life::End;
-use super::peer::distance;
-use super::porch::{Door, PACKET_BYTES, bare};
+use super::porch::{Door, PACKET_BYTES};
 use super::quic::{self, NoQuic, Read, read};
 use super::records::Queue;
 use super::shared::Shared;
-use super::{DownReason, RECORD_BYTES, Role, Route};
+use super::traffic::{LAST_WORDS, RECORD_COST};
+use super::{DownReason, RECORD_BYTES, Role};
 
 /// What both ends say they speak (RFC 7301).
 const ALPN: &[u8] = b"sidetone-ahead/1";
 /// Bytes of records that go ahead; the rest waits for the channel.
 const AHEAD_BYTES: usize = 64 * 1024;
-/// What a record costs beside its content.
-const RECORD_COST: usize = 64;
 /// What may be under way: more than that and what is repeated.
 const WINDOW_BYTES: u32 = 2 * AHEAD_BYTES as u32;
 /// Round-trip time before it is known: three of them pass before a greeting is repeated.
@@ -42,9 +40,6 @@ const HELLO: u8 = 1;
 /// Why a connection is closed: the channel carries everything, or the link is over.
 const SETTLED: VarInt = VarInt::from_u32(0);
 const BYE: VarInt = VarInt::from_u32(1);
-/// How long the last words may take to arrive, and the word that they were the last to leave.
-const LAST_WORDS: Duration = Duration::from_millis(330);
-const FAREWELL: Duration = Duration::from_millis(20);
 
 /// A connection to who showed the peer's certificate.
 pub(super) struct Lane {
@@ -55,33 +50,36 @@ pub(super) struct Lane {
 
 struct Out {
     stream: SendStream,
-    /// Whether the last record on it is whole.
-    whole: bool,
+    /// Bytes of records that may still go.
+    left: usize,
+    /// Whether another record may follow: the last one is whole, and none was left out.
+    open: bool,
 }
 
 impl Lane {
-    async fn send(&self, record: &[u8]) -> Result<(), quinn::WriteError> {
+    /// Sends a record. Whether it went, and another may follow.
+    async fn send(&self, record: &[u8]) -> bool {
         let mut out = self.out.lock().await;
-        out.whole = false;
-        out.stream.write_all(&(record.len() as u32).to_be_bytes()).await?;
-        out.stream.write_all(record).await?;
-        out.whole = true;
-        Ok(())
+        let open = std::mem::take(&mut out.open);
+        let left = out.left.checked_sub(record.len() + RECORD_COST);
+        let Some(left) = left.filter(|_| open) else { return false };
+        out.left = left;
+        let length = (record.len() as u32).to_be_bytes();
+        out.open = out.stream.write_all(&length).await.is_ok() && out.stream.write_all(record).await.is_ok();
+        out.open
     }
 
-    /// Sends what still waits, and waits until the peer has it.
-    async fn finish(&self, queue: &mut Queue) -> Result<(), quinn::WriteError> {
-        if !self.out.lock().await.whole {
-            return Ok(());
+    /// Sends what still waits, as far as it may follow, and waits until the peer has it.
+    async fn finish(&self, queue: &mut Queue) {
+        while let Some(record) = queue.look_now() {
+            if !self.send(record).await {
+                break;
+            }
         }
-        while let Some(record) = queue.waiting() {
-            self.send(&record).await?;
-        }
-        let stream = &mut self.out.lock().await.stream;
-        // One that is closed is as good.
-        let _ = stream.finish();
-        let _ = stream.stopped().await;
-        Ok(())
+        let mut out = self.out.lock().await;
+        // Half a record is none to the peer, and a stream that is closed is as good as finished.
+        let _ = out.stream.finish();
+        let _ = out.stream.stopped().await;
     }
 
     /// Whether the peer said that the link is over.
@@ -151,7 +149,7 @@ async fn shake(shared: &Shared, peer: [u8; 32]) -> Result<Arc<Lane>, NoQuic> {
     };
     let mut stream = connection.open_uni().await?;
     stream.write_all(&[HELLO]).await.map_err(|error| NoQuic::Setup(error.to_string()))?;
-    Ok(Arc::new(Lane { connection, endpoint, out: Turns::new(Out { stream, whole: true }) }))
+    Ok(Arc::new(Lane { connection, endpoint, out: Turns::new(Out { stream, left: AHEAD_BYTES, open: true }) }))
 }
 
 /// The first connection of those to the addresses that are known, or become known.
@@ -172,13 +170,8 @@ async fn greet(shared: &Shared, endpoint: &Endpoint, config: ClientConfig) -> Co
 ///
 /// The server is done once it has judged the client, the client before it is judged: that is over when the server speaks.
 async fn walk(shared: &Shared, lane: &Arc<Lane>, peer: [u8; 32]) -> Result<(), End> {
-    let remote = bare(lane.connection.remote_address());
-    let tell = || {
-        let route = Route::Direct { kind: distance(remote.ip()), rtt: lane.connection.rtt() };
-        shared.come_ahead(route, peer)
-    };
     if shared.role == Role::Offer {
-        tell().await?;
+        shared.come_ahead(peer).await?;
     }
     shared.lane.send_replace(Some(Arc::clone(lane)));
     let Ok(mut stream) = lane.connection.accept_uni().await else { return Ok(()) };
@@ -187,7 +180,7 @@ async fn walk(shared: &Shared, lane: &Arc<Lane>, peer: [u8; 32]) -> Result<(), E
         return Ok(());
     }
     if shared.role == Role::Answer {
-        tell().await?;
+        shared.come_ahead(peer).await?;
     }
     let mut number = 0;
     while let Read::Message(record) = read(&mut stream, RECORD_BYTES).await {
@@ -198,19 +191,13 @@ async fn walk(shared: &Shared, lane: &Arc<Lane>, peer: [u8; 32]) -> Result<(), E
     Ok(())
 }
 
-/// Takes records from the queue and sends them ahead until their channel is up; gives those it took, which go there first.
-pub(super) async fn send(shared: &Shared, queue: &mut Queue) -> Vec<Vec<u8>> {
-    let mut taken = Vec::new();
+/// Sends the records of the queue ahead until their channel is up. They stay in it, and go there first.
+pub(super) async fn send(shared: &Shared, queue: &mut Queue) {
     let (mut up, mut lanes) = (shared.up.subscribe(), shared.lane.subscribe());
     let sending = async {
         let Some(lane) = lanes.wait_for(Option::is_some).await.ok().and_then(|lane| lane.clone()) else { return };
-        let mut left = AHEAD_BYTES;
-        while let Some(record) = queue.next().await {
-            taken.push(record);
-            let Some(record) = taken.last() else { return };
-            let Some(less) = left.checked_sub(record.len() + RECORD_COST) else { return };
-            left = less;
-            if lane.send(record).await.is_err() {
+        while let Some(record) = queue.look().await {
+            if !lane.send(record).await {
                 return;
             }
         }
@@ -220,7 +207,6 @@ pub(super) async fn send(shared: &Shared, queue: &mut Queue) -> Vec<Vec<u8>> {
         _ = up.wait_for(|up| *up) => {}
         () = sending.then(|()| pending::<()>()) => {}
     }
-    taken
 }
 
 /// Says that the link is over, before its channel is up; what waits is sent before that, if it is wanted.
@@ -229,8 +215,7 @@ pub(super) async fn last_words(shared: &Shared, queue: &mut Queue, wanted: bool)
     if wanted {
         let _ = tokio::time::timeout(LAST_WORDS, lane.finish(queue)).await;
     }
-    lane.connection.close(BYE, &[]);
-    let _ = tokio::time::timeout(FAREWELL, lane.endpoint.wait_idle()).await;
+    quic::farewell(&lane.connection, &lane.endpoint, BYE).await;
 }
 
 fn transport() -> TransportConfig {

@@ -82,7 +82,7 @@ pub(super) struct Pace {
     /// The address of this device that something else than a path check last left from.
     from: watch::Sender<Option<IpAddr>>,
     /// Microseconds after `epoch` at which each [`Milestone`] was first reached; 0 is not yet.
-    reached: [AtomicU64; 4],
+    reached: [AtomicU64; 3],
 }
 
 /// What a link reaches on its way up.
@@ -91,7 +91,6 @@ pub(super) enum Milestone {
     Described,
     Path,
     Up,
-    Ahead,
 }
 
 impl Pace {
@@ -113,7 +112,7 @@ impl Pace {
             porch: Porch::new(),
             heard: AtomicU64::new(0),
             from: watch::Sender::new(None),
-            reached: [const { AtomicU64::new(0) }; 4],
+            reached: [const { AtomicU64::new(0) }; 3],
         }
     }
 
@@ -137,11 +136,11 @@ impl Pace {
     }
 
     pub(super) fn phases(&self) -> Phases {
-        let [described, path, up, ahead] = self.reached.each_ref().map(|at| match at.load(Ordering::Relaxed) {
+        let [described, path, up] = self.reached.each_ref().map(|at| match at.load(Ordering::Relaxed) {
             0 => None,
             micros => Some(Duration::from_micros(micros)),
         });
-        Phases { described, path, up, ahead }
+        Phases { described, path, up }
     }
 
     /// The library knows the peer and one of its addresses, and can answer it.

@@ -349,14 +349,10 @@ fn url_host(host: &str) -> Option<String> {
 
 /// An address no router of the internet knows is near.
 fn reach(address: &str) -> Reach {
-    address.parse().map_or(Reach::Internet, distance)
-}
-
-/// How far away an address is.
-pub(super) fn distance(ip: IpAddr) -> Reach {
-    let near = match ip.to_canonical() {
-        IpAddr::V4(ip) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
-        IpAddr::V6(ip) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+    let near = match address.parse::<IpAddr>().map(|ip| ip.to_canonical()) {
+        Ok(IpAddr::V4(ip)) => ip.is_private() || ip.is_loopback() || ip.is_link_local(),
+        Ok(IpAddr::V6(ip)) => ip.is_loopback() || ip.is_unique_local() || ip.is_unicast_link_local(),
+        Err(_) => false,
     };
     if near { Reach::Lan } else { Reach::Internet }
 }

@@ -85,7 +85,7 @@ impl Porch {
         self.reader.wake();
     }
 
-    pub(super) fn is_closed(&self) -> bool {
+    fn is_closed(&self) -> bool {
         self.closed.load(Ordering::Acquire)
     }
 
@@ -250,7 +250,7 @@ fn mapped(address: SocketAddr) -> SocketAddr {
     }
 }
 
-pub(super) fn bare(address: SocketAddr) -> SocketAddr {
+fn bare(address: SocketAddr) -> SocketAddr {
     let SocketAddr::V6(long) = address else { return address };
     long.ip().to_ipv4_mapped().map_or(address, |ip| SocketAddr::new(ip.into(), long.port()))
 }

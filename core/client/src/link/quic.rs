@@ -145,6 +145,12 @@ pub(super) async fn accept(endpoint: &Endpoint) -> Result<Connection, NoQuic> {
     }
 }
 
+/// Says goodbye with a code, if that takes no time.
+pub(super) async fn farewell(connection: &Connection, endpoint: &Endpoint, code: VarInt) {
+    connection.close(code, &[]);
+    let _ = tokio::time::timeout(FAREWELL, endpoint.wait_idle()).await;
+}
+
 fn failed(error: impl fmt::Display) -> NoQuic {
     NoQuic::Setup(error.to_string())
 }
@@ -187,8 +193,7 @@ impl Opening {
 impl Quic {
     /// Says goodbye if that takes no time, and returns when the socket is given back.
     pub(super) async fn close(self, nest: &Nest) {
-        self.connection.close(VarInt::from_u32(0), &[]);
-        let _ = tokio::time::timeout(FAREWELL, self.endpoint.wait_idle()).await;
+        farewell(&self.connection, &self.endpoint, VarInt::from_u32(0)).await;
         drop(self);
         nest.end().await;
     }

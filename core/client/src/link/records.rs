@@ -1,5 +1,6 @@
 //! Records on their way out: a queue bounded in bytes before a window bounded in bytes.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -63,18 +64,37 @@ impl Outgoing {
 
 pub(super) struct Queue {
     records: mpsc::Receiver<Vec<u8>>,
+    /// Those that were looked at, which are the next of all.
+    seen: VecDeque<Vec<u8>>,
     level: Arc<Level>,
 }
 
 impl Queue {
     /// The next record, or `None` once the link's owner is gone.
     pub(super) async fn next(&mut self) -> Option<Vec<u8>> {
-        self.records.recv().await
+        match self.seen.pop_front() {
+            Some(record) => Some(record),
+            None => self.records.recv().await,
+        }
+    }
+
+    /// The next record that was not looked at yet, which stays, or `None` once the link's owner is gone.
+    pub(super) async fn look(&mut self) -> Option<&[u8]> {
+        let record = self.records.recv().await?;
+        self.seen.push_back(record);
+        self.seen.back().map(Vec::as_slice)
+    }
+
+    /// The same, if one waits.
+    pub(super) fn look_now(&mut self) -> Option<&[u8]> {
+        let record = self.records.try_recv().ok()?;
+        self.seen.push_back(record);
+        self.seen.back().map(Vec::as_slice)
     }
 
     /// The next record, if one waits.
     pub(super) fn waiting(&mut self) -> Option<Vec<u8>> {
-        self.records.try_recv().ok()
+        self.seen.pop_front().or_else(|| self.records.try_recv().ok())
     }
 
     /// Gives the room of a record back, once it is in the window.
@@ -87,5 +107,31 @@ impl Queue {
 pub(super) fn queue() -> (Outgoing, Queue) {
     let (sender, receiver) = mpsc::channel(QUEUE_RECORDS);
     let level = Arc::new(Level { bytes: AtomicUsize::new(0), freed: Notify::new() });
-    (Outgoing { records: sender, level: Arc::clone(&level) }, Queue { records: receiver, level })
+    (Outgoing { records: sender, level: Arc::clone(&level) }, Queue { records: receiver, seen: VecDeque::new(), level })
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_looked_at_comes_before_what_was_not() {
+        let (outgoing, mut queue) = queue();
+        for number in 0..6 {
+            outgoing.send(vec![number]).unwrap();
+        }
+        assert_eq!(queue.look().await, Some(&[0][..]));
+        assert_eq!(queue.look_now(), Some(&[1][..]));
+        assert_eq!((queue.next().await, queue.waiting()), (Some(vec![0]), Some(vec![1])));
+        assert_eq!(queue.look().await, Some(&[2][..]));
+        assert_eq!(
+            (queue.waiting(), queue.waiting(), queue.next().await),
+            (Some(vec![2]), Some(vec![3]), Some(vec![4]))
+        );
+        assert_eq!(queue.look_now(), Some(&[5][..]));
+        drop(outgoing);
+        assert_eq!((queue.next().await, queue.next().await), (Some(vec![5]), None));
+        assert_eq!(queue.look().await, None);
+    }
 }

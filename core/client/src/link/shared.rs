@@ -155,13 +155,12 @@ impl Shared {
     }
 
     /// Records can flow ahead of their channel.
-    pub(super) async fn come_ahead(&self, route: Route, fingerprint: [u8; 32]) -> Result<(), End> {
+    pub(super) async fn come_ahead(&self, fingerprint: [u8; 32]) -> Result<(), End> {
         let mut arrived = self.arrived.lock().await;
         if std::mem::replace(&mut arrived.flow, true) {
             return Ok(());
         }
-        self.pace.reach(Milestone::Ahead);
-        self.tell(News::Ahead { route, fingerprint }).await
+        self.tell(News::Ahead { fingerprint }).await
     }
 
     /// The channel of records is up.

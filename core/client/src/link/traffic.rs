@@ -6,7 +6,6 @@
 //! were not taken, so a slow reader fills neither its own memory nor its SCTP window: a closed window is opened again
 //! only by the library's one-second timer.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -31,14 +30,14 @@ use super::{DownReason, Role, Route};
 /// Bytes of records that may be under way or waiting at the reader; the library's receive window is 1 MiB.
 const CREDIT_BYTES: usize = 640 * 1024;
 /// What a record costs beside its content.
-const RECORD_COST: usize = 64;
+pub(super) const RECORD_COST: usize = 64;
 /// What the answering end says first.
 const READY: &str = "ready";
 /// What an end says last: the library's own farewell is one packet, which it does not send at all where our relay carries it.
 const BYE: &str = "bye";
-/// How long a peer may take to acknowledge what was said last, if it was more than that this is the end, or was not, and how
+/// How long a peer may take to acknowledge what was said last, where that was records and where it was the end alone, and how
 /// often that is looked at.
-const LAST_WORDS: Duration = Duration::from_millis(330);
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(330);
 const PARTING: Duration = Duration::from_millis(75);
 const LOOK: Duration = Duration::from_millis(3);
 /// How long to trust that room in the window will be told.
@@ -130,14 +129,8 @@ async fn welcome(shared: &Shared) -> Result<(Route, [u8; 32]), DownReason> {
 
 /// Puts records into the window as it empties.
 pub(super) async fn transmit(shared: &Shared, queue: &mut Queue) -> End {
-    let mut ahead = VecDeque::from(ahead::send(shared, queue).await);
-    loop {
-        let Some(record) = (match ahead.pop_front() {
-            Some(record) => Some(record),
-            None => queue.next().await,
-        }) else {
-            return End::Owner;
-        };
+    ahead::send(shared, queue).await;
+    while let Some(record) = queue.next().await {
         let length = record.len();
         let sent = match room(shared, length).await {
             Ok(()) => shared.peer.channel.send(BytesMut::from(Bytes::from(record))).await,
@@ -149,6 +142,7 @@ pub(super) async fn transmit(shared: &Shared, queue: &mut Queue) -> End {
         }
         queue.passed(length);
     }
+    End::Owner
 }
 
 /// Says that the link is over, after what still waits, if that is wanted, and gives the peer a moment to take it: what is under

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use sidetone::link::{BulkNews, DownReason, News, Reach, Role, Route};
+use sidetone::link::{BulkNews, DownReason, News, Role};
 
 use super::ends::{End, down, guard, open, patterned, record, settings, until_over};
 use super::wire::{Wire, is_dtls, is_quic};
@@ -27,10 +27,10 @@ async fn pair_without_dtls() -> (Wire, Arc<AtomicBool>, End, End) {
             };
             match &news {
                 News::Local(description) => described[1 - end] = Some(*description.fingerprint()),
-                News::Ahead { route: Route::Direct { kind: Reach::Lan, .. }, fingerprint } => {
+                News::Ahead { fingerprint } => {
                     assert_eq!(shown[end].replace(*fingerprint), None, "told twice");
                 }
-                News::Ahead { .. } | News::Up { .. } | News::Record(_) | News::Down(_) => panic!("{news:?}"),
+                News::Up { .. } | News::Record(_) | News::Down(_) => panic!("{news:?}"),
                 _ => {}
             }
             let other = if end == 0 { &b.link } else { &a.link };
@@ -101,6 +101,29 @@ async fn cut_after(from: usize, after: usize) {
         next == [160, 60]
     });
     guard(30, all).await;
+}
+
+#[tokio::test]
+async fn nothing_follows_what_was_too_much_to_go_ahead() {
+    for closes in [0, 1] {
+        let (_wire, _passes, a, b) = pair_without_dtls().await;
+        let (closed, mut other) = if closes == 0 { (a, b) } else { (b, a) };
+        for (number, length) in [60_000, 60_000, 7].into_iter().enumerate() {
+            closed.link.send(patterned(length, number)).unwrap();
+        }
+        guard(5, closed.link.part()).await;
+        assert!(guard(5, record(&mut other)).await == patterned(60_000, 0));
+        let rest = guard(5, async {
+            loop {
+                match other.news.recv().await.unwrap() {
+                    News::Record(record) => return Err(record.len()),
+                    News::Down(reason) => return Ok(reason),
+                    _ => {}
+                }
+            }
+        });
+        assert_eq!(rest.await, Ok(DownReason::PeerClosed));
+    }
 }
 
 #[tokio::test]
