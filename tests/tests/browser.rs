@@ -11,7 +11,7 @@ use proving::coturn::{Coturn, Papers, SECRET};
 use serde_json::{Value, json};
 use sidetone::link::description::Kind;
 use sidetone::link::{
-    Bind, IceServer, Link, MediaPort, News, Role, Route, RoutePolicy, Settings, Transport, Trust, Watch,
+    Bind, IceServer, Link, MediaPort, News, RECORD_BYTES, Role, Route, RoutePolicy, Settings, Transport, Trust, Watch,
 };
 use tokio::sync::mpsc;
 
@@ -134,7 +134,7 @@ impl Pair {
 
     /// Records and sound, both ways.
     async fn talk(&mut self) {
-        for length in [1, 1_200, 16_384] {
+        for length in [1, 1_200, 8_191, RECORD_BYTES] {
             let record: Vec<u8> = (0..length).map(|place| (place * 31) as u8).collect();
             self.link.send(record.clone()).unwrap();
             let heard = self.browser.tell("record", &[]).await;

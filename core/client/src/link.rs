@@ -434,7 +434,8 @@ impl Link {
         // On its own task from the start, so that giving up on opening frees what was opened.
         let life = async move {
             let pulse = Arc::new(Pulse::new());
-            match peer::Peer::build(&settings, ground, Arc::clone(&task_pace), Arc::clone(&pulse)).await {
+            // What only the beginning needs, and what only the end does, is not kept for as long as a link lives.
+            match peer::Peer::build(&settings, ground, Arc::clone(&task_pace), Arc::clone(&pulse)).boxed().await {
                 Ok(peer) => {
                     // Nobody waiting any more is noticed by `stopped`.
                     let _ = built.send(Ok(()));

@@ -181,6 +181,35 @@ async fn closing_one_end_tells_the_other_and_nothing_is_told_after() {
 }
 
 #[tokio::test]
+async fn what_waits_when_an_end_closes_comes_once_and_without_a_gap() {
+    // More than the window takes, so that one waits for room half sent, and many, so that one is being sent.
+    for (many, length) in [(30, 30_000), (4_000, 40)] {
+        let (a, mut b) = pair().await;
+        for number in 0..many {
+            a.link.send(patterned(length, number)).unwrap();
+        }
+        assert!(guard(5, record(&mut b)).await == patterned(length, 0));
+        let rest = async {
+            let mut came = 1;
+            loop {
+                match b.news.recv().await.unwrap() {
+                    News::Record(record) => {
+                        assert!(record == patterned(length, came), "record {came}");
+                        came += 1;
+                    }
+                    News::Down(reason) => return (came, reason),
+                    _ => {}
+                }
+            }
+        };
+        let ((came, reason), ()) = guard(5, async { tokio::join!(rest, a.link.part()) }).await;
+        assert_eq!(reason, DownReason::PeerClosed);
+        // The library keeps 256 messages for a reader that is behind; more are lost when the peer goes.
+        assert!(came == many || came > 256 && many > 256, "{came} came");
+    }
+}
+
+#[tokio::test]
 async fn a_farewell_arrives_though_its_packets_are_lost_once() {
     for closes in [0, 1] {
         let wire = Wire::new(Duration::from_millis(10), 0).await;

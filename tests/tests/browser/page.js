@@ -34,7 +34,7 @@ end.open = (hertz, servers) => {
     end.channel.onopen = end.tell;
     end.channel.onmessage = ({ data }) => {
         if (data === 'ready') end.ready = true;
-        else if (typeof data !== 'string') end.records.push(btoa(String.fromCharCode(...new Uint8Array(data))));
+        else if (typeof data !== 'string') end.take(new Uint8Array(data));
         end.tell();
     };
     return track;
@@ -70,7 +70,21 @@ end.gather = async () => (await end.until(() => end.gathered), end.candidates);
 end.opened = () => end.until(() => end.channel.readyState === 'open');
 end.greeted = () => end.until(() => end.ready);
 end.say = (text) => end.channel.send(text);
-end.send = (base64) => end.channel.send(Uint8Array.from(atob(base64), (c) => c.charCodeAt(0)));
+
+// Records travel in pieces of 8 KiB at most, whose first byte is 1 where more of the record follows, and otherwise 0.
+const PIECE = 8 * 1024 - 1;
+end.send = (base64) => {
+    const record = [...atob(base64)].map((c) => c.charCodeAt(0));
+    do {
+        const piece = record.splice(0, PIECE);
+        end.channel.send(Uint8Array.of(record.length ? 1 : 0, ...piece));
+    } while (record.length);
+};
+end.part = '';
+end.take = ([more, ...content]) => {
+    end.part += content.map((byte) => String.fromCharCode(byte)).join('');
+    if (!more) end.records.push(btoa(end.part)), (end.part = '');
+};
 end.record = async () => (await end.until(() => end.records.length), end.records.shift());
 
 // The loudest frequency heard, in hertz, once there is one.

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use sidetone::link::description::{Kind, Protocol};
-use sidetone::link::{Candidate, Description, RECORD_BYTES};
+use sidetone::link::{Candidate, Description};
 
 /// Which half of an exchange a text is, and so who begins the DTLS handshake: always the answering end.
 #[derive(Clone, Copy)]
@@ -34,7 +34,7 @@ pub fn write(link: &Description, half: Half, ssrc: u32) -> String {
          m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n{transport}a=mid:0\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\n\
          a=fmtp:111 minptime=10;useinbandfec=1\r\na=ssrc:{ssrc} cname:sound\r\na=msid:sound sound\r\na=sendrecv\r\n\
          m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{transport}a=mid:1\r\na=sctp-port:5000\r\n\
-         a=max-message-size:{RECORD_BYTES}\r\n"
+         a=max-message-size:8192\r\n"
     )
 }
 

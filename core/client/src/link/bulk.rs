@@ -6,9 +6,8 @@
 //! Which path that is, the ends agree on (see [`super::paths`]): the data channel, which always is, or QUIC.
 //!
 //! # On the data channel
-//! A message travels as pieces: binary messages of which the first byte says whether more of it follows. How long they are
-//! and how many are under way follows from how long the path is and what waits on it (see [`super::window`]); beside sound
-//! they go out right after each beat. Text messages steer: a word about paths; `ask n`, which is answered at once by `got n`;
+//! A message travels as pieces (see [`super::pieces`]). How long they are and how many are under way follows from how long the
+//! path is and what waits on it (see [`super::window`]); beside sound they go out right after each beat. Text messages steer: a word about paths; `ask n`, which is answered at once by `got n`;
 //! or a number, which is how many more bytes were taken since the last. An end sends no more than [`CREDIT_BYTES`] that were
 //! not taken; together with the credit of records that is less than the receive window, which is shared.
 //!
@@ -26,7 +25,7 @@ use webrtc::data_channel::DataChannelEvent;
 use super::DownReason;
 use super::life::End;
 use super::paths::{Keeper, Lane, Paths, Word};
-use super::pieces::{CREDIT_BYTES, Flow, PIECE_COST, Pieces};
+use super::pieces::{CREDIT_BYTES, Flow, PIECE_COST, Pieces, join};
 use super::shared::Shared;
 use super::stream::Stream;
 
@@ -37,9 +36,6 @@ pub const BULK_BYTES: usize = 64 * 1024 + 256;
 const WAITING: usize = 8;
 /// The lowest ceiling.
 const LEAST_CEILING: u64 = 1_024;
-/// First byte of a piece.
-pub(super) const LAST: u8 = 0;
-pub(super) const MORE: u8 = 1;
 
 /// A speed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -230,7 +226,7 @@ async fn receiving(shared: &Shared, flow: &Flow, paths: &Paths, ends: &Ends) -> 
             },
             Some(DataChannelEvent::OnMessage(message)) => {
                 taken += message.data.len() + PIECE_COST;
-                if let Some(whole) = join(&mut part, message.data.freeze())? {
+                if let Some(whole) = join(&mut part, message.data.freeze(), BULK_BYTES)? {
                     paths.after_stream().await;
                     paths.pass();
                     ends.tell(BulkNews::Message(whole)).await;
@@ -246,21 +242,6 @@ async fn receiving(shared: &Shared, flow: &Flow, paths: &Paths, ends: &Ends) -> 
             None => return Ok(End::Down(DownReason::Broken)),
         }
     }
-}
-
-/// Adds a piece; gives the message it completes.
-fn join(part: &mut BytesMut, mut piece: Bytes) -> Result<Option<Bytes>, End> {
-    let breach = || End::Down(DownReason::Breach);
-    let mark = *piece.first().ok_or_else(breach)?;
-    let content = piece.split_off(1);
-    if mark > MORE || part.len() + content.len() > BULK_BYTES {
-        return Err(breach());
-    }
-    if mark == LAST && part.is_empty() {
-        return Ok(Some(content));
-    }
-    part.extend_from_slice(&content);
-    Ok((mark == LAST).then(|| std::mem::take(part).freeze()))
 }
 
 fn word(text: &[u8]) -> Option<Word> {

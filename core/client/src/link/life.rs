@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use futures_util::future::BoxFuture;
+use futures_util::future::{BoxFuture, FusedFuture};
 use futures_util::stream::FuturesUnordered;
 use futures_util::{FutureExt, StreamExt};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -56,7 +56,7 @@ pub(super) type Part<'a> = BoxFuture<'a, End>;
 
 /// A link before it lives.
 pub(super) struct Life {
-    shared: Shared,
+    shared: Box<Shared>,
     inbox: mpsc::Receiver<Order>,
     facts: mpsc::Receiver<Fact>,
     ice: watch::Receiver<RTCIceConnectionState>,
@@ -65,17 +65,15 @@ pub(super) struct Life {
 impl Life {
     pub(super) fn new(
         settings: &Settings,
-        mut peer: Peer,
+        (peer, facts): (Peer, mpsc::Receiver<Fact>),
         news: mpsc::Sender<News>,
         inbox: mpsc::Receiver<Order>,
         pace: Arc<Pace>,
         pulse: Arc<Pulse>,
     ) -> Self {
-        // A closed stand-in: the facts are read by one part of the life only.
-        let facts = std::mem::replace(&mut peer.facts, mpsc::channel(1).1);
         let ice = peer.ice.clone();
         pace.porch().open(settings.role);
-        let shared = Shared::new(settings.role, peer, news, pace, pulse);
+        let shared = Box::new(Shared::new(settings.role, peer, news, pace, pulse));
         Self { shared, inbox, facts, ice }
     }
 
@@ -103,13 +101,14 @@ impl Life {
         let talk = Talk::new(&shared, inbox, facts, ice, tracks).run();
         let speaking = speak(&shared, &sound).map(|()| End::Owner);
         let listening = listen(heard, &sound).map(|()| End::Owner);
+        let mut transmitting = transmit(&shared, &mut queue).boxed().fuse();
         // Each part is woken alone: a packet of one is no work for all.
         let mut parts: FuturesUnordered<Part<'_>> = FuturesUnordered::new();
         parts.push(Box::pin(stop));
         parts.push(Box::pin(gone));
         parts.push(Box::pin(talk));
         parts.push(Box::pin(receive(&shared)));
-        parts.push(Box::pin(transmit(&shared, &mut queue)));
+        parts.push(Box::pin(&mut transmitting));
         parts.push(Box::pin(ahead::run(&shared)));
         parts.push(Box::pin(bulk::carry(&shared, &mut files)));
         parts.push(Box::pin(speaking));
@@ -125,6 +124,12 @@ impl Life {
             End::Down(DownReason::Broken) if shaking => End::Down(DownReason::Unauthenticated),
             end => end,
         };
+        if matches!(end, End::Owner) && shared.is_up() && !transmitting.is_terminated() {
+            shared.leaving.notify_one();
+            transmitting.await;
+        } else {
+            drop(transmitting);
+        }
         match end {
             End::Owner if shared.is_up() => last_words(&shared, &mut queue, parting).await,
             End::Owner => ahead::last_words(&shared, &mut queue, parting).await,
@@ -142,9 +147,8 @@ impl Life {
         if !broken {
             let _ = tokio::time::timeout(FAREWELL, shared.peer.ended.notified()).await;
         }
-        let Shared { peer, news, .. } = shared;
-        let tunnels = Arc::clone(&peer.tunnels);
-        drop(peer);
+        let (news, tunnels) = (shared.news.clone(), Arc::clone(&shared.peer.tunnels));
+        drop(shared);
         let _ = tokio::time::timeout(FAREWELL, tunnels.end()).await;
         if let End::Down(reason) = end {
             tokio::select! {

@@ -26,14 +26,14 @@ use super::certificate::Certificate;
 use super::description::{Candidate, Description, Kind, Protocol};
 use super::footing::Footing;
 use super::pace::{Pace, Paced};
-use super::pieces::RECEIVE_BYTES;
+use super::pieces::{MESSAGE_BYTES, RECEIVE_BYTES};
 use super::pulse::Pulse;
 use super::records::WINDOW_BYTES;
 use super::socket::Way;
 use super::tunnel::Tunnels;
 use super::{
-    IDLE_INTERRUPTED_AFTER, IDLE_LOST_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError, RECORD_BYTES,
-    Reach, RelayedBy, Role, Route, RoutePolicy, Settings, Transport, Watch, template, window,
+    IDLE_INTERRUPTED_AFTER, IDLE_LOST_AFTER, INTERRUPTED_AFTER_LOOSE, IceServer, LOST_AFTER, LinkError, Reach,
+    RelayedBy, Role, Route, RoutePolicy, Settings, Transport, Watch, template, window,
 };
 
 /// The stream number of the records' channel, agreed in advance: no round trip is spent on opening it. Further
@@ -75,7 +75,6 @@ pub(super) struct Peer {
     pub(super) bulk: Arc<dyn DataChannel>,
     pub(super) sound: Arc<TrackLocalStaticRTP>,
     pub(super) pictures: Arc<TrackLocalStaticRTP>,
-    pub(super) facts: mpsc::Receiver<Fact>,
     pub(super) ice: watch::Receiver<RTCIceConnectionState>,
     pub(super) ended: Arc<Notify>,
     pub(super) certificate: Certificate,
@@ -86,13 +85,13 @@ pub(super) struct Peer {
 }
 
 impl Peer {
-    /// Binds the sockets; gathers nothing yet.
+    /// Binds the sockets; gathers nothing yet. With what the library finds out from then on.
     pub(super) async fn build(
         settings: &Settings,
         footing: Footing,
         pace: Arc<Pace>,
         pulse: Arc<Pulse>,
-    ) -> Result<Self, LinkError> {
+    ) -> Result<(Self, mpsc::Receiver<Fact>), LinkError> {
         let (facts_in, facts) = mpsc::channel(FACTS);
         let (ice_in, ice) = watch::channel(RTCIceConnectionState::New);
         let ended = Arc::new(Notify::new());
@@ -132,7 +131,8 @@ impl Peer {
         match furnish(&*connection, settings.role).await {
             Ok(Channels { records, files, sound, pictures }) => {
                 let (channel, bulk) = (records, files);
-                Ok(Self { connection, channel, bulk, sound, pictures, facts, ice, ended, certificate, way, tunnels })
+                let peer = Self { connection, channel, bulk, sound, pictures, ice, ended, certificate, way, tunnels };
+                Ok((peer, facts))
             }
             Err(error) => {
                 // The library's task outlives a connection that is only dropped.
@@ -279,7 +279,7 @@ fn engine(policy: RoutePolicy, watch: Watch) -> SettingEngine {
         .with_srtp_replay_protection_window(REPLAY_WINDOW)
         .with_srtcp_replay_protection_window(REPLAY_WINDOW)
         .with_sctp_max_receive_buffer_size(RECEIVE_BYTES)
-        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(RECORD_BYTES as u32))
+        .with_sctp_max_message_size(SctpMaxMessageSize::Bounded(MESSAGE_BYTES as u32))
         .build()
 }
 

@@ -1,5 +1,7 @@
-//! Messages on their way out over the data channel: in pieces, as many at a time as the path carries without a queue, or
-//! between the beats of sound.
+//! Messages that are longer than the association carries travel over the data channels as pieces: binary messages of which
+//! the first byte says whether more of it follows.
+//!
+//! Those of files go out as many at a time as the path carries without a queue, or between the beats of sound.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -7,7 +9,9 @@ use std::time::{Duration, Instant};
 use bytes::{BufMut, Bytes, BytesMut};
 use tokio::sync::Notify;
 
-use super::bulk::{BULK_BYTES, Ends, LAST, MORE};
+use super::DownReason;
+use super::bulk::Ends;
+use super::life::End;
 use super::shared::Shared;
 use super::stream::Measure;
 use super::window::{MOST, Probe, Window};
@@ -17,6 +21,13 @@ use super::window::{MOST, Probe, Window};
 pub(super) const CREDIT_BYTES: usize = MOST + 256 * 1024;
 /// The receive window of the association.
 pub(super) const RECEIVE_BYTES: u32 = 2 * 1024 * 1024;
+/// The longest message of the association, which the library holds a buffer for, at each link, from the beginning.
+pub(super) const MESSAGE_BYTES: usize = 8 * 1024;
+/// What a piece carries at most.
+pub(super) const PIECE_BYTES: usize = MESSAGE_BYTES - 1;
+/// First byte of a piece.
+pub(super) const LAST: u8 = 0;
+pub(super) const MORE: u8 = 1;
 /// What a piece costs beside its content: the library keeps 256 messages of a channel before all others wait for it.
 pub(super) const PIECE_COST: usize = 1_400;
 /// The shortest piece of a longer message.
@@ -25,6 +36,34 @@ const LEAST_PIECE: usize = 1_024;
 const PACKET: usize = 1_150;
 /// How long a question goes ahead of what follows the same beat, so that both are not put into one packet.
 const AHEAD: Duration = Duration::from_millis(1);
+
+fn marked(mark: u8, content: &[u8]) -> BytesMut {
+    let mut marked = BytesMut::with_capacity(1 + content.len());
+    marked.put_u8(mark);
+    marked.put_slice(content);
+    marked
+}
+
+/// The first piece of what is left of a message.
+pub(super) fn first(message: &[u8]) -> BytesMut {
+    let mark = if message.len() > PIECE_BYTES { MORE } else { LAST };
+    marked(mark, &message[..message.len().min(PIECE_BYTES)])
+}
+
+/// Adds a piece to those before; gives the message it completes, which is no longer than `most`.
+pub(super) fn join(part: &mut BytesMut, mut piece: Bytes, most: usize) -> Result<Option<Bytes>, End> {
+    let breach = || End::Down(DownReason::Breach);
+    let mark = *piece.first().ok_or_else(breach)?;
+    let content = piece.split_off(1);
+    if mark > MORE || part.len() + content.len() > most {
+        return Err(breach());
+    }
+    if mark == LAST && part.is_empty() {
+        return Ok(Some(content));
+    }
+    part.extend_from_slice(&content);
+    Ok((mark == LAST).then(|| std::mem::take(part).freeze()))
+}
 
 /// What the two directions of the channel share.
 pub(super) struct Flow {
@@ -68,9 +107,9 @@ impl Pieces {
                 self.beat(shared, flow, ends).await?
             } else {
                 self.room = 0;
-                (self.window.bytes() / 2).clamp(LEAST_PIECE, BULK_BYTES)
+                (self.window.bytes() / 2).max(LEAST_PIECE)
             };
-            let piece = message.split_to(most.min(message.len()));
+            let piece = message.split_to(most.min(PIECE_BYTES).min(message.len()));
             self.room = self.room.saturating_sub(piece.len());
             let mark = if message.is_empty() { LAST } else { MORE };
             self.send(shared, flow, mark, &piece, held).await?;
@@ -139,9 +178,6 @@ impl Pieces {
             }
         }
         flow.untaken.fetch_add(length + PIECE_COST, Ordering::AcqRel);
-        let mut marked = BytesMut::with_capacity(length);
-        marked.put_u8(mark);
-        marked.put_slice(piece);
-        channel.send(marked).await
+        channel.send(marked(mark, piece)).await
     }
 }

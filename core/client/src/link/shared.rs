@@ -30,6 +30,8 @@ pub(super) struct Shared {
     pub(super) untaken: AtomicUsize,
     /// Whether the peer was said to be silent.
     silent: AtomicBool,
+    /// Told when the link is left by its owner.
+    pub(super) leaving: Notify,
     /// Told when a record leaves.
     pub(super) sends: Notify,
     /// Told when half of the window is empty, or the peer took something.
@@ -73,6 +75,7 @@ impl Shared {
             borrowed: watch::Sender::new(Vec::new()),
             untaken: AtomicUsize::new(0),
             silent: AtomicBool::new(false),
+            leaving: Notify::new(),
             sends: Notify::new(),
             emptied: Notify::new(),
             up: watch::Sender::new(false),

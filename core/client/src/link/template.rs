@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use super::Role;
 use super::description::{Candidate, Description, Kind, Protocol};
-use super::{RECORD_BYTES, Role};
+use super::pieces::MESSAGE_BYTES;
 
 /// RTP payload type of Opus on every link.
 pub(super) const OPUS: u8 = 111;
@@ -74,7 +75,7 @@ pub(super) fn session(remote: &Description, role: Role, half: Half) -> String {
          a=ssrc:{pictures} cname:pictures\r\na=ssrc:{pictures} msid:pictures pictures\r\n\
          a=msid:pictures pictures\r\na=sendrecv\r\n\
          m=application 9 UDP/DTLS/SCTP webrtc-datachannel\r\n{transport}a=mid:2\r\na=sendrecv\r\n\
-         a=sctp-port:5000\r\na=max-message-size:{RECORD_BYTES}\r\n"
+         a=sctp-port:5000\r\na=max-message-size:{MESSAGE_BYTES}\r\n"
     )
     .expect("writing to a String cannot fail");
     text

@@ -1,6 +1,6 @@
 //! What passes over a link that is up: records and sound, each way.
 //!
-//! Records are binary messages. Text messages steer: `ready`, once, from the answering end, and from both `ask n`, which is
+//! Records travel as pieces (see [`super::pieces`]). Text messages steer: `ready`, once, from the answering end, and from both `ask n`, which is
 //! answered at once by `got n` and tells how long the path is, `bye`, which is an end's last, and a number, which is how many
 //! more bytes of records were taken since the last. An end sends no more than [`CREDIT_BYTES`] that
 //! were not taken, so a slow reader fills neither its own memory nor its SCTP window: a closed window is opened again
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use rtc::rtp;
 use rtc::rtp_transceiver::rtp_sender::RtpCodecKind;
 use tokio::sync::{mpsc, watch};
@@ -22,14 +22,15 @@ use super::ahead;
 use super::bulk::{Question, question};
 use super::life::{End, repeat};
 use super::media::{Inbound, Sound};
+use super::pieces::join;
 use super::records::{Queue, WINDOW_BYTES};
 use super::shared::Shared;
 use super::template::{self, OPUS};
-use super::{DownReason, Role, Route};
+use super::{DownReason, RECORD_BYTES, Role, Route};
 
 /// Bytes of records that may be under way or waiting at the reader; the library's receive window is 1 MiB.
 const CREDIT_BYTES: usize = 640 * 1024;
-/// What a record costs beside its content.
+/// What a record, or a piece of one, costs beside its content.
 pub(super) const RECORD_COST: usize = 64;
 /// What the answering end says first.
 const READY: &str = "ready";
@@ -58,6 +59,7 @@ pub(super) async fn receive(shared: &Shared) -> End {
 async fn receiving(shared: &Shared) -> Result<End, End> {
     let channel = &shared.peer.channel;
     let mut greeted = None;
+    let mut part = BytesMut::new();
     let (mut taken, mut number) = (0, 0);
     loop {
         match channel.poll().await {
@@ -85,8 +87,10 @@ async fn receiving(shared: &Shared) -> Result<End, End> {
             Some(DataChannelEvent::OnMessage(_)) if greeted.is_some() => return Err(End::Down(DownReason::Breach)),
             Some(DataChannelEvent::OnMessage(message)) => {
                 taken += message.data.len() + RECORD_COST;
-                shared.deliver(number, message.data.into()).await?;
-                number += 1;
+                if let Some(record) = join(&mut part, message.data.freeze(), RECORD_BYTES)? {
+                    shared.deliver(number, record.into()).await?;
+                    number += 1;
+                }
                 if taken >= CREDIT_BYTES / 4 {
                     channel.send_text(&taken.to_string()).await?;
                     taken = 0;
@@ -127,22 +131,32 @@ async fn welcome(shared: &Shared) -> Result<(Route, [u8; 32]), DownReason> {
     Ok((route, shown))
 }
 
-/// Puts records into the window as it empties.
+/// Puts records into the window as it empties, until the link is left: then the queue begins with what was not put there.
 pub(super) async fn transmit(shared: &Shared, queue: &mut Queue) -> End {
     ahead::send(shared, queue).await;
-    while let Some(record) = queue.next().await {
-        let length = record.len();
-        let sent = match room(shared, length).await {
-            Ok(()) => shared.peer.channel.send(BytesMut::from(Bytes::from(record))).await,
-            Err(error) => Err(error),
+    loop {
+        let next = async {
+            let piece = queue.piece().await?;
+            Some(room(shared, piece.len()).await.map(|()| piece))
+        };
+        let piece = tokio::select! {
+            biased;
+            () = shared.leaving.notified() => return End::Owner,
+            piece = next => piece,
+        };
+        // Whoever gives up on this cannot know whether it is sent.
+        let sent = match piece {
+            None => return End::Owner,
+            Some(Ok(piece)) => shared.peer.channel.send(piece).await,
+            Some(Err(error)) => Err(error),
         };
         if sent.is_err() {
             // Whoever reads the channel learns why it is closed, and ends this life.
-            std::future::pending::<()>().await;
+            shared.leaving.notified().await;
+            return End::Owner;
         }
-        queue.passed(length);
+        queue.passed();
     }
-    End::Owner
 }
 
 /// Says that the link is over, after what still waits, if that is wanted, and gives the peer a moment to take it: what is under
@@ -151,10 +165,11 @@ pub(super) async fn last_words(shared: &Shared, queue: &mut Queue, wanted: bool)
     let channel = &shared.peer.channel;
     shared.pace.shake().part();
     let said = async {
-        while let Some(record) = if wanted { queue.waiting() } else { None } {
-            if channel.send(BytesMut::from(Bytes::from(record))).await.is_err() {
+        while let Some(piece) = if wanted { queue.piece_now() } else { None } {
+            if channel.send(piece).await.is_err() {
                 return;
             }
+            queue.passed();
         }
         if channel.send_text(BYE).await.is_err() {
             return;

@@ -6,7 +6,9 @@ use bytes::BytesMut;
 use webrtc::data_channel::DataChannelEvent;
 use webrtc::peer_connection::StatsSelector;
 
+use super::super::bulk::BULK_BYTES;
 use super::super::footing::Footing;
+use super::super::pieces::{MESSAGE_BYTES, MORE, PIECE_BYTES};
 use super::super::{Bind, Link, RoutePolicy, Trust, Watch};
 use super::*;
 
@@ -25,14 +27,14 @@ async fn hostile() -> (Link, mpsc::Receiver<News>, Peer) {
     let pace = Arc::new(Pace::new());
     pace.hurry();
     let (settings, pulse) = (settings(Role::Answer), Arc::new(Pulse::new()));
-    let mut peer = Peer::build(&settings, Footing::new(settings.bind.clone()), pace, pulse).await.unwrap();
+    let (peer, mut facts) = Peer::build(&settings, Footing::new(settings.bind.clone()), pace, pulse).await.unwrap();
     let Some(News::Local(local)) = news.recv().await else { panic!("no description") };
     let offer = RTCSessionDescription::offer(template::session(&local, Role::Offer, Half::Offer)).unwrap();
     peer.connection.set_remote_description(offer).await.unwrap();
     let answer = peer.connection.create_answer(None).await.unwrap();
     link.accept(template::own(&answer.sdp, 0).unwrap()).unwrap();
     peer.connection.set_local_description(answer).await.unwrap();
-    while let Some(Fact::Candidate(candidate)) = peer.facts.recv().await {
+    while let Some(Fact::Candidate(candidate)) = facts.recv().await {
         link.add_candidate(candidate).unwrap();
     }
     while !matches!(peer.channel.poll().await, Some(DataChannelEvent::OnOpen)) {}
@@ -77,15 +79,18 @@ async fn a_peer_that_gives_credit_for_what_was_never_sent_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_peer_whose_file_pieces_are_none_or_never_end_is_dropped() {
-    let endless = vec![BytesMut::from(&[1; 60_000][..]); 2];
+async fn a_peer_whose_pieces_are_none_or_never_end_is_dropped() {
+    let endless = vec![BytesMut::from(&[MORE; MESSAGE_BYTES][..]); BULK_BYTES / PIECE_BYTES + 1];
     for pieces in [vec![BytesMut::new()], vec![BytesMut::from(&[2, 3][..])], endless] {
-        let (_link, news, peer) = hostile().await;
-        peer.channel.send_text("ready").await.unwrap();
-        for piece in pieces {
-            peer.bulk.send(piece).await.unwrap();
+        for of_file in [false, true] {
+            let (_link, news, peer) = hostile().await;
+            peer.channel.send_text("ready").await.unwrap();
+            let channel = if of_file { &peer.bulk } else { &peer.channel };
+            for piece in &pieces {
+                channel.send(piece.clone()).await.unwrap();
+            }
+            assert_eq!(ends(news).await, DownReason::Breach);
         }
-        assert_eq!(ends(news).await, DownReason::Breach);
     }
     let (_link, news, peer) = hostile().await;
     peer.channel.send_text("ready").await.unwrap();
