@@ -3,7 +3,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt gone lives fuzz clean tools kotlin swift sample-ios sample-android screens desktop desktop-check bench-ffi check-android android ios bench-relay bench-video demo-handover lab
+.PHONY: demo demo-keep demo-room demo-strangers demo-video test check bench bench-link bench-store size hunt gone lives fuzz clean tools kotlin swift sample-ios sample-android screens desktop desktop-check bench-ffi check-android android ios bench-relay bench-video demo-handover lab lean
 
 # A server and two phones on this machine: make demo DEMO="--json FILE --voice FILE --out DIR"
 demo: tools
@@ -45,7 +45,7 @@ lab: tools
 test: tools
 	.ci/install test
 	$(CARGO) test --workspace --locked --no-fail-fast
-	$(MAKE) kotlin swift sample-android sample-ios
+	$(MAKE) lean kotlin swift sample-android sample-ios
 
 # The Kotlin package on this machine's JVM, and the Swift package on Linux, each against the library built here. Swift for
 # Debian is fetched once, into a folder outside the checkout: see bindings/scripts/swift-root.
@@ -136,6 +136,11 @@ bench-video: tools
 # A full phone opened, listed and wiped, beside Delta Chat's core (from PyPI) in the same run.
 bench-store: tools
 	DELTACHAT_HOME=$(CURDIR)/target/bench-deltachat $(CARGO) bench --locked --package sidetone --bench store
+
+# A library without calls and images does what is left, and says what it cannot.
+lean: tools
+	.ci/install test
+	$(CARGO) test --locked --package sidetone --no-default-features --test pair -- a_library_without
 
 # What an app links, as small as it gets: fat LTO takes its time.
 size: tools

@@ -81,6 +81,17 @@ pub enum Due {
     ServerTick,
 }
 
+impl Due {
+    /// Whether it comes to a phone from one of its links.
+    fn comes_by_link_to(&self, phone: PhoneId) -> bool {
+        match self {
+            Self::News(to, ..) | Self::Up(to, ..) | Self::Sound(to, ..) | Self::Silent(to, ..) => *to == phone,
+            Self::File(to, FileDue::Turn(..) | FileDue::Chunks(..)) => *to == phone,
+            _ => false,
+        }
+    }
+}
+
 /// What the server does to the envelopes it was asked to route, each once in this many; 0 for never.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Lies {

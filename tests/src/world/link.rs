@@ -464,6 +464,10 @@ impl World {
 
     /// A phone's links end without a word; it learns of it when it can.
     pub(super) fn abandon_links(&mut self, phone: PhoneId) {
+        if self.phones[phone].is_dead() {
+            // Its next life gives its links the same names.
+            self.queue.retain(|_, due| !due.comes_by_link_to(phone));
+        }
         let keys: Vec<Key> = self.links.ends.keys().filter(|(owner, _)| *owner == phone).copied().collect();
         for key in keys {
             let partner = self.links.ends.get(&key).and_then(|end| end.up);

@@ -11,11 +11,14 @@ final class ReceiptTests: XCTestCase {
         let duo = try await Phones.friends()
         let (hers, _) = try await duo.talk()
         let ben = ReceiptPeer.friend(user: duo.benId)
+        // A relay may have been first.
+        try await duo.anna.until {
+            try await receipt(duo.anna, ben).routes.contains { if case .direct = $0.route { $0.toMs == nil } else { false } }
+        }
         let lasting = try await receipt(duo.anna, ben)
         XCTAssertTrue(lasting.tookMs == nil && lasting.erased == nil, "\(lasting)")
         XCTAssertTrue(lasting.direct.sent > 0 && lasting.direct.received > 0 && lasting.signaling.sent > 0, "\(lasting)")
         XCTAssertTrue(lasting.links >= 1 && lasting.keys.sessions >= 1 && lasting.keys.sound >= 2, "\(lasting)")
-        XCTAssertTrue(lasting.routes.contains { if case .direct = $0.route { $0.toMs == nil } else { false } }, "\(lasting)")
         XCTAssertTrue(lasting.server.hasPrefix("127.0.0.1"), lasting.server)
         try await hers.hangUp()
         await duo.ben.close()
