@@ -48,6 +48,14 @@ pub struct VideoStats {
     pub refused: u64,
 }
 
+impl std::ops::AddAssign for VideoStats {
+    fn add_assign(&mut self, more: Self) {
+        self.sent += more.sent;
+        self.received += more.received;
+        self.refused += more.refused;
+    }
+}
+
 struct State {
     uplink: Uplink<DelayEstimator>,
     downlink: Downlink,
@@ -197,6 +205,12 @@ impl VideoPort {
     #[must_use]
     pub fn queue_us(&self, track: Track) -> u64 {
         self.inner.state().uplink.queue_us(track)
+    }
+
+    /// Whether both are ports of the same link.
+    #[must_use]
+    pub fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     /// What was counted of a track.

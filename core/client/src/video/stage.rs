@@ -67,6 +67,8 @@ struct Lane {
 struct Peer {
     who: Who,
     ports: Mutex<(VideoPort, MediaPort)>,
+    /// What passed of each source over links before this one.
+    passed: Mutex<[VideoStats; 2]>,
     eye: Mutex<Eye>,
     watching: Mutex<Option<AbortHandle>>,
 }
@@ -171,7 +173,7 @@ impl Stage {
     }
 
     pub fn stats(&self, who: Who, source: Source) -> Option<VideoStats> {
-        Some(self.peer(who)?.video().stats(source))
+        Some(self.peer(who)?.stats(source))
     }
 
     pub fn follows(&self, who: Who, source: Source) -> bool {
@@ -200,7 +202,7 @@ impl Stage {
         }
         let before = self.peer(who);
         let peer = before.unwrap_or_else(|| Arc::new(Peer::new(who, (port.clone(), sound.clone()))));
-        *lock(&peer.ports) = (port.clone(), sound);
+        peer.move_to(port.clone(), sound);
         lock(&self.peers).insert(who, Arc::clone(&peer));
         let now_us = clock::micros();
         for lane in &self.lanes {
@@ -373,7 +375,25 @@ impl Peer {
     fn new(who: Who, ports: (VideoPort, MediaPort)) -> Self {
         let eye =
             Eye { opener: Opener::new(), presenters: Default::default(), behind_us: [None; 2], plain: Vec::new() };
-        Self { who, ports: Mutex::new(ports), eye: Mutex::new(eye), watching: Mutex::new(None) }
+        let (ports, passed, eye) = (Mutex::new(ports), Mutex::default(), Mutex::new(eye));
+        Self { who, ports, passed, eye, watching: Mutex::new(None) }
+    }
+
+    /// Goes on over this link, and with the counts of the one before.
+    fn move_to(&self, video: VideoPort, sound: MediaPort) {
+        let mut ports = lock(&self.ports);
+        if !ports.0.is(&video) {
+            for (passed, source) in lock(&self.passed).iter_mut().zip(Source::ALL) {
+                *passed += ports.0.stats(source);
+            }
+        }
+        *ports = (video, sound);
+    }
+
+    fn stats(&self, source: Source) -> VideoStats {
+        let mut stats = lock(&self.passed)[source as usize];
+        stats += self.video().stats(source);
+        stats
     }
 
     fn video(&self) -> VideoPort {

@@ -72,6 +72,17 @@ pub struct ReceiverStats {
     pub recovered: u64,
 }
 
+impl std::ops::AddAssign for ReceiverStats {
+    fn add_assign(&mut self, more: Self) {
+        self.packets += more.packets;
+        self.refused += more.refused;
+        self.frames += more.frames;
+        self.gaps += more.gaps;
+        self.asked += more.asked;
+        self.recovered += more.recovered;
+    }
+}
+
 /// Puts one track of one link together again.
 ///
 /// Memory is bounded by four of the largest frames. A lost packet is asked for a few times; what stays lost costs the

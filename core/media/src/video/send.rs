@@ -114,6 +114,16 @@ pub struct SenderStats {
     pub dropped: u64,
 }
 
+impl std::ops::AddAssign for SenderStats {
+    fn add_assign(&mut self, more: Self) {
+        self.packets += more.packets;
+        self.bytes += more.bytes;
+        self.repeats += more.repeats;
+        self.frames += more.frames;
+        self.dropped += more.dropped;
+    }
+}
+
 /// Sends one track to one peer.
 ///
 /// Repeats go before new packets, both within the pace. A frame is sent whole or not at all: one that was begun is

@@ -252,3 +252,25 @@ async fn the_next_call_over_a_link_is_not_held_to_what_was_set_for_the_one_befor
     assert_eq!(port.encoder_bps(Source::Camera), whole);
     second.stop();
 }
+
+#[tokio::test]
+async fn a_call_that_moves_to_another_link_goes_on_counting() {
+    let mut set = Set::of(&[BEN]);
+    set.stage.seal_with(&key(1, 1));
+    let push = |set: &Set| {
+        assert_eq!(set.stage.push(&picture(Source::Camera, 0)), Ok(Pushed::Queued));
+        set.sealed(0);
+        set.stage.stats(BEN, Source::Camera).expect("it is there").sent
+    };
+    let before = push(&set);
+    assert!(before.frames == 1 && before.packets > 0 && before.bytes > 3_000, "{before:?}");
+    let ([(port, sound), far], cable) = Cable::new();
+    set.stage.join(BEN, port.clone(), sound.clone());
+    set.cables[0] = (cable, far);
+    assert_eq!(set.stage.stats(BEN, Source::Camera).expect("it is there").sent, before);
+    let after = push(&set);
+    assert!(after.frames == 2 && after.packets >= 2 * before.packets && after.bytes >= 2 * before.bytes, "{after:?}");
+    set.stage.join(BEN, port, sound);
+    assert_eq!(set.stage.stats(BEN, Source::Camera).expect("it is there").sent, after, "the same link is no other");
+    set.stage.stop();
+}
