@@ -260,6 +260,12 @@ impl Stage {
     /// The first phone's app ends and begins again in a network that wants a visitor to sign in.
     async fn catch(&mut self) {
         self.phones[0].close().await;
+        // What says so would be lost in the new network, and the server wait for as long as it waits for a phone.
+        until(&self.phones[1], "the other one is gone", || async {
+            let friend = self.phones[1].friend(self.friend[1]).await.expect("open");
+            friend.filter(|friend| !friend.online)
+        })
+        .await;
         self.net.replace(self.spots[0].router.expect("it is behind one"), captive());
         self.phones[0] = open(&self.namespaces[0], &self.spots[0], self.folder.path(), &self.papers, 0, self.cell);
     }
