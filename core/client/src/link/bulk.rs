@@ -7,9 +7,10 @@
 //!
 //! # On the data channel
 //! A message travels as pieces (see [`super::pieces`]). How long they are and how many are under way follows from how long the
-//! path is and what waits on it (see [`super::window`]); beside sound they go out right after each beat. Text messages steer: a word about paths; `ask n`, which is answered at once by `got n`;
-//! or a number, which is how many more bytes were taken since the last. An end sends no more than [`CREDIT_BYTES`] that were
-//! not taken; together with the credit of records that is less than the receive window, which is shared.
+//! path is and what waits on it (see [`super::window`]); beside sound they go out right after each beat. Text messages
+//! steer: a word about paths; `ask n`, which is answered at once by `got n`; or a number, which is how many more bytes were
+//! taken since the last. An end sends no more than [`CREDIT_BYTES`] that were not taken; together with the credit of records
+//! that is less than the receive window, which is shared.
 //!
 //! # When a queue is full
 //! Out: [`BulkPort::send`] waits. In: the peer's credit ends, and it waits.

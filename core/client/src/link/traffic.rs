@@ -1,9 +1,9 @@
 //! What passes over a link that is up: records and sound, each way.
 //!
-//! Records travel as pieces (see [`super::pieces`]). Text messages steer: `ready`, once, from the answering end, and from both `ask n`, which is
-//! answered at once by `got n` and tells how long the path is, `bye`, which is an end's last, and a number, which is how many
-//! more bytes of records were taken since the last. An end sends no more than [`CREDIT_BYTES`] that
-//! were not taken, so a slow reader fills neither its own memory nor its SCTP window: a closed window is opened again
+//! Records travel as pieces (see [`super::pieces`]). Text messages steer: `ready`, once, from the answering end, and from
+//! both `ask n`, which is answered at once by `got n` and tells how long the path is, `bye`, which is an end's last, and a
+//! number, which is how many more bytes of records were taken since the last. An end sends no more than [`CREDIT_BYTES`]
+//! that were not taken, so a slow reader fills neither its own memory nor its SCTP window: a closed window is opened again
 //! only by the library's one-second timer.
 
 use std::sync::Arc;
