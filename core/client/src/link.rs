@@ -419,7 +419,7 @@ impl Link {
     /// # Errors
     /// [`LinkError`] when a server's address cannot be used or the system gives no socket.
     pub async fn open(settings: Settings, news: mpsc::Sender<News>) -> Result<Self, LinkError> {
-        let pace = Arc::new(Pace::new());
+        let pace = Arc::new(Pace::new(settings.policy));
         let (outgoing, queue) = records::queue();
         let (media, sound) = media::port();
         let (video, pictures) = video::port();

@@ -20,6 +20,8 @@ mod bulk;
 mod closing;
 #[path = "link/ends.rs"]
 mod ends;
+#[path = "link/late.rs"]
+mod late;
 #[path = "link/path.rs"]
 mod path;
 #[path = "link/pump.rs"]

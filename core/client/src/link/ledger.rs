@@ -153,7 +153,7 @@ fn error(bytes: &[u8]) -> Option<u16> {
 }
 
 /// What follows the head of the first attribute of a kind: its value, and what comes after it.
-fn attribute(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
+pub(super) fn attribute(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
     let mut rest = bytes.get(20..).unwrap_or_default();
     while let Some((head, after)) = rest.split_first_chunk::<4>() {
         let [kind_high, kind_low, high, low] = *head;

@@ -327,6 +327,7 @@ impl<'a> Talk<'a> {
             connection.set_remote_description(RTCSessionDescription::answer(text)?).await?;
         }
         self.stage = Stage::Settled;
+        self.shared.pace.acquaintance().described(Instant::now());
         self.deadline.get_or_insert_with(|| Instant::now() + CONNECT_LIMIT);
         self.taken = 0;
         for candidate in std::mem::take(&mut self.early) {
@@ -351,7 +352,7 @@ impl<'a> Talk<'a> {
         self.taken += 1;
         let init = RTCIceCandidateInit { candidate: template::candidate(&candidate), ..Default::default() };
         self.shared.peer.connection.add_ice_candidate(init).await?;
-        self.shared.pace.acquaint();
+        self.shared.pace.acquaintance().told(candidate.address());
         if candidate.kind() == Kind::Relay {
             self.shared.borrowed.send_modify(|borrowed| borrowed.push(candidate.address()));
             if self.shared.is_up() {

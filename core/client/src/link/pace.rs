@@ -19,13 +19,14 @@ use webrtc::runtime::{
     AsyncInterval, AsyncTcpListener, AsyncTcpStream, AsyncUdpSocket, JoinHandle, Runtime, TokioRuntime,
 };
 
+use super::early::Acquaintance;
 use super::ledger::Ledger;
 use super::porch::Porch;
 use super::pulse::Pulse;
 use super::shake::Shake;
 use super::socket::{Socket, Way};
 use super::tunnel::Tunnels;
-use super::{CONNECT_LIMIT, Phases, RelayedBy, Route};
+use super::{CONNECT_LIMIT, Phases, RelayedBy, Route, RoutePolicy};
 
 /// Longest nap while a link comes up.
 const HURRY: Duration = Duration::from_millis(5);
@@ -61,8 +62,7 @@ pub(super) struct Pace {
     /// Milliseconds after `epoch` at which something else than a path check last passed.
     traffic: AtomicU64,
     up: AtomicBool,
-    /// Whether the peer and one of its addresses are known.
-    acquainted: AtomicBool,
+    acquaintance: Acquaintance,
     /// Turns still to be taken without a nap.
     turns: AtomicU32,
     /// Whether packets pass our relay.
@@ -94,13 +94,13 @@ pub(super) enum Milestone {
 }
 
 impl Pace {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(policy: RoutePolicy) -> Self {
         Self {
             epoch: Instant::now(),
             hurry_until: AtomicU64::new(0),
             traffic: AtomicU64::new(0),
             up: AtomicBool::new(false),
-            acquainted: AtomicBool::new(false),
+            acquaintance: Acquaintance::new(policy),
             turns: AtomicU32::new(0),
             relayed: AtomicBool::new(false),
             wakeups: AtomicU64::new(0),
@@ -119,7 +119,11 @@ impl Pace {
     /// Of a link that is up, on which nothing has passed for a minute.
     #[cfg(test)]
     pub(super) fn idle() -> Self {
-        Self { epoch: Instant::now() - Duration::from_secs(60), up: AtomicBool::new(true), ..Self::new() }
+        Self {
+            epoch: Instant::now() - Duration::from_secs(60),
+            up: AtomicBool::new(true),
+            ..Self::new(RoutePolicy::Any)
+        }
     }
 
     /// As if nothing had passed for long.
@@ -141,15 +145,6 @@ impl Pace {
             micros => Some(Duration::from_micros(micros)),
         });
         Phases { described, path, up }
-    }
-
-    /// The library knows the peer and one of its addresses, and can answer it.
-    pub(super) fn acquaint(&self) {
-        self.acquainted.store(true, Ordering::Release);
-    }
-
-    pub(super) fn is_acquainted(&self) -> bool {
-        self.acquainted.load(Ordering::Acquire)
     }
 
     /// Naps are short from now on, for at most the time a link may take to come up.
@@ -219,6 +214,11 @@ impl Pace {
 
     pub(super) fn from(&self) -> Option<IpAddr> {
         *self.from.borrow()
+    }
+
+    /// What is known of the peer's addresses.
+    pub(super) fn acquaintance(&self) -> &Acquaintance {
+        &self.acquaintance
     }
 
     /// What has to be known while the link comes up.
@@ -406,7 +406,7 @@ mod tests {
 
     #[tokio::test]
     async fn sockets_get_the_largest_buffers_the_system_gives() {
-        let runtime = paced(Pace::new());
+        let runtime = paced(Pace::new(RoutePolicy::Any));
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let (wrapped, granted) = (socket.try_clone().unwrap(), std::net::UdpSocket::bind("127.0.0.1:0").unwrap());
         let _kept = runtime.wrap_udp_socket(wrapped).unwrap();
@@ -429,7 +429,7 @@ mod tests {
     #[tokio::test]
     async fn what_happens_between_two_turns_gets_turns_of_its_own() {
         let (hour, rtt) = (Duration::from_secs(3600), Duration::ZERO);
-        let runtime = paced(Pace::new());
+        let runtime = paced(Pace::new(RoutePolicy::Any));
         runtime.pace.travel(Route::Relayed { by: RelayedBy::Us, protocol: super::super::Transport::Udp, rtt });
         for _ in 0..RELAY_TURNS - 1 {
             runtime.sleep(hour).await;
@@ -456,7 +456,7 @@ mod tests {
 
     #[tokio::test]
     async fn so_many_turns_follow_a_packet_in_a_hurry_and_each_nap_over_our_relay() {
-        let runtime = paced(Pace::new());
+        let runtime = paced(Pace::new(RoutePolicy::Any));
         runtime.pace.received();
         assert_eq!(turns(&runtime), 0);
         runtime.pace.travel(Route::Relayed {
@@ -465,7 +465,7 @@ mod tests {
             rtt: Duration::ZERO,
         });
         assert_eq!([(); 3].map(|()| turns(&runtime)), [RELAY_TURNS; 3]);
-        let runtime = paced(Pace::new());
+        let runtime = paced(Pace::new(RoutePolicy::Any));
         runtime.pace.hurry();
         runtime.pace.received();
         assert_eq!([(); 2].map(|()| turns(&runtime)), [TURNS, 0]);
@@ -473,7 +473,7 @@ mod tests {
 
     #[test]
     fn naps_are_capped_in_a_hurry_kept_when_up_and_stretched_when_idle() {
-        let pace = Pace::new();
+        let pace = Pace::new(RoutePolicy::Any);
         let asked = Duration::from_millis(200);
         assert_eq!(pace.nap(asked), asked);
         pace.hurry();

@@ -54,9 +54,9 @@ const KEEPALIVE_LOOSE: Duration = Duration::from_secs(3);
 const REPLAY_WINDOW: usize = 512;
 /// How long worse paths wait for better ones, after which they are taken.
 const SRFLX_WAIT: Duration = Duration::from_millis(100);
-/// Short: checks overtake candidates, and the best of paths then looks like this one.
-const PRFLX_WAIT: Duration = Duration::from_millis(50);
-const RELAY_WAIT: Duration = Duration::from_secs(1);
+/// Short: checks overtake candidates, and the best of paths then looks like this one (see [`super::early`]).
+pub(super) const PRFLX_WAIT: Duration = Duration::from_millis(50);
+pub(super) const RELAY_WAIT: Duration = Duration::from_secs(1);
 
 /// What the library reports, except the state of ICE, of which only the latest counts.
 pub(super) enum Fact {

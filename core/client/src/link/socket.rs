@@ -126,7 +126,7 @@ impl Socket {
             tapped: AtomicBool::new(false),
             others: OnceLock::new(),
             joined: Mutex::default(),
-            early: Early::new(),
+            early: Early::default(),
             quiet: Quiet::default(),
             tunnelled: (0..tunnels.len()).map(|_| OnceLock::new()).collect(),
             tunnels,
@@ -270,10 +270,13 @@ impl Socket {
         }
     }
 
-    /// Leaves in a received buffer what the library has not heard yet; gives its length.
+    /// Leaves in a received buffer what the library has not heard yet, and may hear now; gives its length.
     fn unheard(&self, from: SocketAddr, buf: &mut [u8], length: usize, stride: usize) -> usize {
+        let now = Instant::now();
         sift(buf, length, stride, |packet| {
-            !self.pace.porch().takes(from, packet) && self.pace.shake().hears(from, packet, Instant::now())
+            !self.pace.porch().takes(from, packet)
+                && self.pace.shake().hears(from, packet, now)
+                && !self.early.keeps(self.pace.acquaintance(), from, packet, now)
         })
     }
 
@@ -289,11 +292,8 @@ impl Socket {
             if length > 0 && Protocol::of(read) != Protocol::Check {
                 self.pace.passed();
             }
-            if !self.pace.shake().is_over() {
+            if !self.pace.shake().is_over() || !self.pace.acquaintance().is_open() {
                 length = self.unheard(came.addr, read, length, came.stride);
-            }
-            if !self.pace.is_acquainted() {
-                self.early.keep(came.addr, &read[..length.min(came.stride)]);
             }
             let first = length.min(came.stride).min(buf.len());
             buf[..first].copy_from_slice(&read[..first]);
@@ -318,7 +318,10 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         self.library.register(cx.waker());
         let (Some(buf), Some(meta)) = (bufs.first_mut(), meta.first_mut()) else { return Poll::Ready(Ok(0)) };
-        let early = || if self.pace.is_acquainted() { self.early.next() } else { None };
+        let early = || match self.early.is_empty() {
+            true => None,
+            false => self.early.next(self.pace.acquaintance(), Instant::now()),
+        };
         let joined = || self.joined.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let waiting = early().or_else(joined).or_else(|| self.others.get()?.pop());
         let Some((from, packet)) = waiting else { return Poll::Pending };

@@ -378,6 +378,7 @@ mod tests {
 
     use webrtc::runtime::{AsyncUdpSocket, RecvMeta, Transmit};
 
+    use super::super::RoutePolicy;
     use super::super::pace::Pace;
     use super::super::pulse::Pulse;
     use super::super::socket::Handle;
@@ -427,7 +428,8 @@ mod tests {
         let tcp = IceServer::Turn { host: "127.0.0.1".into(), port, transport, username, password };
         let tunnels = Arc::new(Tunnels::new(&[turn_server(Transport::Udp), tcp], &Trust::default()).unwrap());
         let std = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let (pace, pulse, way) = (Arc::new(Pace::new()), Arc::new(Pulse::new()), watch::Sender::new(None));
+        let (pace, pulse, way) =
+            (Arc::new(Pace::new(RoutePolicy::Any)), Arc::new(Pulse::new()), watch::Sender::new(None));
         let handle = Socket::wrap(std, pace, pulse, way, Arc::clone(&tunnels)).unwrap();
         (tunnels, handle)
     }
@@ -480,7 +482,8 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let (tunnels, one) = socket(listener.local_addr().unwrap().port());
         let std = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let (pace, pulse, way) = (Arc::new(Pace::new()), Arc::new(Pulse::new()), watch::Sender::new(None));
+        let (pace, pulse, way) =
+            (Arc::new(Pace::new(RoutePolicy::Any)), Arc::new(Pulse::new()), watch::Sender::new(None));
         let two = Socket::wrap(std, pace, pulse, way, Arc::clone(&tunnels)).unwrap();
         ask(&tunnels, &one);
         let (_stream, _) = listener.accept().await.unwrap();

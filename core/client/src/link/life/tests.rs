@@ -24,16 +24,18 @@ async fn hostile() -> (Link, mpsc::Receiver<News>, Peer) {
     };
     let (tell, mut news) = mpsc::channel(64);
     let link = Link::open(settings(Role::Offer), tell).await.unwrap();
-    let pace = Arc::new(Pace::new());
+    let pace = Arc::new(Pace::new(RoutePolicy::Any));
     pace.hurry();
     let (settings, pulse) = (settings(Role::Answer), Arc::new(Pulse::new()));
-    let (peer, mut facts) = Peer::build(&settings, Footing::new(settings.bind.clone()), pace, pulse).await.unwrap();
+    let (footing, known) = (Footing::new(settings.bind.clone()), Arc::clone(&pace));
+    let (peer, mut facts) = Peer::build(&settings, footing, pace, pulse).await.unwrap();
     let Some(News::Local(local)) = news.recv().await else { panic!("no description") };
     let offer = RTCSessionDescription::offer(template::session(&local, Role::Offer, Half::Offer)).unwrap();
     peer.connection.set_remote_description(offer).await.unwrap();
     let answer = peer.connection.create_answer(None).await.unwrap();
     link.accept(template::own(&answer.sdp, 0).unwrap()).unwrap();
     peer.connection.set_local_description(answer).await.unwrap();
+    known.acquaintance().described(Instant::now());
     while let Some(Fact::Candidate(candidate)) = facts.recv().await {
         link.add_candidate(candidate).unwrap();
     }

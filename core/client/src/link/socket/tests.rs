@@ -2,7 +2,7 @@ use std::future::poll_fn;
 
 use quinn::AsyncUdpSocket as _;
 
-use super::super::Trust;
+use super::super::{RoutePolicy, Trust};
 use super::*;
 
 /// What the library would hold of a socket on loopback, and the way it sends its records.
@@ -13,7 +13,7 @@ pub(in super::super) struct Plugged {
 }
 
 pub(in super::super) fn plug() -> Plugged {
-    plug_with(Pace::new())
+    plug_with(Pace::new(RoutePolicy::Any))
 }
 
 pub(in super::super) fn plug_with(pace: Pace) -> Plugged {
