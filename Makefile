@@ -140,6 +140,8 @@ bench-store: tools
 # A library without calls and images does what is left, and says what it cannot.
 lean: tools
 	.ci/install test
+	$(CARGO) build --locked --package sidetone-cli
+	SIDETONE_OTHER="$${CARGO_TARGET_DIR:-$(CURDIR)/target}/debug/sidetone" \
 	$(CARGO) test --locked --package sidetone --no-default-features --test pair -- a_library_without
 
 # What an app links, as small as it gets: fat LTO takes its time.

@@ -14,6 +14,10 @@ use sidetone::{
 };
 use sidetone_server::{Config as ServerConfig, Running, Server};
 
+#[cfg(not(any(feature = "calls", feature = "images")))]
+#[path = "pair/lean.rs"]
+mod lean;
+
 const PATIENCE: Duration = Duration::from_secs(30);
 const PASSWORD: &str = "correct horse battery staple";
 
@@ -149,35 +153,6 @@ async fn two_friends_can_tell_that_nobody_is_between_them() {
     assert_eq!(anna.scan(to_bert, &shown).await, Ok(Comparison::Match));
     assert!(anna.friend(to_bert).await.unwrap().unwrap().verified);
     assert_eq!(anna.scan(to_bert, "something else").await, Err(Error::NotACode));
-}
-
-#[cfg(not(any(feature = "calls", feature = "images")))]
-#[tokio::test(flavor = "multi_thread")]
-async fn a_library_without_calls_and_images_writes_and_sends_files_and_says_what_it_cannot() {
-    let server = Server::start(ServerConfig::in_memory()).await.unwrap();
-    let folder = tempfile::tempdir().unwrap();
-    let store = |name: &str| Some(folder.path().join(name).join("store.db"));
-    let open = async |name: &str| {
-        std::fs::create_dir(folder.path().join(name)).unwrap();
-        let phone = open(config(&server, store(name))).await;
-        phone.register(name, &format!("{name}@example.org"), PASSWORD).await.unwrap();
-        phone
-    };
-    let (anna, bert) = (open("anna").await, open("bert").await);
-    let (to_anna, to_bert) = befriend(&anna, &bert).await;
-    anna.send_text(to_bert, "only words").await.unwrap();
-    arrives(&bert, to_anna, "only words").await;
-    let file = folder.path().join("photo.jpg");
-    std::fs::write(&file, [0xff, 0xd8, 0xff, 0xd9]).unwrap();
-    anna.send_file(to_bert, &file, "image/jpeg").await.unwrap();
-    until(&bert, "the file", || async {
-        newest(&bert, to_anna).await.filter(|it| matches!(it.what, sidetone::What::File(_)))
-    })
-    .await;
-    assert_eq!(anna.send_image(to_bert, &file, sidetone::Origin::Remove).await, Err(Error::NotBuilt));
-    assert_eq!(anna.call(to_bert).await, Err(Error::NotBuilt));
-    let room = sidetone::NewRoom { policy: sidetone::Policy::default(), name: None, memory: sidetone::Memory::Nothing };
-    assert_eq!(anna.create_room(room, "anna").await, Err(Error::NotBuilt));
 }
 
 #[tokio::test(flavor = "multi_thread")]

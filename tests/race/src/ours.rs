@@ -40,6 +40,8 @@ pub struct End {
     pub news: mpsc::Receiver<News>,
     path: Path,
     theirs: Vec<Value>,
+    /// Whether sound flows: records go ahead of it.
+    up: bool,
 }
 
 impl Ours {
@@ -79,7 +81,7 @@ impl work::Peer for Ours {
         }
         say(&json!({"s": told}))?;
         let theirs = lines.hear().await?.as_array().cloned().ok_or("no description")?;
-        Ok(End { link, news, path: self.path, theirs })
+        Ok(End { link, news, path: self.path, theirs, up: false })
     }
 }
 
@@ -126,15 +128,31 @@ impl work::Link for End {
 }
 
 impl End {
+    /// Waits until sound flows.
+    pub async fn flows(&mut self) -> Result<(), Failed> {
+        while !self.up {
+            self.next().await?;
+        }
+        Ok(())
+    }
+
     /// Waits for a record; gives its length.
     async fn record(&mut self) -> Result<usize, Failed> {
         loop {
-            match self.news.recv().await.ok_or("the link ended")? {
-                News::Record(record) => return Ok(record.len()),
-                News::Down(reason) => return Err(format!("down: {reason:?}").into()),
-                _ => {}
+            if let News::Record(record) = self.next().await? {
+                return Ok(record.len());
             }
         }
+    }
+
+    async fn next(&mut self) -> Result<News, Failed> {
+        let news = self.news.recv().await.ok_or("the link ended")?;
+        match news {
+            News::Down(reason) => return Err(format!("down: {reason:?}").into()),
+            News::Up { .. } => self.up = true,
+            _ => {}
+        }
+        Ok(news)
     }
 }
 

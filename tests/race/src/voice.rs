@@ -26,7 +26,8 @@ pub fn end(way: &str, role: &str, address: &str, seconds: &str) -> Result<(), Fa
     let half = Duration::from_secs_f64(seconds.parse::<f64>()? / 2.0);
     runner.block_on(async {
         let mut lines = Lines::listen();
-        let end = up(&mut ours, &mut lines).await?;
+        let mut end = up(&mut ours, &mut lines).await?;
+        end.flows().await?;
         if role == Role::Offer { speak(&end, lines, half).await } else { hear(&end, lines).await }
     })
 }
