@@ -43,6 +43,7 @@ async fn a_library_without_calls_declines_them_at_once() {
     let bert = open(config(&server, None)).await;
     bert.register("bert", "bert@example.org", PASSWORD).await.unwrap();
     let mut anna = Other::start(&server, folder.path());
+    anna.report(|report| report["what"] == "connected" && report["yes"] == true).await;
     for order in [
         json!({"do": "register", "name": "anna", "email": "anna@example.org", "password": PASSWORD}),
         json!({"do": "befriend", "name": "bert"}),
@@ -83,7 +84,7 @@ impl Other {
     fn start(server: &Running, folder: &Path) -> Self {
         let program = std::env::var_os("SIDETONE_OTHER").expect("SIDETONE_OTHER names the program: run `make lean`");
         let voice = folder.join("voice.wav");
-        std::fs::write(&voice, silence()).unwrap();
+        std::fs::write(&voice, hum()).unwrap();
         let mut command = Command::new(program);
         command.args(["phone", "--plain", "--bind", "127.0.0.1", "--server", &format!("ws://{}", server.addr)]);
         command.arg("--data").arg(folder.join("other")).arg("--voice").arg(voice);
@@ -126,10 +127,11 @@ impl Drop for Other {
     }
 }
 
-/// A second of it, as a WAV file.
-fn silence() -> Vec<u8> {
+/// A second of a hum, as a WAV file.
+fn hum() -> Vec<u8> {
+    let samples = (0..48_000_u32).flat_map(|at| (if at % 480 < 240 { 3_000_i16 } else { -3_000 }).to_le_bytes());
     let bytes = 2 * 48_000_u32;
     let head = [b"RIFF", &(36 + bytes).to_le_bytes()[..], b"WAVEfmt \x10\0\0\0\x01\0\x01\0"].concat();
     let rates = [48_000_u32.to_le_bytes(), bytes.to_le_bytes(), [2, 0, 16, 0], *b"data", bytes.to_le_bytes()].concat();
-    [head, rates, vec![0; bytes as usize]].concat()
+    [head, rates, samples.collect()].concat()
 }
