@@ -17,9 +17,8 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::RoutePolicy;
-use super::ledger::attribute;
-use super::packet::is_check;
-use super::peer::{PRFLX_WAIT, RELAY_WAIT};
+use super::packet::{attribute, check};
+use super::peer::{PRFLX_WAIT, relay_wait};
 
 /// Checks that wait: one for each pair of addresses that is likely to work.
 const CHECKS: usize = 16;
@@ -48,7 +47,7 @@ struct Known {
 
 impl Acquaintance {
     pub(super) fn new(policy: RoutePolicy) -> Self {
-        let relay_wait = if policy == RoutePolicy::DirectOnly { Duration::MAX } else { RELAY_WAIT };
+        let relay_wait = if policy == RoutePolicy::DirectOnly { Duration::MAX } else { relay_wait(policy) };
         Self { known: Mutex::default(), relay_wait, open: AtomicBool::new(false) }
     }
 
@@ -68,12 +67,13 @@ impl Acquaintance {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Whether a check from an address is let through.
-    fn admits(&self, from: SocketAddr, check: &[u8], now: Instant) -> bool {
+    /// Whether a check from an address is let through. One that our relay hands on comes from its sender.
+    fn admits(&self, from: SocketAddr, packet: &[u8], now: Instant) -> bool {
+        let Some((from, check)) = check(from, packet) else { return true };
         let known = self.known();
         let Some(since) = known.since else { return false };
         let age = now.saturating_duration_since(since);
-        if age > self.relay_wait {
+        if age > self.relay_wait.max(PRFLX_WAIT) {
             self.open.store(true, Ordering::Release);
         }
         let wait = if is_from_relay(check) { self.relay_wait } else { PRFLX_WAIT };
@@ -101,7 +101,7 @@ impl Early {
     /// Keeps a check that is not let through yet; false for anything else. What there is no room for is lost, and an honest
     /// peer sends it again.
     pub(super) fn keeps(&self, peer: &Acquaintance, from: SocketAddr, packet: &[u8], now: Instant) -> bool {
-        if !is_check(packet) || peer.admits(from, packet, now) {
+        if peer.admits(from, packet, now) {
             return false;
         }
         let mut waiting = self.waiting();
@@ -136,6 +136,7 @@ impl Early {
 pub(super) mod tests {
     use webrtc::runtime::AsyncUdpSocket as _;
 
+    use super::super::packet::tests::handed_on;
     use super::super::socket::tests::plug;
     use super::*;
 
@@ -195,12 +196,25 @@ pub(super) mod tests {
         peer.told(at(4));
         assert_eq!(next(late), Some((4, Bytes::from(relay.clone()))));
         assert!(!peer.is_open());
-        let later = RELAY_WAIT + soon;
+        let later = relay_wait(RoutePolicy::Any) + soon;
         assert_eq!([next(later), next(later), next(later)].map(|next| next.map_or(0, |(from, _)| from)), [3, 5, 0]);
         assert!(!keeps(6, &relay, later) && peer.is_open());
         // The next description tells of other addresses.
         peer.described(begin + later);
         assert!(!peer.is_open() && keeps(4, &relay, later) && keeps(2, &host, later));
+    }
+
+    #[test]
+    fn what_our_relay_hands_on_comes_from_its_sender() {
+        let (peer, early, now) = (Acquaintance::new(RoutePolicy::Any), Early::default(), Instant::now());
+        peer.described(now);
+        peer.told(at(9));
+        // 127.0.0.1, masked, and port 1.
+        let packet = handed_on(&[0, 1, 0x21, 0x13, 127 ^ 0x21, 0x12, 0xa4, 1 ^ 0x42], &check(16_777_215));
+        assert!(early.keeps(&peer, at(9), &packet, now) && early.next(&peer, now).is_none());
+        peer.told(at(1));
+        assert_eq!(early.next(&peer, now), Some((at(9), Bytes::from(packet.clone()))));
+        assert!(!early.keeps(&peer, at(9), &packet, now));
     }
 
     #[test]

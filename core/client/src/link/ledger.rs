@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Mutex, PoisonError};
 
+use super::packet::attribute;
+
 /// Addresses that are remembered as relays.
 const RELAYS: usize = 16;
 const COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
@@ -150,20 +152,6 @@ pub(super) fn has_integrity(bytes: &[u8]) -> bool {
 fn error(bytes: &[u8]) -> Option<u16> {
     let [_, _, class, number, ..] = *attribute(bytes, ERROR)? else { return None };
     Some(u16::from(class & 7) * 100 + u16::from(number))
-}
-
-/// What follows the head of the first attribute of a kind: its value, and what comes after it.
-pub(super) fn attribute(bytes: &[u8], wanted: u16) -> Option<&[u8]> {
-    let mut rest = bytes.get(20..).unwrap_or_default();
-    while let Some((head, after)) = rest.split_first_chunk::<4>() {
-        let [kind_high, kind_low, high, low] = *head;
-        if u16::from_be_bytes([kind_high, kind_low]) == wanted {
-            return Some(after);
-        }
-        let length = usize::from(u16::from_be_bytes([high, low])).next_multiple_of(4);
-        rest = after.get(length..).unwrap_or_default();
-    }
-    None
 }
 
 #[cfg(test)]

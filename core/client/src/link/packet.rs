@@ -1,6 +1,12 @@
 //! What passes a link's sockets, by its first bytes (RFC 9443 section 2, RFC 7983 section 7).
 
+use std::net::{IpAddr, SocketAddr};
+
 use super::template::OPUS;
+
+/// Whom an indication is about, and what it carries (RFC 8656 section 18).
+const PEER: u16 = 0x0012;
+const DATA: u16 = 0x0013;
 
 /// What a packet is, by its first byte.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,27 +60,60 @@ pub(super) fn is_sound(packet: &[u8]) -> bool {
 pub(super) fn dtls(packet: &[u8]) -> Option<&[u8]> {
     let inner = match packet {
         [64..=79, _, _, _, inner @ ..] => inner,
-        [0, 0x16 | 0x17, ..] => data(packet.get(20..)?)?,
+        [0, 0x16 | 0x17, ..] => attribute(packet, DATA)?,
         packet => packet,
     };
     (Protocol::of(inner) == Protocol::Dtls).then_some(inner)
 }
 
-/// The DATA attribute among those of an indication (RFC 8489 section 14).
-fn data(mut attributes: &[u8]) -> Option<&[u8]> {
-    while let [high, low, long, short, rest @ ..] = attributes {
-        let length = usize::from(u16::from_be_bytes([*long, *short]));
-        if [*high, *low] == [0, 0x13] {
-            return rest.get(..length);
+/// A check of a path, and where it comes from: by itself, or as our relay hands it on in a Data indication.
+pub(super) fn check(from: SocketAddr, packet: &[u8]) -> Option<(SocketAddr, &[u8])> {
+    if is_check(packet) {
+        return Some((from, packet));
+    }
+    let inner = if packet.starts_with(&[0, 0x17]) { attribute(packet, DATA)? } else { return None };
+    is_check(inner).then_some((peer(packet)?, inner))
+}
+
+/// Whom an indication is about (RFC 8656 section 18.3): an address masked as RFC 8489 section 14.2 says.
+fn peer(indication: &[u8]) -> Option<SocketAddr> {
+    let mask = indication.get(4..20)?;
+    let [_, family, high, low, masked @ ..] = attribute(indication, PEER)? else { return None };
+    let octets: Vec<u8> = masked.iter().zip(mask).map(|(masked, mask)| masked ^ mask).collect();
+    let ip = match family {
+        1 => IpAddr::from(<[u8; 4]>::try_from(octets).ok()?),
+        2 => IpAddr::from(<[u8; 16]>::try_from(octets).ok()?),
+        _ => return None,
+    };
+    let [first, second, ..] = mask else { return None };
+    Some(SocketAddr::new(ip, u16::from_be_bytes([high ^ first, low ^ second])))
+}
+
+/// The first attribute of a kind in a STUN message (RFC 8489 section 14).
+pub(super) fn attribute(message: &[u8], wanted: u16) -> Option<&[u8]> {
+    let mut rest = message.get(20..).unwrap_or_default();
+    while let Some((head, after)) = rest.split_first_chunk::<4>() {
+        let [kind_high, kind_low, high, low] = *head;
+        let length = usize::from(u16::from_be_bytes([high, low]));
+        if u16::from_be_bytes([kind_high, kind_low]) == wanted {
+            return after.get(..length);
         }
-        attributes = rest.get(length.next_multiple_of(4)..)?;
+        rest = after.get(length.next_multiple_of(4)..)?;
     }
     None
 }
 
 #[cfg(test)]
-mod tests {
+#[allow(clippy::unwrap_used, reason = "tests")]
+pub(super) mod tests {
     use super::*;
+
+    /// A Data indication.
+    pub(in super::super) fn handed_on(address: &[u8], inner: &[u8]) -> Vec<u8> {
+        let (address_length, inner_length) = (address.len() as u8, inner.len() as u8);
+        let head = [&[0, 0x17, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat();
+        [&head, &[0, 0x12, 0, address_length][..], address, &[0, 0x13, 0, inner_length], inner].concat()
+    }
 
     #[test]
     fn protocols_are_told_apart_by_the_first_byte() {
@@ -132,5 +171,28 @@ mod tests {
         {
             assert_eq!(dtls(packet), None, "{packet:?}");
         }
+    }
+
+    #[test]
+    fn a_check_is_found_also_where_our_relay_hands_it_on() {
+        let here = SocketAddr::from(([127, 0, 0, 1], 9));
+        let check = [&[0, 1, 0, 4, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12], &[0x80, 0x2b, 0, 0]].concat();
+        assert_eq!(super::check(here, &check), Some((here, &check[..])));
+        // 192.0.2.1 and 2001:db8::1, port 4660, masked by hand.
+        let four = [0, 1, 0x33, 0x26, 192 ^ 0x21, 0x12, 2 ^ 0xa4, 1 ^ 0x42];
+        let six =
+            [&[0, 2, 0x33, 0x26, 0x20 ^ 0x21, 1 ^ 0x12, 0x0d ^ 0xa4, 0xb8 ^ 0x42][..], &[7; 11], &[1 ^ 7]].concat();
+        for (address, from) in [(&four[..], "192.0.2.1:4660"), (&six, "[2001:db8::1]:4660")] {
+            let packet = handed_on(address, &check);
+            assert_eq!(super::check(here, &packet), Some((from.parse().unwrap(), &check[..])));
+            let mut asked = packet.clone();
+            asked[1] = 0x16;
+            let cut = packet[..packet.len() - 1].to_vec();
+            for other in [handed_on(address, &[22; 40]), handed_on(&address[..7], &check), cut, asked] {
+                assert_eq!(super::check(here, &other), None, "{other:?}");
+            }
+        }
+        assert_eq!(super::check(here, &handed_on(&[0, 3, 0, 0, 1, 2, 3, 4], &check)), None);
+        assert_eq!((super::check(here, &[]), super::check(here, &[0, 0x17])), (None, None));
     }
 }

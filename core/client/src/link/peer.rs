@@ -56,7 +56,7 @@ const REPLAY_WINDOW: usize = 512;
 const SRFLX_WAIT: Duration = Duration::from_millis(100);
 /// Short: checks overtake candidates, and the best of paths then looks like this one (see [`super::early`]).
 pub(super) const PRFLX_WAIT: Duration = Duration::from_millis(50);
-pub(super) const RELAY_WAIT: Duration = Duration::from_secs(1);
+const RELAY_WAIT: Duration = Duration::from_secs(1);
 
 /// What the library reports, except the state of ICE, of which only the latest counts.
 pub(super) enum Fact {
@@ -284,7 +284,7 @@ fn engine(policy: RoutePolicy, watch: Watch) -> SettingEngine {
 }
 
 /// Where there is nothing better to wait for, a relay is taken at once.
-fn relay_wait(policy: RoutePolicy) -> Duration {
+pub(super) fn relay_wait(policy: RoutePolicy) -> Duration {
     if policy == RoutePolicy::RelayOnly { Duration::ZERO } else { RELAY_WAIT }
 }
 
