@@ -190,9 +190,7 @@ impl Socket {
     /// Hands the library what came over a connection, as if it had come from the address that stands for its server.
     pub(super) fn hand(&self, from: SocketAddr, message: &[u8]) {
         self.pace.ledger().received(from, message, message.len());
-        let now = Instant::now();
-        let early = || self.early.keeps(self.pace.acquaintance(), from, message, now);
-        if self.pace.shake().hears(from, message, now) && !early() {
+        if self.pace.shake().hears(from, message, Instant::now()) {
             self.leave(from, Protocol::of(message), message);
         }
     }
