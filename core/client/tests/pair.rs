@@ -53,13 +53,18 @@ async fn open(config: Config) -> Client {
     client
 }
 
-async fn befriend(anna: &Client, bert: &Client) -> (UserId, UserId) {
-    let to_bert = anna.befriend("bert", None).await.unwrap();
-    let to_anna = until(bert, "the request", || async {
-        let friends = bert.friends().await.unwrap();
+/// Waits for a friend request; gives who asks.
+async fn asked(client: &Client) -> UserId {
+    until(client, "the request", || async {
+        let friends = client.friends().await.unwrap();
         friends.into_iter().find(|friend| friend.standing == Standing::AskedUs).map(|friend| friend.user)
     })
-    .await;
+    .await
+}
+
+async fn befriend(anna: &Client, bert: &Client) -> (UserId, UserId) {
+    let to_bert = anna.befriend("bert", None).await.unwrap();
+    let to_anna = asked(bert).await;
     bert.accept(to_anna).await.unwrap();
     for (client, user) in [(anna, to_bert), (bert, to_anna)] {
         until(client, "the friendship", || async {

@@ -92,10 +92,7 @@ fn is_from_relay(check: &[u8]) -> bool {
 
 /// The checks that wait at one socket.
 #[derive(Debug, Default)]
-pub(super) struct Early {
-    waiting: Mutex<Vec<(SocketAddr, Bytes)>>,
-    any: AtomicBool,
-}
+pub(super) struct Early(Mutex<Vec<(SocketAddr, Bytes)>>);
 
 impl Early {
     /// Keeps a check that is not let through yet; false for anything else. What there is no room for is lost, and an honest
@@ -107,27 +104,23 @@ impl Early {
         let mut waiting = self.waiting();
         if waiting.len() < CHECKS && packet.len() <= CHECK_BYTES {
             waiting.push((from, Bytes::copy_from_slice(packet)));
-            self.any.store(true, Ordering::Release);
         }
         true
     }
 
-    /// Whether none waits.
-    pub(super) fn is_empty(&self) -> bool {
-        !self.any.load(Ordering::Acquire)
-    }
-
-    /// The next that is let through by now.
-    pub(super) fn next(&self, peer: &Acquaintance, now: Instant) -> Option<(SocketAddr, Bytes)> {
+    /// The next that is let through by now. The clock is read only where one waits.
+    pub(super) fn next(&self, peer: &Acquaintance, now: impl FnOnce() -> Instant) -> Option<(SocketAddr, Bytes)> {
         let mut waiting = self.waiting();
+        if waiting.is_empty() {
+            return None;
+        }
+        let now = now();
         let next = waiting.iter().position(|(from, check)| peer.admits(*from, check, now))?;
-        let next = waiting.remove(next);
-        self.any.store(!waiting.is_empty(), Ordering::Release);
-        Some(next)
+        Some(waiting.remove(next))
     }
 
     fn waiting(&self) -> MutexGuard<'_, Vec<(SocketAddr, Bytes)>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -179,7 +172,7 @@ pub(super) mod tests {
         let (host, relay) = (check(2_130_706_431), check(16_777_215));
         let (peer, early, begin) = (Acquaintance::new(RoutePolicy::Any), Early::default(), Instant::now());
         let keeps = |from: u16, what: &[u8], after: Duration| early.keeps(&peer, at(from), what, begin + after);
-        let next = |after: Duration| early.next(&peer, begin + after).map(|(from, what)| (from.port(), what));
+        let next = |after: Duration| early.next(&peer, || begin + after).map(|(from, what)| (from.port(), what));
         let soon = Duration::from_millis(1);
         assert!(keeps(1, &host, soon) && keeps(2, &host, soon) && keeps(3, &relay, soon));
         assert_eq!(next(Duration::from_secs(9)), None, "nobody was described");
@@ -187,7 +180,7 @@ pub(super) mod tests {
         assert_eq!(next(soon), None);
         peer.told(at(2));
         assert_eq!(next(soon), Some((2, Bytes::from(host.clone()))));
-        assert!(next(soon).is_none() && !early.is_empty());
+        assert_eq!(next(soon), None);
         assert!(!keeps(2, &host, soon) && keeps(4, &relay, soon));
         // Its candidate may never be told: it is the peer's address behind a router.
         let late = PRFLX_WAIT + soon;
@@ -198,7 +191,6 @@ pub(super) mod tests {
         assert!(!peer.is_open());
         let later = relay_wait(RoutePolicy::Any) + soon;
         assert_eq!([next(later), next(later), next(later)].map(|next| next.map_or(0, |(from, _)| from)), [3, 5, 0]);
-        assert!(early.is_empty());
         assert!(!keeps(6, &relay, later) && peer.is_open());
         // The next description tells of other addresses.
         peer.described(begin + later);
@@ -212,9 +204,9 @@ pub(super) mod tests {
         peer.told(at(9));
         // 127.0.0.1, masked, and port 1.
         let packet = handed_on(&[0, 1, 0x21, 0x13, 127 ^ 0x21, 0x12, 0xa4, 1 ^ 0x42], &check(16_777_215));
-        assert!(early.keeps(&peer, at(9), &packet, now) && early.next(&peer, now).is_none());
+        assert!(early.keeps(&peer, at(9), &packet, now) && early.next(&peer, || now).is_none());
         peer.told(at(1));
-        assert_eq!(early.next(&peer, now), Some((at(9), Bytes::from(packet.clone()))));
+        assert_eq!(early.next(&peer, || now), Some((at(9), Bytes::from(packet.clone()))));
         assert!(!early.keeps(&peer, at(9), &packet, now));
     }
 
@@ -225,7 +217,7 @@ pub(super) mod tests {
         let later = begin + Duration::from_secs(3600);
         assert!(early.keeps(&peer, at(1), &check(16_777_215), later));
         assert!(!early.keeps(&peer, at(1), &check(2_130_706_431), later));
-        assert!(early.next(&peer, later).is_none() && !peer.is_open());
+        assert!(early.next(&peer, || later).is_none() && !peer.is_open());
     }
 
     #[test]
@@ -238,7 +230,7 @@ pub(super) mod tests {
         }
         peer.described(now);
         peer.told(at(9));
-        let kept: Vec<_> = std::iter::from_fn(|| early.next(&peer, now)).collect();
+        let kept: Vec<_> = std::iter::from_fn(|| early.next(&peer, || now)).collect();
         assert_eq!(kept, vec![(at(9), Bytes::from_static(&CHECK)); CHECKS]);
     }
 }

@@ -318,10 +318,7 @@ impl Socket {
     ) -> Poll<io::Result<usize>> {
         self.library.register(cx.waker());
         let (Some(buf), Some(meta)) = (bufs.first_mut(), meta.first_mut()) else { return Poll::Ready(Ok(0)) };
-        let early = || match self.early.is_empty() {
-            true => None,
-            false => self.early.next(self.pace.acquaintance(), Instant::now()),
-        };
+        let early = || self.early.next(self.pace.acquaintance(), Instant::now);
         let joined = || self.joined.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
         let waiting = early().or_else(joined).or_else(|| self.others.get()?.pop());
         let Some((from, packet)) = waiting else { return Poll::Pending };

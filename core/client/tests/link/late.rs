@@ -77,9 +77,12 @@ async fn overtaken(a: &mut End, b: &mut End, is_it: fn(&News) -> bool) -> Durati
 
 #[tokio::test]
 async fn a_relay_whose_checks_come_first_is_not_taken_before_a_direct_path() {
+    // The control: where nothing direct passes, the relay is taken in the end.
+    let relayed = guard(20, relay_first(false)).await;
+    assert!(relayed.iter().all(|route| matches!(route, Route::Relayed { .. })), "{relayed:?}");
     let mut routes = vec![];
     while routes.len() < ATTEMPTS {
-        let now = guard(20, relay_first()).await;
+        let now = guard(20, relay_first(true)).await;
         if now.iter().all(|route| matches!(route, Route::Direct { .. })) {
             return;
         }
@@ -88,8 +91,9 @@ async fn a_relay_whose_checks_come_first_is_not_taken_before_a_direct_path() {
     panic!("{routes:?}");
 }
 
-/// The routes of a link of which a relay's checks arrive before its candidate, and before anything that is direct.
-async fn relay_first() -> [Route; 2] {
+/// The routes of a link of which a relay's checks arrive before its candidate, and before anything that is direct,
+/// which passes only if it `opens`.
+async fn relay_first(opens: bool) -> [Route; 2] {
     let mut a = open(settings(Role::Offer), 64).await;
     let mut b = open(Settings { servers: vec![relay(Manner::Willing).await], ..settings(Role::Answer) }, 64).await;
     let (mut early, mut late) = (vec![], vec![]);
@@ -111,7 +115,7 @@ async fn relay_first() -> [Route; 2] {
     }
     b.link.add_candidate(at(candidate, router.outside)).unwrap();
     router.shared.insisted.notified().await;
-    router.shared.open.store(true, Ordering::Relaxed);
+    router.shared.open.store(opens, Ordering::Relaxed);
     for candidate in late {
         let inside = router.shared.inside(candidate.address()).await.local_addr().unwrap();
         a.link.add_candidate(at(&candidate, inside)).unwrap();

@@ -10,6 +10,9 @@ use tokio::sync::mpsc;
 
 use super::*;
 
+/// What the other phone speaks.
+const VOICE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../cli/voices/anna.wav");
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_library_without_calls_and_images_writes_and_sends_files_and_says_what_it_cannot() {
     let server = Server::start(ServerConfig::in_memory()).await.unwrap();
@@ -51,11 +54,7 @@ async fn a_library_without_calls_declines_them_at_once() {
         anna.order(order);
         anna.report(|report| report["is"] == "done").await;
     }
-    let to_anna = until(&bert, "the request", || async {
-        let friends = bert.friends().await.unwrap();
-        friends.into_iter().find(|friend| friend.standing == Standing::AskedUs).map(|friend| friend.user)
-    })
-    .await;
+    let to_anna = asked(&bert).await;
     bert.accept(to_anna).await.unwrap();
     anna.report(|report| report["what"] == "friend" && report["standing"] == "friend" && report["online"] == true)
         .await;
@@ -83,11 +82,9 @@ struct Other {
 impl Other {
     fn start(server: &Running, folder: &Path) -> Self {
         let program = std::env::var_os("SIDETONE_OTHER").expect("SIDETONE_OTHER names the program: run `make lean`");
-        let voice = folder.join("voice.wav");
-        std::fs::write(&voice, hum()).unwrap();
         let mut command = Command::new(program);
         command.args(["phone", "--plain", "--bind", "127.0.0.1", "--server", &format!("ws://{}", server.addr)]);
-        command.arg("--data").arg(folder.join("other")).arg("--voice").arg(voice);
+        command.arg("--data").arg(folder.join("other")).arg("--voice").arg(VOICE);
         let piped = Stdio::piped;
         let mut process = command.stdin(piped()).stdout(piped()).spawn().unwrap();
         let lines = BufReader::new(process.stdout.take().unwrap()).lines();
@@ -125,13 +122,4 @@ impl Drop for Other {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// A second of a hum, as a WAV file.
-fn hum() -> Vec<u8> {
-    let samples = (0..48_000_u32).flat_map(|at| (if at % 480 < 240 { 3_000_i16 } else { -3_000 }).to_le_bytes());
-    let bytes = 2 * 48_000_u32;
-    let head = [b"RIFF", &(36 + bytes).to_le_bytes()[..], b"WAVEfmt \x10\0\0\0\x01\0\x01\0"].concat();
-    let rates = [48_000_u32.to_le_bytes(), bytes.to_le_bytes(), [2, 0, 16, 0], *b"data", bytes.to_le_bytes()].concat();
-    [head, rates, samples.collect()].concat()
 }
